@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,8 @@ from tests.support import relays
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, leases, reading, writing
-from hanbae.deploying import claiming, deadlines, phases
+from hanbae.deploying import attaching, claiming, deadlines, phases, resuming
+from hanbae.history import stores
 from hanbae.policy import documents
 from hanbae.results import events, plans
 
@@ -164,6 +166,27 @@ async def test_a_refused_deployment_leaves_what_is_known_of_the_one_before(
     assert "unbegun" not in failed
     resumed = await play("d4", "refused", resumes=True)
     assert (resumed["deployment"], resumed["outcome"]) == ("d4", "refused")
+
+
+async def test_who_watches_a_refused_deployment_from_elsewhere_is_told_its_end_and_drives_nothing(
+    cluster: connections.Cluster, tmp_path: Path
+) -> None:
+    space, plan = space_of("default"), msgspec.structs.replace(PLAN, service="watched")
+    with stores.open_store(f"sqlite:///{tmp_path / 'history.db'}") as store:
+        space.store = store
+        ends: list[tuple[str, events.Outcome]] = [("d1", "succeeded"), ("d2", "refused")]
+        for deployment, outcome in ends:
+            async with AsyncExitStack() as stack:
+                claim = claiming.claimed(space, cluster, deployment, plan, by="ann", driver="ann")
+                lease, _ = await stack.enter_async_context(claim)
+                past = resuming.Past(deployment, plan, "ann", (), dict(lease.marks))
+                await lease.release(claiming.marks_at_end(lease, outcome, phases.Phase.ASKED))
+        clusters: Any = SimpleNamespace(workload=cluster)
+        watcher = attaching._Elsewhere(space, clusters, past)
+        told = [event.fact async for event in watcher.followed(stop_by="")]
+    assert watcher.closed
+    assert isinstance(told[-1], events.Closed)
+    assert told[-1].outcome == "refused"
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])
