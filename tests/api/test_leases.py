@@ -183,10 +183,10 @@ async def test_who_watches_a_refused_deployment_from_elsewhere_is_told_its_end_a
                 await lease.release(claiming.marks_at_end(lease, outcome, phases.Phase.ASKED))
         clusters: Any = SimpleNamespace(workload=cluster)
         watcher = attaching._Elsewhere(space, clusters, past)
-        told = [event.fact async for event in watcher.followed(stop_by="")]
+        facts = [event.fact async for event in watcher.followed(stop_by="")]
     assert watcher.closed
-    assert isinstance(told[-1], events.Closed)
-    assert told[-1].outcome == "refused"
+    assert isinstance(facts[-1], events.Closed)
+    assert facts[-1].outcome == "refused"
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])

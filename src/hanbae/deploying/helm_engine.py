@@ -86,7 +86,7 @@ def _objects(source: deployments.Source) -> dict[subjects.Ref, kinds.Object]:
 async def refusals(
     space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
 ) -> tuple[wording.Text, ...]:
-    """Why Helm would not be begun with: Argo CD deploys the service. Nothing where Helm may go on.
+    """Why Helm would not be begun with: Argo CD deploys the service. Nothing where Helm may go on, or nobody may look.
 
     Args:
         space: The workspace.
@@ -103,6 +103,8 @@ async def refusals(
         await owning_releases.refuse_application(clusters.control, ref)
     except errors.Refused as refused:
         return (refused.text,)
+    except errors.Forbidden:
+        return ()  # who may not look into it is told so by the deployment itself
     return ()
 
 
