@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import signal
 import subprocess
 import time
@@ -27,6 +28,10 @@ NO_TRANSACTION = "-- +goose NO TRANSACTION\n-- +goose Up\n"
 TABLE = f"{UP}CREATE TABLE plans (id bigint);\n-- +goose Down\nDROP TABLE plans;\n"
 COLUMN = f"{UP}ALTER TABLE plans ADD COLUMN name text;\n"
 INDEX = f"{NO_TRANSACTION}CREATE INDEX CONCURRENTLY plans_by_id ON plans (id);\n"
+SETTINGS = """-- +goose Up
+CREATE TABLE settings AS SELECT name, setting::int FROM pg_settings
+ WHERE name LIKE 'tcp_%' OR name = 'client_connection_check_interval';
+"""
 _NUMBERS = itertools.count()
 FREED = 30
 """Seconds after which the lock of a run that was killed is free."""
@@ -85,14 +90,19 @@ def test_a_second_run_waits_without_hindering_the_first_and_names_it(
 def test_a_run_and_gooses_own_providers_exclude_each_other(
     place: runners.Place, traffic: psycopg.Connection, lock: int
 ) -> None:
-    own = "a program with a provider"
+    own, others = "a program with a provider", "a program of another database"
     attempt = "SELECT pg_try_advisory_lock(%s)"
-    with psycopg.connect(place.url, autocommit=True, application_name=own) as provider:
+    with (
+        psycopg.connect(place.url, autocommit=True, application_name=own) as provider,
+        psycopg.connect(place.server, autocommit=True, application_name=others) as elsewhere,
+    ):
+        assert elsewhere.execute(attempt, (lock,)).fetchone() == (True,)
         assert provider.execute(attempt, (lock,)).fetchone() == (True,)
         refused = place.run("-wait=0s", "up")
         assert refused.code == 3, refused.log
         assert f"{own} (process {provider.info.backend_pid} of postgres" in refused.log
         assert own in refused.proof["error"]
+        assert others not in refused.log
         lines = [*refused.log.splitlines(), json.dumps(refused.proof)]
         cause, line = programs._telling(lines, is_job=True) or ("", "")
         assert (cause, own in line) == ("diagnosis.migration-lock-held", True), line
@@ -104,6 +114,21 @@ def test_a_run_and_gooses_own_providers_exclude_each_other(
         traffic.commit()
         assert run.ended().code == 0
         assert provider.execute(attempt, (lock,)).fetchone() == (True,)
+
+
+def test_a_run_that_waits_for_the_second_lock_gives_the_first_one_back(
+    place: runners.Place,
+) -> None:
+    """Else a program of the newer releases would wait for it, though nobody migrates."""
+    with psycopg.connect(place.url, autocommit=True) as provider:
+        provider.execute("SELECT pg_advisory_lock(%s)", (runners.LOCKS[1],))
+        run = place.begin()
+        run.says("waits for the lock")
+        attempt = "SELECT pg_try_advisory_lock(%s)"
+        polling.until(
+            lambda: provider.execute(attempt, (runners.LOCKS[0],)).fetchone() == (True,), within=10
+        )
+    assert run.ended().code == 0
 
 
 def test_after_a_killed_run_whose_statement_waits_the_next_one_is_in(
@@ -121,6 +146,59 @@ def test_after_a_killed_run_whose_statement_waits_the_next_one_is_in(
     ended = second.ended()
     assert (ended.code, ended.proof["applied"]) == (0, [2]), ended.log
     first.ended()
+
+
+def test_the_server_looks_for_a_client_that_is_gone_before_its_lock_has_to_be_free(
+    place: runners.Place,
+) -> None:
+    """Of a machine that is gone nobody hears anything: the server asks, as its own settings say."""
+    place.write("00002_settings.sql", SETTINGS)
+    ended = place.run()
+    assert ended.code == 0, ended.log
+    settings = dict(place.rows("SELECT name, setting FROM settings"))
+    idle, interval = settings["tcp_keepalives_idle"], settings["tcp_keepalives_interval"]
+    assert idle + interval * settings["tcp_keepalives_count"] < FREED
+    assert 0 < settings["tcp_user_timeout"] < FREED * 1000
+    assert 0 < settings["client_connection_check_interval"] < FREED * 1000
+
+
+def test_a_run_that_is_asked_to_end_says_how_it_ends_and_its_statement_ends_with_it(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    place.write("00002_name.sql", COLUMN)
+    run, session = blocked(place)
+    run.process.terminate()
+    ended = run.ended(within=10)
+    assert (ended.code, ended.proof["ok"], ended.proof["applied"]) == (1, False, None), ended.log
+    polling.until(lambda: not place.is_waiting(session), within=10)
+    traffic.commit()
+    assert place.run().proof["applied"] == [2]
+
+
+def test_a_run_whose_log_nobody_reads_ends_when_its_session_is_lost(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    """What it has to say waits for ever: its end does not."""
+    place.write("00002_name.sql", COLUMN)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    run = place.begin(log=writing)
+    os.close(writing)
+    session = place.holder()
+    polling.until(lambda: place.is_waiting(session), within=20)
+    place.execute(f"SELECT pg_terminate_backend({session})")
+    try:
+        assert run.process.wait(NOTICED) == 4
+    finally:
+        run.process.kill()
+        os.close(reading)
+        run.ended()
+    traffic.commit()
 
 
 def test_a_run_ends_when_the_server_ends_its_session(
@@ -149,9 +227,12 @@ def test_a_run_ends_when_the_server_ends_its_session(
     assert place.run().proof["applied"] == [2]
 
 
-def test_a_run_whose_session_no_longer_holds_the_lock_ends(place: runners.Place) -> None:
+@pytest.mark.parametrize(
+    "loss", ["DISCARD ALL", *(f"SELECT pg_advisory_unlock({lock})" for lock in runners.LOCKS)]
+)
+def test_a_run_whose_session_no_longer_holds_the_lock_ends(place: runners.Place, loss: str) -> None:
     """A pooler's reset, or a migration, may give the lock back while the session lives."""
-    place.write("00002_reset.sql", f"{NO_TRANSACTION}DISCARD ALL;\nSELECT pg_sleep(60);\n")
+    place.write("00002_reset.sql", f"{NO_TRANSACTION}{loss};\nSELECT pg_sleep(60);\n")
     ended = place.run()
     assert ended.code == 4, ended.log
     assert "holds the lock no more" in ended.log
@@ -209,7 +290,8 @@ def test_what_is_half_applied_is_recorded_and_named_until_it_is_done(place: runn
     goose = place.rows(columns)
     place.execute("INSERT INTO plans VALUES (7), (7)")
     place.write("00002_token.sql", f"{UP}CREATE TABLE tokens (token text);\n")
-    secret = "pa55-of-a-variable"
+    # goose quotes what it writes, and the value begins with another one that is hidden.
+    secret = f'{postgresql.PASSWORD}\\"and-more'
     text = (
         "-- +goose NO TRANSACTION\n-- +goose Up\nINSERT INTO tokens VALUES ('first');\n"
         "CREATE UNIQUE INDEX CONCURRENTLY plans_once ON plans (id);\n"
@@ -239,7 +321,7 @@ def test_what_is_half_applied_is_recorded_and_named_until_it_is_done(place: runn
     assert "statement 2" in ended.log
     (half,) = ended.proof["half_applied"]
     assert (half["statement"], half["sql"]) == (3, "INSERT INTO x VALUES ('***');")
-    assert secret not in f"{ended.log}{ended.proof}"
+    assert "and-more" not in f"{ended.log}{ended.proof}"
 
     place.execute("DROP INDEX plans_once")
     place.write("00003_tokens.sql", text)
@@ -248,6 +330,45 @@ def test_what_is_half_applied_is_recorded_and_named_until_it_is_done(place: runn
     assert "00003_tokens.sql is half applied" in ended.log
     assert place.rows("SELECT to_regclass('hanbae_half_applied')") == [(None,)]
     assert place.run().log.count("half applied") == 0
+
+
+def test_a_value_is_in_no_part_of_a_long_statement_that_is_recorded(place: runners.Place) -> None:
+    """What is recorded is cut, and not within a value: nobody would know its beginning for one."""
+    secret = "pa55-of-a-variable"
+    statement = "INSERT INTO nowhere VALUES ('" + "x" * 1960 + "${TOKEN}');\n"
+    place.write("00002_long.sql", f"{NO_TRANSACTION}-- +goose ENVSUB ON\n{statement}")
+    (half,) = place.run(TOKEN=secret).proof["half_applied"]
+    assert half["sql"].startswith("INSERT INTO nowhere VALUES ('xxx")
+    assert "pa55" not in half["sql"]
+
+
+def test_a_way_back_that_stops_is_recorded_as_one_with_its_own_statements(
+    place: runners.Place,
+) -> None:
+    place.write(
+        "00002_a.sql", f"{NO_TRANSACTION}SELECT 1;\n-- +goose Down\nSELECT 1;\nSELECT 1/0;\n"
+    )
+    place.write("00003_b.sql", f"{NO_TRANSACTION}SELECT 1;\n-- +goose Down\nSELECT 2;\nSELECT 3;\n")
+    assert place.run().proof["applied"] == [2, 3]
+    ended = place.run("down-to", "1")
+    assert (ended.code, ended.proof["reverted"]) == (1, [3]), ended.log
+    (half,) = ended.proof["half_applied"]
+    assert (half["version"], half["direction"], half["statement"]) == (2, "down", 2)
+    place.write("00002_a.sql", f"{NO_TRANSACTION}SELECT 1;\n-- +goose Down\nSELECT 1;\n")
+    ended = place.run("down-to", "1")
+    assert (ended.code, ended.proof["reverted"], ended.proof["half_applied"]) == (0, [2], [])
+    assert place.rows("SELECT to_regclass('hanbae_half_applied')") == [(None,)]
+
+
+def test_what_is_applied_once_more_is_recorded_as_on_its_way_up(place: runners.Place) -> None:
+    """A migration is taken back and applied in one run, whose second half stops."""
+    place.write(
+        "00002_once.sql",
+        f"{NO_TRANSACTION}CREATE TABLE once (id int);\n-- +goose Down\nSELECT 1;\n",
+    )
+    assert place.run().proof["applied"] == [2]
+    (half,) = place.run("redo").proof["half_applied"]
+    assert (half["version"], half["direction"], half["statement"]) == (2, "up", 1)
 
 
 def test_a_killed_run_has_recorded_where_it_was(
@@ -270,13 +391,52 @@ def test_a_killed_run_has_recorded_where_it_was(
 
 
 def test_the_proof_names_versions_that_have_no_file(place: runners.Place) -> None:
-    place.execute("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)")
+    place.execute(
+        "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true), (8, true), (8, false)"
+    )
     proof = place.run().proof
     assert (proof["ok"], proof["version"], proof["untracked"]) == (True, 9, [9])
     place.write("00002_name.sql", COLUMN)
     ended = place.run()
     assert (ended.code, ended.proof["pending"]) == (1, [2])
     assert "missing migrations" in ended.proof["error"]
+    assert place.run("-allow-missing", "up").proof["applied"] == [2]
+
+
+def test_the_proof_says_where_and_by_what_it_was_made(place: runners.Place) -> None:
+    # An index on a partitioned table alone is no build that was broken off.
+    place.execute("CREATE TABLE parted (id int) PARTITION BY LIST (id)")
+    place.execute("CREATE TABLE part PARTITION OF parted FOR VALUES IN (1)")
+    place.execute("CREATE INDEX ON ONLY parted (id)")
+    ((server,),) = place.rows("SHOW server_version")
+    parameters = "?options=-csearch_path%3Dpublic%2Cpg_temp"
+    assert place.run(url=place.url + parameters).proof == {
+        "kind": "hanbae-migrate",
+        "format": 1,
+        "command": "up",
+        "ok": True,
+        "error": "",
+        "table": runners.TABLE,
+        "version": 1,
+        "applied": [],
+        "reverted": [],
+        "pending": [],
+        "untracked": [],
+        "half_applied": [],
+        "invalid_indexes": [],
+        "search_path": "public,pg_temp",
+        "server": server,
+        "waited_s": pytest.approx(0, abs=5),
+    }
+
+
+def test_a_run_that_finds_no_server_says_so_in_its_proof(tmp_path: Path) -> None:
+    address = "postgres://a:pa55w0rd@127.0.0.1:1/c"
+    ended = runners.Place("", "", tmp_path).run(url=address)
+    assert ended.code == 1
+    assert (ended.proof["ok"], ended.proof["version"]) == (False, None)
+    assert "no connection" in ended.proof["error"]
+    assert "pa55w0rd" not in f"{ended.log}{ended.proof}"
 
 
 def test_the_question_about_drift_is_asked_by_the_runner_as_by_goose(place: runners.Place) -> None:

@@ -55,8 +55,9 @@ class Run:
     _reader: threading.Thread | None = None
 
     def follow(self) -> Run:
-        """Read what it says while it says it."""
-        assert self.process.stderr is not None
+        """Read what it says while it says it, unless somebody else does."""
+        if self.process.stderr is None:
+            return self
         self._reader = threading.Thread(target=self.log.extend, args=(self.process.stderr,))
         self._reader.start()
         return self
@@ -74,11 +75,11 @@ class Run:
 
     def ended(self, *, within: float = 30) -> Ended:
         """Wait for its end."""
-        assert self._reader is not None
         assert self.process.stdout is not None
         with self.process:
             self.process.wait(within)
-            self._reader.join(within)
+            if self._reader is not None:
+                self._reader.join(within)
             line = self.process.stdout.read()
         return Ended(self.process.returncode, json.loads(line) if line else {}, "".join(self.log))
 
@@ -107,8 +108,14 @@ class Place:
         self.folder.mkdir(exist_ok=True)
         (self.folder / name).write_text(text)
 
-    def begin(self, *arguments: str, url: str | None = None, **variables: str) -> Run:
-        """Begin a run, ``up`` unless something else is asked for."""
+    def begin(
+        self,
+        *arguments: str,
+        url: str | None = None,
+        log: int = subprocess.PIPE,
+        **variables: str,
+    ) -> Run:
+        """Begin a run, ``up`` unless something else is asked for; its log goes to us, or to a descriptor."""
         environment = {
             "PATH": os.environ["PATH"],
             "GOOSE_DRIVER": "postgres",
@@ -119,7 +126,7 @@ class Place:
             [*words, *(arguments or ("up",))],
             env=environment | variables,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=log,
             text=True,
         )
         return Run(process).follow()

@@ -99,7 +99,7 @@ func (own *session) write(ctx context.Context, query string) error {
 	_, err := own.conn.Exec(ctx, "INSERT INTO "+own.record+` VALUES ($1, $2, $3, $4, $5, now(), $6)
 		ON CONFLICT (version_id) DO UPDATE SET (file, direction, statement, sql, since, runner) =
 		(excluded.file, excluded.direction, excluded.statement, excluded.sql, excluded.since, excluded.runner)`,
-		own.step.version, own.step.file, own.step.direction, own.step.statement, own.where.masked(shortened(query)), host)
+		own.step.version, own.step.file, own.step.direction, own.step.statement, shortened(own.where.masked(query)), host)
 	return err
 }
 
