@@ -210,11 +210,14 @@ def _backs(
 
 
 def _applied(connection: object) -> tuple[int, ...]:
-    """The versions that goose's table has; none where there is no table."""
+    """The versions that goose's table has: of each, the newest row counts. None where there is no table."""
     cursor = connection.execute("SELECT to_regclass('public.goose_db_version')")  # type: ignore[attr-defined]
     if cursor.fetchone()[0] is None:
         return ()
-    query = "SELECT version_id FROM public.goose_db_version WHERE is_applied AND version_id > 0"
+    query = """
+    SELECT version_id FROM (SELECT DISTINCT ON (version_id) version_id, is_applied FROM public.goose_db_version
+      ORDER BY version_id, id DESC) newest WHERE is_applied AND version_id > 0
+    """
     return tuple(row[0] for row in connection.execute(query).fetchall())  # type: ignore[attr-defined]
 
 

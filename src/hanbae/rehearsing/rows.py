@@ -75,9 +75,9 @@ def fill(connection: Any, number: int) -> tuple[rehearsals.Filled, ...]:
             else:
                 names = sql.SQL(", ").join(map(sql.Identifier, columns))
                 query = sql.SQL("INSERT INTO {} ({}) {}").format(target, names, source)
-            connection.execute(query)
+            written = connection.execute(query).rowcount
             connection.execute(sql.SQL("ANALYZE {}").format(target))
-            filled.append(rehearsals.Filled(name, number))
+            filled.append(rehearsals.Filled(name, written))
         except psycopg.Error as error:
             reason = error.diag.message_primary or type(error).__name__
             filled.append(rehearsals.Filled(name, 0, reason))
@@ -128,7 +128,10 @@ def _row(connection: Any, table: _Table, number: int) -> tuple[list[str], Any]:
 
 
 def _join(connection: Any, link: tuple[int, int], index: int) -> Any:
-    """The rows that a column points at, numbered as the table's own are."""
+    """The rows that a column points at, numbered, and begun with again where they are fewer than the table's own.
+
+    Of none there is NULL, which PostgreSQL refuses in its own words.
+    """
     from psycopg import sql
 
     target, column = link
@@ -138,7 +141,8 @@ def _join(connection: Any, link: tuple[int, int], index: int) -> Any:
         (column, target),
     ).fetchone()
     return sql.SQL(
-        "JOIN (SELECT {c} AS v, row_number() OVER (ORDER BY {c}) AS n FROM {t}) {j} ON {j}.n = g"
+        "LEFT JOIN (SELECT {c} AS v, row_number() OVER (ORDER BY {c}) AS n FROM {t}) {j}"
+        " ON {j}.n = 1 + (g - 1) % (SELECT greatest(count(*), 1) FROM {t})"
     ).format(
         c=sql.Identifier(attribute), t=sql.Identifier(schema, name), j=sql.Identifier(f"j{index}")
     )

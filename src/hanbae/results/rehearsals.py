@@ -55,8 +55,8 @@ class Filled(Struct, frozen=True):
 
     Attributes:
         table: The table.
-        rows: How many it has.
-        why_not: Why it has none, in PostgreSQL's words; empty where it has.
+        rows: How many it was given.
+        why_not: Why it was given none, in PostgreSQL's words; empty where it was.
     """
 
     table: str
