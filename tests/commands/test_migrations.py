@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import jsonschema_rs
 import pytest
 from tests.support import layouts
 
+from hanbae import wording
 from hanbae.actions import new_service, plan_migrations
 from hanbae.charts import values
-from hanbae.cli import main
+from hanbae.cli import json_schemas, main
 from hanbae.cli.text import wrapping
-from hanbae.results import migration_plans
+from hanbae.results import effects, migration_plans
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "migrations"
 CANARY = "c4n4ry-hunter2"
@@ -117,7 +119,11 @@ def test_output_is_as_reviewed(
 def test_a_plan_says_what_each_pending_file_does(shop: Path, run: Run) -> None:
     code, out, err = run(*PLAN, "--output", "json", "--exit-code")
     assert code == 3, err
-    (plan,) = json.loads(out)["plans"]
+    document = json.loads(out)
+    published = json_schemas.schema("migrations-plan")
+    jsonschema_rs.validate(published, document)
+    assert published | {"title": "migrations-status"} == json_schemas.schema("migrations-status")
+    (plan,) = document["plans"]
     (database,) = plan["databases"]
     assert (database["name"], database["basis"], database["at"]) == ("auth_db", "revision", 1)
     second, third, fourth, fifth = database["pending"]
@@ -154,6 +160,51 @@ def test_what_nobody_knows_is_not_called_nothing(
     assert code == 0
     assert "not known what the database has" in " ".join(out.split())
     assert err == ""
+    _, out, _ = run("plan", "auth", "--env", "staging", "--output", "junit")
+    suite = ET.fromstring(out).find("testsuite")  # noqa: S314  our own
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("1", "0", "1")
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "00002_late.sql come before 5": {"overtaken": ("services/auth/migrations/00002_late.sql",)},
+    "without a file here: 9": {"untracked": (9,)},
+    "public.one_n": {"invalid": ("public.one_n",)},
+    "app": {"drift": (wording.Text("drift.no-schema", {"setting": "app", "database": "auth_db"}),)},
+}
+
+
+@pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
+@pytest.mark.parametrize("verb", ["plan", "status"])
+@pytest.mark.parametrize("says", FAULTS)
+def test_every_fault_of_a_database_is_named_and_fails(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch, says: str, verb: str
+) -> None:
+    """In each format; a status says nothing of statements."""
+    effect = effects.Effect("table-dropped", 7, "accounts", lock="ACCESS EXCLUSIVE")
+    impacts = (migration_plans.Impact(effect, "all"),)
+    file = "services/auth/migrations/00006_drop.sql"
+    pending = migration_plans.Pending(6, file, True, "none", impacts)
+    database = migration_plans.Database("auth_db", "database", 6, 5, (pending,), **FAULTS[says])
+
+    async def plan(*_: object, **__: object) -> tuple[migration_plans.Plan, ...]:
+        return (migration_plans.Plan("auth", "staging", "c0ffee", (database,)),)
+
+    monkeypatch.setattr(plan_migrations, "plan", plan)
+    words = (verb, "auth", "--env", "staging")
+    code, out, err = run(*words)
+    assert code == 1, err
+    assert says in " ".join(out.split())
+    assert ("00006_drop.sql" in out) is (verb == "plan")
+    _, out, _ = run(*words, "--output", "markdown")
+    assert says in " ".join(out.replace("\\", "").split())
+    _, out, _ = run(*words, "--output", "junit")
+    suite = ET.fromstring(out).find("testsuite")  # noqa: S314  our own
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert says in " ".join(str(failure.text).split())
 
 
 @pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
@@ -204,7 +255,12 @@ def test_sarif_and_junit_point_at_the_line_and_fail_at_what_fails(shop: Path, ru
     where = added["locations"][0]["physicalLocation"]
     assert where["artifactLocation"]["uri"] == "services/auth/migrations/00002_sessions.sql"
     assert where["region"]["startLine"] == 3
-    assert by_rule["migration/index-created"]["level"] in {"note", "warning"}
+    assert by_rule["migration/column-dropped"]["level"] == "warning"
+    levels = [r["level"] for r in results if r["ruleId"] == "migration/index-created"]
+    assert levels == ["note", "warning"], "the first one is built concurrently"
+    assert by_rule["migration/table-created"]["level"] == "note"
+    unread = [r["locations"][0] for r in results if r["ruleId"] == "migration/unread"]
+    assert len(unread) == 2
     _, out, _ = run(*PLAN, "--output", "junit")
     root = ET.fromstring(out)  # noqa: S314  our own
     suite = root.find("testsuite")

@@ -66,9 +66,9 @@ def run(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path.parent / "state"))
     monkeypatch.setenv("AUTH_URL", database)
 
-    def run(verb: str) -> tuple[int, dict[str, Any]]:
+    def run(verb: str, *more: str) -> tuple[int, dict[str, Any]]:
         options = ["auth", "--env", "staging", "--head", "HEAD", "--database", "auth_db=AUTH_URL"]
-        code = main.run(["--lang", "en", "migrations", verb, *options, "--output", "json"])
+        code = main.run(["--lang", "en", "migrations", verb, *options, *more, "--output", "json"])
         captured = capsys.readouterr()
         assert postgresql.PASSWORD not in captured.out + captured.err
         document = json.loads(captured.out)
@@ -116,6 +116,33 @@ def test_a_database_says_what_it_has_and_how_large_its_tables_are(run: Run, data
     assert rewritten["seconds"] > 0
     with psycopg.connect(database) as connection:
         assert connection.execute(OBJECTS).fetchone() == before
+
+
+def test_a_file_outside_a_transaction_that_was_broken_off_is_named(
+    run: Run, database: str, tmp_path: Path
+) -> None:
+    """By what is there of it, of which an earlier file has made nothing."""
+    (tmp_path / M / "00004_x.sql").write_text(
+        "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE IF NOT EXISTS a (id int);\n"
+        "CREATE TABLE half (id int);\nCREATE INDEX CONCURRENTLY half_id ON half (id);\n"
+    )
+    git = ("git", "-c", "user.name=shop", "-c", "user.email=shop@example.com", "-C", str(tmp_path))
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "fourth"], check=True)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE a (id int)")
+        connection.execute("CREATE TABLE half (id int)")
+    code, database_ = run("status")
+    assert code == 1
+    (drift,) = database_["drift"]
+    assert drift["id"] == "drift.half-applied"
+    assert (drift["facts"]["file"], drift["facts"]["objects"]) == (f"{M}/00004_x.sql", "half")
+
+
+def test_an_address_of_a_database_that_no_service_has_is_refused(run: Run) -> None:
+    code, database_ = run("status", "--database", "audit_db=AUTH_URL")
+    assert code == 2
+    assert "audit_db" in database_["stderr"]
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(

@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from hanbae.migrations import effects, scripts
+from hanbae.migrations import effects, locks, scripts
+from hanbae.rehearsing import observing
 
 SCHEMA = """
 CREATE TABLE other (id bigint PRIMARY KEY);
@@ -127,6 +128,43 @@ def test_postgresql_takes_the_announced_lock_and_rewrites_what_is_said_to_be(
     assert [effect.lock for effect in announced] == [strongest]
     if not sql.startswith(("DROP TABLE", "TRUNCATE")):
         assert (announced[0].work == "rewrite") is (before != after)
+
+
+NOTICED = (
+    ("all", "SELECT FROM t"),
+    ("writes", "DELETE FROM t WHERE false"),
+    ("ddl", "ALTER TABLE t ALTER COLUMN a SET STATISTICS 100"),
+)
+"""What a lock keeps others from, the most first, and a statement that then waits."""
+
+
+@pytest.mark.parametrize("mode", NAMES)
+def test_others_wait_for_a_lock_as_it_is_said(
+    connection: psycopg.Connection[Any], server: str, mode: str
+) -> None:
+    lock = NAMES[mode]
+    kept = [blocked for blocked, sql in NOTICED if _waits(connection, server, lock, sql)]
+    strongest = kept[0] if kept else "nothing"
+    announced = locks.blocked(lock)  # type: ignore[arg-type]
+    assert {"rows": "nothing"}.get(announced, announced) == strongest
+    assert locks.queues(lock) is (strongest in {"all", "writes"})  # type: ignore[arg-type]
+    shown = {"reads and writes": "all", "writes": "writes"}.get(observing.BLOCKS.get(mode, ""))
+    assert shown == (strongest if strongest in {"all", "writes"} else None)
+
+
+def _waits(connection: psycopg.Connection[Any], server: str, lock: str, sql: str) -> bool:
+    """Whether a statement of another session waits while a lock is held."""
+    options = "-c search_path=locks -c lock_timeout=200"
+    with psycopg.connect(server, autocommit=True, options=options) as other:
+        connection.execute("BEGIN")
+        try:
+            connection.execute(f"LOCK TABLE t IN {lock} MODE".encode())
+            other.execute(sql.encode())
+        except psycopg.errors.LockNotAvailable:
+            return True
+        finally:
+            connection.execute("ROLLBACK")
+    return False
 
 
 def _filenode(connection: psycopg.Connection[Any], relation: int) -> object:
