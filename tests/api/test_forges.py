@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import urllib.error
 from collections.abc import AsyncIterator
@@ -153,6 +154,19 @@ async def test_what_is_said_twice_stands_there_once(shop: Shop) -> None:
     assert [(entry["context"], entry["status"]) for entry in combined["statuses"]] == [
         ("hanbae/gates", "success")
     ]
+
+
+async def test_who_comments_at_once_leaves_one_comment(shop: Shop) -> None:
+    shop.commit(DRAFT.source, "Change")
+    mark = "<!-- hanbae:plan -->"
+    texts = [f"{mark}\n{number}" for number in range(4)]
+    async with shop.as_user("ann") as forge:
+        request = await forge.open(DRAFT)
+        path = f"repos/{shop.project}/issues/{request.number}/comments"
+        for _ in ("posted", "changed"):
+            await asyncio.gather(*(forge.comment(request, text, mark=mark) for text in texts))
+            (comment,) = shop.forge.ask("GET", path, by="ann")
+            assert comment["body"] in texts
 
 
 async def test_a_comment_with_our_mark_that_is_somebody_elses_stays_theirs(shop: Shop) -> None:

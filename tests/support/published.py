@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -31,6 +32,7 @@ class Described:
         requests: The operations that were used, in order, each with its body.
         answers: Operation → answer, where it is not the example: a document, or a whole answer.
         pages: Operation → its answers, page by page.
+        turns: Operation → its answers, one for each request that is still to come.
         heads: The headers of each request, in order.
         paths: The path of each request, in order.
     """
@@ -40,6 +42,7 @@ class Described:
     requests: list[tuple[str, Any]] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
     pages: dict[str, list[Any]] = field(default_factory=dict)
+    turns: dict[str, list[Any]] = field(default_factory=dict)
     heads: list[httpx2.Headers] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
@@ -85,8 +88,12 @@ class Described:
         answer = self.answers.get(name, operation["answer"])
         if name in self.pages:
             answer = self.pages[name][int(request.url.params["page"]) - 1]
+        if name in self.turns:
+            answer = self.turns[name].pop(0)
         if isinstance(answer, httpx2.Response):
             return answer
+        if operation["status"] == HTTPStatus.NO_CONTENT:
+            return httpx2.Response(HTTPStatus.NO_CONTENT)
         return httpx2.Response(operation["status"], json=answer)
 
 

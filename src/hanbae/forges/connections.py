@@ -86,6 +86,32 @@ class Connection:
             hanbae.errors.Refused: The forge does not want it.
             hanbae.errors.Unreachable: It did not answer, is failing, or what answers is no forge.
         """
+        answer = await self._exchange(method, path, params=params, body=body)
+        try:
+            return foreign_json.decode(answer.content, kind)
+        except foreign_json.Fault as fault:
+            raise self._error(errors.Unreachable, "forge.nonsense", str(fault)) from None
+
+    async def delete(self, path: str) -> None:
+        """Delete something; the answer to this has no body.
+
+        Args:
+            path: As for :meth:`ask`.
+
+        Raises:
+            hanbae.errors.Error: As for :meth:`ask`.
+        """
+        await self._exchange("DELETE", path)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> httpx2.Response:
+        """Make one request; the answer, which is a success."""
         request = self._client.build_request(
             method,
             path,
@@ -108,10 +134,7 @@ class Connection:
             raise self._error(errors.Unreachable, "forge.unreachable", why) from None
         if not answer.is_success:
             raise self._failure(answer)
-        try:
-            return foreign_json.decode(answer.content, kind)
-        except foreign_json.Fault as fault:
-            raise self._error(errors.Unreachable, "forge.nonsense", str(fault)) from None
+        return answer
 
     async def pages(
         self, path: str, kind: type[_T], *, params: Mapping[str, str], size: str

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from hanbae.forges import connections, protocol
+from hanbae.forges import comments, connections, protocol
 from hanbae.results import merge_requests
 
 _LONGEST_STATUS: Final = 255
@@ -64,6 +64,10 @@ class _Note(Struct):
     id: int
     body: str
     author: _User | None = None
+
+    @property
+    def by(self) -> str:
+        return self.author.username if self.author else ""
 
 
 class GitLab:
@@ -160,11 +164,6 @@ class GitLab:
 
     async def comment(self, request: merge_requests.MergeRequest, text: str, *, mark: str) -> None:
         """Have one note of ours on a merge request."""
-        own = await self.username()
         path = f"{self._base}/merge_requests/{request.number}/notes"
-        async for note in self._connection.pages(path, _Note, params={}, size=_SIZE):
-            if mark in note.body and note.author is not None and note.author.username == own:
-                place = f"{path}/{note.id}"
-                await self._connection.ask("PUT", place, dict, body={"body": text})
-                return
-        await self._connection.ask("POST", path, dict, body={"body": text})
+        thread = comments.Thread(self._connection, _Note, path, path, "PUT", _SIZE)
+        await thread.put(text, mark=mark, own=await self.username())

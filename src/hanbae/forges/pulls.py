@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from hanbae.forges import connections, protocol
+from hanbae.forges import comments, connections, protocol
 from hanbae.results import merge_requests
 
 _LONGEST_STATUS: Final = 140
@@ -76,6 +76,10 @@ class _Comment(Struct):
     body: str | None = None
     user: _User | None = None
 
+    @property
+    def by(self) -> str:
+        return self.user.login if self.user else ""
+
 
 class Pulls:
     """A repository whose merge requests are pull requests.
@@ -130,15 +134,15 @@ class Pulls:
 
     async def comment(self, request: merge_requests.MergeRequest, text: str, *, mark: str) -> None:
         """Have one comment of ours on a pull request."""
-        own = await self.username()
-        path = f"{self._base}/issues/{request.number}/comments"
-        body = {"body": text}
-        async for entry in self._connection.pages(path, _Comment, params={}, size=self._size):
-            if mark in (entry.body or "") and entry.user is not None and entry.user.login == own:
-                place = f"{self._base}/issues/comments/{entry.id}"
-                await self._connection.ask("PATCH", place, dict, body=body)
-                return
-        await self._connection.ask("POST", path, dict, body=body)
+        thread = comments.Thread(
+            self._connection,
+            _Comment,
+            f"{self._base}/issues/{request.number}/comments",
+            f"{self._base}/issues/comments",
+            "PATCH",
+            self._size,
+        )
+        await thread.put(text, mark=mark, own=await self.username())
 
     async def _reviews(self, request: merge_requests.MergeRequest) -> tuple[Review, ...]:
         """The last word of each reviewer; a comment is none."""

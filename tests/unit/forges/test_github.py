@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import pytest
 from tests.support import published
 
@@ -15,6 +16,8 @@ PULL = "GET /repos/{owner}/{repo}/pulls"
 REVIEWS = "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews"
 PERMISSION = "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
 OF_COMMIT = "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls"
+COMMENTS = "GET /repos/{owner}/{repo}/issues/{issue_number}/comments"
+DELETE = "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}"
 DRAFT = protocol.Draft("new-topic", "master", "Title", "Body")
 HEAD = "6dcb09b5b57875f334f61aebed695e2e4193db5e"
 
@@ -69,6 +72,29 @@ async def test_what_is_said_of_a_commit_and_beside_a_pull_request(
     assert len(described.requests[0][1]["description"]) == 140
     assert "POST /repos/{owner}/{repo}/issues/{issue_number}/comments" in names
     assert names[-1] == "PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}"
+
+
+async def test_of_comments_that_two_have_posted_at_once_the_oldest_stays(
+    forge: github.GitHub, described: published.Described
+) -> None:
+    request = merge_requests.MergeRequest(1347, "", "new-topic", "master", HEAD, "octocat")
+    (own,) = described.operations[COMMENTS]["answer"]
+    theirs = {**own, "id": 3, "user": {"login": "eve"}}
+    before, after = [theirs], [{**own, "id": 5}, theirs, {**own, "id": 4}]
+    described.turns[COMMENTS] = [before, after]
+    described.answers[f"POST {COMMENTS[4:]}"] = {**own, "id": 5}
+    described.answers[DELETE] = httpx2.Response(404, json={"message": "Not Found"})
+    await forge.comment(request, "Me too, again", mark="Me too")
+    issues = "/repos/octocat/Hello-World/issues"
+    names = [name.partition(" ")[0] for name, _ in described.requests]
+    assert list(zip(names, described.paths, strict=True))[1:] == [
+        ("GET", f"{issues}/1347/comments"),
+        ("POST", f"{issues}/1347/comments"),
+        ("GET", f"{issues}/1347/comments"),
+        ("PATCH", f"{issues}/comments/4"),
+        ("DELETE", f"{issues}/comments/5"),
+    ]
+    assert described.requests[-2][1] == {"body": "Me too, again"}
 
 
 def review(state: str, user: str) -> dict[str, Any]:

@@ -80,7 +80,7 @@ async def test_our_note_is_changed_and_nobody_elses(
     assert described.paths[-1].endswith("/notes/302")
     described.answers[NOTES] = [nobodys, theirs]
     await forge.comment(REQUEST, "text", mark="<!-- m -->")
-    assert described.requests[-1] == (f"POST {NOTES[4:]}", {"body": "text"})
+    assert (f"POST {NOTES[4:]}", {"body": "text"}) in described.requests
 
 
 async def test_our_note_is_found_behind_a_page_of_others(
@@ -95,6 +95,21 @@ async def test_our_note_is_found_behind_a_page_of_others(
         NOTES,
         f"PUT {NOTES[4:]}/{{note_id}}",
     ]
+
+
+async def test_of_notes_that_two_have_posted_at_once_the_oldest_stays(
+    forge: gitlab.GitLab, described: published.Described
+) -> None:
+    (own,) = described.operations[NOTES]["answer"]
+    theirs = {**own, "id": 301, "author": {"id": 2, "username": "eve"}}
+    described.turns[NOTES] = [[theirs], [{**own, "id": 303}, own, theirs]]  # the newest first
+    await forge.comment(REQUEST, "text", mark="<!-- m -->")
+    assert described.requests[2:] == [
+        (f"POST {NOTES[4:]}", {"body": "text"}),
+        (NOTES, None),
+        (f"DELETE {NOTES[4:]}/{{note_id}}", None),
+    ]
+    assert described.paths[-1].endswith("/notes/303")
 
 
 @pytest.mark.parametrize("field", ["merge_commit_sha", "squash_commit_sha", "sha"])
