@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from hanbae import errors, subjects, wording, workspaces
@@ -86,7 +87,9 @@ def _objects(source: deployments.Source) -> dict[subjects.Ref, kinds.Object]:
 async def refusals(
     space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
 ) -> tuple[wording.Text, ...]:
-    """Why Helm would not be begun with: Argo CD deploys the service. Nothing where Helm may go on, or nobody may look.
+    """Why Helm would not be begun with: Argo CD deploys the service. Nothing where Helm may go on.
+
+    What the user may not look at is passed over: the deployment itself refuses then.
 
     Args:
         space: The workspace.
@@ -99,12 +102,12 @@ async def refusals(
     application = naming.application(space.policy, source.service, source.environment)
     ref = subjects.Ref("Application", space.policy.argocd.namespace, application)
     try:
-        await owning_releases.refuse_argo_cd(clusters.workload, _objects(source))
+        for place, manifest in _objects(source).items():
+            with contextlib.suppress(errors.Forbidden):
+                await owning_releases.refuse_argo_cd(clusters.workload, {place: manifest})
         await owning_releases.refuse_application(clusters.control, ref)
     except errors.Refused as refused:
         return (refused.text,)
-    except errors.Forbidden:
-        return ()  # who may not look into it is told so by the deployment itself
     return ()
 
 
