@@ -1,7 +1,8 @@
 """The file system that an image's layers make, as far as names, links and digests of files go.
 
 Layers are applied one over the other as a container runtime does: a member replaces what was there, ``.wh.NAME``
-removes NAME, ``.wh..wh..opq`` removes what lower layers have in a folder, and links never lead out of the image.
+removes what lower layers have as NAME, ``.wh..wh..opq`` what they have in a folder, and links never lead out of the
+image. What a layer has itself no whiteout of its own takes away, wherever in the layer it stands.
 Rules: OCI image-spec 1.1, ``layer.md``.
 """
 
@@ -58,11 +59,13 @@ class Tree:
     def __init__(self) -> None:
         self._root: _Folder = {}
         self._nodes = 0
-        self._fresh: set[tuple[int, str]] = set()
+        self._fresh: set[tuple[int, str]] = set()  # members of this layer: the folder, the name
+        self._pure: set[int] = set()  # folders that have nothing of lower layers
 
     def begin_layer(self) -> None:
         """What is added from now on belongs to the next layer."""
         self._fresh.clear()
+        self._pure.clear()
 
     def add(self, entry: Entry) -> None:
         """Apply a member of the layer.
@@ -76,14 +79,12 @@ class Tree:
         if not parts:
             return
         *above, name = parts
-        folder = self._folder(above)
         if name == _OPAQUE:
-            for child in [child for child in folder if (id(folder), child) not in self._fresh]:
-                del folder[child]
+            self._purify(self._find(above))
         elif name.startswith(_REMOVED):
-            folder.pop(name.removeprefix(_REMOVED), None)
+            self._remove(self._find(above), name.removeprefix(_REMOVED))
         else:
-            self._put(folder, name, entry)
+            self._put(self._folder(above), name, entry)
 
     def files(self, path: str) -> dict[str, str] | None:
         """The files directly in a folder, with their digests; None where there is no such folder.
@@ -105,6 +106,39 @@ class Tree:
             raise Fault(f"more than {MOST_FILES} files in {path}")
         return digests
 
+    def _remove(self, folder: _Node | None, name: str) -> None:
+        """Take away what lower layers have under a name."""
+        if not isinstance(folder, dict) or id(folder) in self._pure:
+            return
+        child = folder.get(name)
+        self._purify(child)
+        if not child or not isinstance(child, dict):
+            self._drop(folder, name)
+
+    def _purify(self, folder: _Node | None) -> None:
+        """Take away what lower layers have in a folder, at any depth."""
+        waiting = [folder]
+        within: list[tuple[_Folder, str, _Folder]] = []
+        while waiting:
+            current = waiting.pop()
+            if not isinstance(current, dict) or id(current) in self._pure:
+                continue
+            self._pure.add(id(current))
+            for name, child in list(current.items()):
+                if isinstance(child, dict):
+                    waiting.append(child)
+                    within.append((current, name, child))
+                else:
+                    self._drop(current, name)
+        for parent, name, child in reversed(within):  # the deepest first
+            if not child:
+                self._drop(parent, name)
+
+    def _drop(self, folder: _Folder, name: str) -> None:
+        """Take away what is in a folder, unless this layer has put it there."""
+        if (id(folder), name) not in self._fresh:
+            folder.pop(name, None)
+
     def _put(self, folder: _Folder, name: str, entry: Entry) -> None:
         there = folder.get(name)
         self._fresh.add((id(folder), name))
@@ -114,7 +148,7 @@ class Tree:
             self._count()
         node: _Node
         if entry.kind == "folder":
-            node = {}
+            node = self._made()
         elif entry.kind == "link":
             node = _Link(entry.value)
         elif entry.kind == "same":
@@ -133,7 +167,7 @@ class Tree:
                 child = self._find(parts[: index + 1])
             if not isinstance(child, dict):
                 self._count()
-                child = folder[name] = {}
+                child = folder[name] = self._made()
                 self._fresh.add((id(folder), name))
             folder = child
         return folder
@@ -173,6 +207,12 @@ class Tree:
             if isinstance(node, dict):
                 trail.append(node)
         return node
+
+    def _made(self) -> _Folder:
+        """A folder of this layer."""
+        folder: _Folder = {}
+        self._pure.add(id(folder))
+        return folder
 
     def _count(self) -> None:
         self._nodes += 1

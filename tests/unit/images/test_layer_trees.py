@@ -43,6 +43,26 @@ BASE = [file("app/migrations/1.sql"), file("app/migrations/2.sql", "2")]
             [BASE, [file("app/migrations/.wh..wh..opq"), file("app/migrations/3.sql")]],
             {"3.sql": "1"},
         ),
+        (  # nor what it has deeper, whose folder lower layers have as well
+            [BASE, [file("app/migrations/3.sql"), file("app/.wh..wh..opq")]],
+            {"3.sql": "1"},
+        ),
+        (
+            [BASE, [file("app/.wh..wh..opq"), file("app/migrations/3.sql")]],
+            {"3.sql": "1"},
+        ),
+        ([BASE, [Entry("app/migrations", "folder"), file("app/.wh..wh..opq")]], {}),
+        ([BASE, [file("app/other/x"), file("app/.wh..wh..opq")]], None),
+        ([BASE, [file("app/migrations/.wh..wh..opq"), file("app/.wh..wh..opq")]], None),
+        # The same holds for a name: what the layer has itself stays.
+        (
+            [BASE, [file("app/migrations/1.sql", "x"), file("app/migrations/.wh.1.sql")]],
+            {"1.sql": "x", "2.sql": "2"},
+        ),
+        ([BASE, [file("app/migrations/3.sql"), file("app/.wh.migrations")]], {"3.sql": "1"}),
+        ([BASE, [file("app/.wh.migrations"), file("app/migrations/3.sql")]], {"3.sql": "1"}),
+        ([BASE, [file("app/migrations/3.sql")], [file("app/.wh.migrations")]], None),
+        ([BASE, [file("app/migrations/1.sql/.wh.x")]], {"1.sql": "1", "2.sql": "2"}),
         ([BASE, [Entry("app/migrations", "folder")]], {"1.sql": "1", "2.sql": "2"}),
         ([BASE, [file("app/migrations")]], None),
         ([BASE, [file("app")], [file("app/migrations/3.sql")]], {"3.sql": "1"}),
