@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from tests.support import sealing
 
 from hanbae import masking
@@ -28,11 +27,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
     new_service.new_service(root, "auth")
-    private = KEY.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     (tmp_path / "cert.pem").write_bytes(PEM)
-    (tmp_path / "keys.pem").write_bytes(private + PEM)
+    (tmp_path / "keys.pem").write_bytes(sealing.pem(KEY) + PEM)
     monkeypatch.chdir(root)
     return root
 
@@ -117,6 +113,7 @@ def test_sealed_secret_is_taken_as_it_is_on_the_users_word(shop: Path, run: Run)
         pytest.param("A=c4n4ry-a\nB=c4n4ry-b\n", PLAIN, id="dotenv"),
         pytest.param("A=c4n4ry $x\\ny\n", {"A": b"c4n4ry $x\ny"}, id="dotenv as it stands"),
         pytest.param("A: 0123\nB: yes\n", {"A": b"0123", "B": b"yes"}, id="text, not numbers"),
+        pytest.param("A: !!str 5\nB: !!int '7'\n", {"A": b"5", "B": b"7"}, id="tagged"),
         pytest.param("kind: Secret\nstringData: {A: c4n4ry-a}\n", {"A": b"c4n4ry-a"}, id="Secret"),
     ],
 )
@@ -135,6 +132,9 @@ def test_what_sops_prints_is_sealed(
         pytest.param("A: 1\nB: {c4n4ry: 1}\n", ":2", id="nested"),
         pytest.param("c4n4ry\n", ":1", id="nothing"),
         pytest.param("A: 1\nA: c4n4ry\n", ":2", id="twice"),
+        pytest.param("A: 1\nB: !!binary YzRuNHJ5\n", ":2", id="bytes"),
+        pytest.param("A: 1\nB: !!null ''\n", ":2", id="nothing, tagged"),
+        pytest.param("A: 1\nB: !vault c4n4ry\n", ":2", id="of somebody's tag"),
     ],
 )
 def test_what_is_no_secret_is_refused_with_its_line(

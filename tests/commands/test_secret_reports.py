@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support import sealing
 
 from hanbae.actions import init, new_service
@@ -26,12 +24,6 @@ Run = Callable[..., tuple[int, str, str]]
 
 def fingerprint(name: str) -> str:
     return certificates.parse(PEMS[name], name).fingerprint
-
-
-def private(key: rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def commit(shop: Path, author: str, *, age: int) -> None:
@@ -68,8 +60,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     monkeypatch.chdir(root)
     for name, pem in PEMS.items():
         (tmp_path / f"{name}.pem").write_bytes(pem)
-    (tmp_path / "former.key").write_bytes(private(FORMER) + PEMS["former"])
-    (tmp_path / "both.key").write_bytes(private(FORMER) + private(NEWEST) + PEMS["newest"])
+    (tmp_path / "former.key").write_bytes(sealing.pem(FORMER) + PEMS["former"])
+    (tmp_path / "both.key").write_bytes(sealing.pem(FORMER) + sealing.pem(NEWEST) + PEMS["newest"])
     (tmp_path / "auth.env").write_text("TOKEN=c4n4ry\n")
     seal = ("seal", "auth", "--env", "dev", "--from-env-file", "../auth.env")
     assert run(*seal, "--certificate", "../former.pem")[0] == 0
@@ -180,7 +172,7 @@ def test_backup_opens_what_is_checked_out_and_what_the_branch_has(
         ["update-ref", "refs/remotes/origin/develop", first],
     ):
         subprocess.run(["git", *words], cwd=shop, check=True)
-    (tmp_path / "newest.key").write_bytes(private(NEWEST) + PEMS["newest"])
+    (tmp_path / "newest.key").write_bytes(sealing.pem(NEWEST) + PEMS["newest"])
     code, out, _ = run("backup", "verify", "../newest.key", "-o", "json")
     assert code == 1
     closed = [value for value in json.loads(out)["values"] if not value["opened"]]
@@ -199,7 +191,7 @@ def test_backup_as_kubectl_prints_it_is_read(shop: Path, run: Run, tmp_path: Pat
     documents = [
         "kind: Secret\napiVersion: v1\nmetadata:\n  name: sealed-secrets-key-" + name + "\ndata:\n"
         f"  tls.crt: {base64.b64encode(PEMS[name]).decode()}\n"
-        f"  tls.key: {base64.b64encode(private(key)).decode()}\n"
+        f"  tls.key: {base64.b64encode(sealing.pem(key)).decode()}\n"
         for name, key in keys.items()
     ]
     (tmp_path / "keys.yaml").write_text("---\n".join(documents))

@@ -47,6 +47,13 @@ def certificate(
     return signed.public_bytes(serialization.Encoding.PEM)
 
 
+def pem(private: rsa.RSAPrivateKey) -> bytes:
+    """A private key as a backup has it."""
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 def unsealed(ciphertext: str, private: rsa.RSAPrivateKey, label: str) -> bytes:
     """The plaintext of a sealed value.
 

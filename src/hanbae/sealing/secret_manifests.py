@@ -21,6 +21,10 @@ _LOGIN: Final = ".dockerconfigjson"
 _OPAQUE: Final = "Opaque"
 _FIELDS: Final = ("data", "stringData")
 """Where a Secret has its values; the last one wins."""
+_WRITTEN: Final = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("bool", "float", "int", "str", "timestamp")
+)
+"""Tags of scalars whose value is what is written; what ``!!binary`` means are other bytes."""
 
 
 class Secret(Struct, frozen=True):
@@ -114,7 +118,8 @@ def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
     taken = set()
     for key, value in root.value:
         place = subjects.Place(file, key.start_mark.line + 1)
-        if key.id != "scalar" or value.id != "scalar" or not manifests.is_key(key.value):
+        is_text = value.id == "scalar" and value.tag in _WRITTEN
+        if key.id != "scalar" or not is_text or not manifests.is_key(key.value):
             raise errors.FileFault("seal.not-flat", place=place)
         if key.value in taken:
             raise errors.FileFault("seal.env-twice", place=place)
