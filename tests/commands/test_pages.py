@@ -11,8 +11,10 @@ from typing import Final
 import pytest
 from tests.support import sealing, seen, shown_pages
 
+from hanbae import masking
 from hanbae.charts import values
 from hanbae.sandbox import demo_repository
+from hanbae.sealing import encrypting
 
 SNAPSHOT: Final = seen.ROOT / "tests" / "data" / "snapshots" / "lab.json"
 THREE_PODS: Final = """
@@ -23,6 +25,20 @@ rules:
     message: "Production runs three pods of everything."
     environments: [production]
 """
+
+
+MAIL: Final = """\
+{{- if eq .Release.Namespace "services-dev" }}
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata:
+  name: SERVICE-mail
+spec:
+  encryptedData:
+    MAIL_KEY: WRITTEN # of the mail server
+{{- end }}
+"""
+"""A SealedSecret that a chart has among its templates."""
 
 
 ELSEWHERE: Final = {"rehearsal": "tests/parity/test_rehearsal.py"}
@@ -57,6 +73,23 @@ def secrets(shop: Path) -> None:
     """A shop that runs, and the certificate of a controller of dev."""
     name_images(shop)
     (shop / "dev.pem").write_bytes(sealing.certificate(sealing.key()))
+
+
+def template(shop: Path) -> None:
+    """SealedSecrets in templates: one with its value, one whose value an expression makes; and a backup of keys."""
+    former, newest = sealing.key(), sealing.key()
+    keys = [sealing.pem(former), sealing.pem(newest), sealing.certificate(newest)]
+    (shop / "keys.pem").write_bytes(b"".join(keys))
+    for service, written in {"auth": "VALUE", "personal": "{{ .Values.mailKey }}"}.items():
+        label = f"services-dev/{service}-mail".encode()
+        value = encrypting.encrypt(masking.Masked(b"mail"), former.public_key(), label)
+        text = MAIL.replace("SERVICE", service).replace("WRITTEN", written)
+        folder = shop / "services" / service / "helm"
+        (folder / "templates/mail.yaml").write_text(text.replace("VALUE", value))
+        if written != "VALUE":
+            with (folder / "values-dev.yaml").open("a") as file:
+                file.write(f"mailKey: {value}\n")
+            (folder / "values.schema.json").unlink()
 
 
 def typo(shop: Path) -> None:
@@ -99,6 +132,7 @@ SCENES: Final[dict[str, Callable[[Path], None]]] = {
     "migrations": migrations,
     "boundary": boundary,
     "secrets": secrets,
+    "template": template,
     "typo": typo,
     "excused": excused,
     "rule": rule,
