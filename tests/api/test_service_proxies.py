@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support import polling
+from tests.support import polling, proxied
 
 from hanbae import errors
 from hanbae.clusters import answers, connections, kinds, service_proxies, writing
@@ -17,16 +16,6 @@ Namer = Callable[[str], str]
 ENDPOINTS = kinds.Kind("", "v1", "endpoints", "Endpoints")
 WITHIN = 20.0
 SLICE = kinds.Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
-
-
-def address() -> str:
-    """An address of this machine that is not loopback, which the API server refuses to forward to."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # no packet is sent
-        except OSError:
-            pytest.skip("this machine has no address but loopback")
-        return str(probe.getsockname()[0])
 
 
 class Backend:
@@ -47,35 +36,21 @@ class Backend:
 @asynccontextmanager
 async def served(cluster: connections.Cluster, name: str) -> AsyncIterator[Backend]:
     backend = Backend()
-    host = address()
+    host = proxied.address()
     server = await asyncio.start_server(backend, host, 0)
     port = server.sockets[0].getsockname()[1]
-    metadata = {"namespace": "default", "name": name}
-    service = {"metadata": metadata, "spec": {"ports": [{"name": "http", "port": 80}]}}
-    ports = [{"name": "http", "port": port}]
-    # The API server forwards to pods only: to an address that a pod of the namespace has.
-    container = {"name": "app", "image": "example.com/app"}
-    pod = {"metadata": metadata, "spec": {"containers": [container]}}
-    await writing.create(cluster, kinds.POD, pod)
+    await writing.create(cluster, kinds.POD, proxied.pod("default", name))
     request = cluster.asked("patch", kinds.POD, "default", name=name, subresource="status")
     await cluster.ask(
         request,
         "PATCH",
         kinds.POD.path("default", name, "status"),
-        body={"status": {"phase": "Running", "podIP": host, "podIPs": [{"ip": host}]}},
+        body=proxied.status(host),
         content_type="application/merge-patch+json",
     )
-    target = {"kind": "Pod", "namespace": "default", "name": name}
-    await writing.create(cluster, kinds.SERVICE, service)
-    subsets = [{"addresses": [{"ip": host, "targetRef": target}], "ports": ports}]
-    await writing.create(cluster, ENDPOINTS, {"metadata": metadata, "subsets": subsets})
-    own = {**metadata, "labels": {"kubernetes.io/service-name": name}}
-    endpoints = [{"addresses": [host], "conditions": {"ready": True}, "targetRef": target}]
-    await writing.create(
-        cluster,
-        SLICE,
-        {"metadata": own, "addressType": "IPv4", "endpoints": endpoints, "ports": ports},
-    )
+    objects = proxied.objects("default", name, host, port)
+    for kind, manifest in zip((kinds.SERVICE, ENDPOINTS, SLICE), objects, strict=True):
+        await writing.create(cluster, kind, manifest)
     async with server:
         await polling.reached(lambda: answers_now(cluster, name), within=WITHIN, pause=0.1)
         backend.requests.clear()
