@@ -57,11 +57,6 @@ def policy(content: Mapping[str, Any]) -> str:
     return str(_below(content, "spec", "target").get("creationPolicy") or "Owner")
 
 
-def makes(content: Mapping[str, Any]) -> bool:
-    """Whether the operator makes the Secret, rather than adding to it or leaving it to something else."""
-    return policy(content) in ("Owner", "Orphan")
-
-
 def keys(content: Mapping[str, Any]) -> frozenset[str] | None:
     """The keys that the Secret gets; None where only the store knows them."""
     spec = _below(content, "spec")

@@ -319,6 +319,7 @@ def test_an_application_that_does_not_go() -> None:
 @pytest.mark.parametrize(
     ("image", "is_old"),
     [("sealed-secrets-controller:0.39.2", True), ("sealed-secrets-controller:v0.40.0", False),
+     ("sealed-secrets-controller:v0.39.2", True),
      ("sealed-secrets-controller:0.38.4@sha256:00", True), ("sealed-secrets-controller:1.2.0", False),
      ("sealed-secrets-controller:latest", False)],
 )  # fmt: skip
@@ -334,6 +335,32 @@ def test_a_controller_that_does_not_run() -> None:
     controller = item("Deployment", "sealed-secrets-controller")
     controller["status"].pop("readyReplicas", None)
     assert "controller-down" in causes(snapshot(controller))
+    controller["metadata"] |= {
+        "namespace": "doctor-lab",
+        "labels": {"app.kubernetes.io/instance": "lab"},
+    }
+    assert "controller-down" not in causes(snapshot(controller)), "it is another one"
+    controller["metadata"]["namespace"] = "kube-system"
+    controller["spec"]["replicas"] = 0
+    assert "controller-down" not in causes(snapshot(controller)), "nobody wants it to run"
+
+
+def test_a_controller_whose_service_is_not_there() -> None:
+    sealed: Object = {
+        "apiVersion": "bitnami.com/v1alpha1",
+        "kind": "SealedSecret",
+        "metadata": {
+            "name": "lab-secrets",
+            "namespace": "doctor-lab",
+            "labels": {"app.kubernetes.io/instance": "lab"},
+        },
+    }
+    own = item("Service", "sealed-secrets-controller")
+    other = item("Service", "sealed-secrets-controller-metrics")
+    assert "controller-absent" in causes(snapshot(sealed, other))
+    assert "controller-absent" not in causes(snapshot(sealed, other, own))
+    assert "controller-absent" not in causes(snapshot(sealed)), "no Service may be seen"
+    assert "controller-absent" not in causes(snapshot(other)), "nothing is sealed"
 
 
 def test_what_the_last_deployment_found_is_told_where_its_objects_are_gone() -> None:

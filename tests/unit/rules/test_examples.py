@@ -11,6 +11,7 @@ import pytest
 from tests.support import printed_commands, trees
 
 from hanbae import subjects
+from hanbae.actions import fix
 from hanbae.checking import acceptance, findings_of_rules
 from hanbae.cli.text import catalogue
 from hanbae.results import findings
@@ -95,6 +96,19 @@ def test_example_fails_when_the_rule_does_nothing(
     ]
     with pytest.raises(AssertionError):
         check_example(checked, shop, case, code, rules=mutated)
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if casebook.case(code).fixed])
+def test_failing_example_is_mended_by_fix(
+    checked: Check, shop: trees.MemoryTree, code: str, tmp_path: Path
+) -> None:
+    for path, data in shop.changed(casebook.case(code).fails).contents.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    before = checked(trees.MemoryTree.of(tmp_path), ["auth"])
+    assert {finding.code for finding in before} == {code}
+    assert fix.fix(tmp_path, before).left == ()
+    assert checked(trees.MemoryTree.of(tmp_path), ["auth"]) == ()
 
 
 def test_shop_is_clean(checked: Check, shop: trees.MemoryTree) -> None:

@@ -66,9 +66,41 @@ def test_a_reference_says_store_entry_part_and_version() -> None:
     assert external_secrets.stores(item) == ("ClusterSecretStore/shop", "SecretStore/other")
 
 
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        pytest.param({}, True, id="the same"),
+        pytest.param({"refreshInterval": "5m"}, True, id="when"),
+        pytest.param({"data": external("B")["spec"]["data"]}, False, id="another part"),
+        pytest.param({"target": {"name": "other"}}, False, id="another Secret"),
+        pytest.param({"target": TEMPLATE}, False, id="other keys"),
+        pytest.param({"dataFrom": [{"extract": {"key": "x"}}]}, False, id="a whole entry more"),
+        pytest.param({"secretStoreRef": {**STORE, "name": "b"}, "data": []}, False, id="store"),
+    ],
+)
+def test_what_the_cluster_has_is_of_this_commit_if_it_brings_the_same(
+    change: dict[str, Any], alike: bool
+) -> None:
+    assert external_secrets.refers_alike(external("A", **change), external("A")) is alike
+
+
+def test_whole_entries_of_another_store_are_another_commits() -> None:
+    whole = [{"extract": {"key": "x"}}]
+    here, there = (
+        external(secretStoreRef={**STORE, "name": name}, dataFrom=whole) for name in "ab"
+    )
+    assert external_secrets.refers_alike(here, here)
+    assert not external_secrets.refers_alike(here, there)
+
+
 def test_the_services_own_secret_is_to_be_referred_to_and_not_sealed() -> None:
     (hit,) = covering.secret_not_made(of_store([pod(envFrom=FROM)]))
     assert (hit.variant, hit.fix) == ("external", "rule.sec001-fix-external")
+    other = pod(envFrom=[{"secretRef": {"name": "somebodys"}}])
+    (hit,) = covering.secret_not_made(of_store([other]))
+    assert (hit.variant, hit.fix) == ("other", "rule.sec001-fix-other"), (
+        "whose store it is nobody knows"
+    )
     assert list(covering.secret_not_made(of_store([pod(envFrom=FROM), external("A")]))) == []
 
 
@@ -120,6 +152,8 @@ def test_a_key_that_nobody_reads_is_named() -> None:
 def test_the_type_has_its_keys() -> None:
     typed = external("tls.crt", target={"template": {"type": "kubernetes.io/tls"}})
     assert [hit.facts["key"] for hit in covering.type_and_keys(of_store([typed]))] == ["tls.key"]
+    adding = external("tls.crt", target={"creationPolicy": "Merge", **typed["spec"]["target"]})
+    assert list(covering.type_and_keys(of_store([adding]))) == [], "somebody else says the type"
     pulled = pod(imagePullSecrets=[{"name": "auth-secrets"}])
     assert [hit.variant for hit in covering.type_and_keys(of_store([pulled, external("A")]))] == [
         "pull"

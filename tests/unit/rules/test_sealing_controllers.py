@@ -42,7 +42,7 @@ def test_an_old_controller_is_an_error_that_is_mended(
         ("up.sh", f"curl -LO {OLD}/kubeseal-0.27.1-linux-amd64.tar.gz\n"),
         ("a.yaml", "image: bitnami/sealed-secrets-controller:0.40.0\n"),
         ("a.yaml", "image: bitnami/sealed-secrets-controller:latest\n"),
-        ("values.yaml", "image:\n  repository: bitnami/sealed-secrets-controller\n\n\n\nother:\n  tag: 0.27.1\n"),
+        ("values.yaml", "image:\n  repository: bitnami/sealed-secrets-controller\n\n\nother:\n  tag: 0.27.1\n"),
         ("README.md", "image: bitnami/sealed-secrets-controller:0.27.1\n"),
     ],
 )  # fmt: skip
@@ -54,3 +54,16 @@ def test_what_is_pinned_by_its_digest_is_left_to_a_person() -> None:
     text = f"image: bitnami/sealed-secrets-controller:0.27.1@sha256:{'0' * 64}\n"
     (hit,) = controllers.installed(project({"a.yaml": text}))
     assert hit.edits == ()
+
+
+def test_chart_repository_that_is_gone_is_replaced_by_the_one_it_moved_to() -> None:
+    text = (
+        "#!/bin/sh\nhelm repo add s https://bitnami-labs.github.io/sealed-secrets --force-update\n"
+    )
+    (hit,) = controllers.installed(project({"up.sh": text}))
+    assert (hit.variant, str(hit.at)) == ("repository", "up.sh:2")
+    (edit,) = hit.edits
+    assert (edit.file, edit.line) == ("up.sh", 2)
+    after = text.split("\n")[1].replace(edit.before, edit.after)
+    assert after == "helm repo add s https://bitnami.github.io/sealed-secrets --force-update"
+    assert list(controllers.installed(project({"up.sh": after}))) == []

@@ -19,6 +19,10 @@ def test_new_value_for_the_same_certificate_is_new() -> None:
     past = pasts.of([state(1, "a", "x", K="1"), state(2, "b", "x", K="2")])["K"]
     assert (past.since.day, past.author, past.certificates) == (2, "b", ("x",))
     assert past.former == ("a",)
+    third = pasts.of(
+        [state(1, "a", "x", K="1"), state(2, "b", "x", K="2"), state(3, "c", "x", K="3")]
+    )
+    assert (third["K"].author, third["K"].former) == ("c", ("a", "b"))
 
 
 def test_unchanged_value_is_of_the_commit_that_brought_it() -> None:
