@@ -99,31 +99,26 @@ async def claimed(
         hanbae.errors.Refused: Somebody else drives.
         TakenOver: Somebody else drives this very deployment.
     """
-    policy, service, environment = space.policy, plan.service, plan.environment
-    namespace = naming.namespace(policy, service, environment)
+    namespace = naming.namespace(space.policy, plan.service, plan.environment)
+    name = naming.lease(plan.service, plan.environment)
     host = socket.gethostname()
-    marks = {**_marks(deployment, plan, by), "driver": driver, "host": host, "process": _process()}
+    own = {**_marks(deployment, plan, by), "driver": driver, "host": host, "process": _process()}
     holder = f"{deployment} {driver} {host} {secrets.token_hex(4)}"
-    waited_for = ""
+    others = _Others(deployment, waits, limit)
     async with AsyncExitStack() as stack:
         while True:
-            before = await seen(policy, workload, service, environment)
-            same = before is not None and before.marks.get("deployment") == deployment
-            within = RESUMES_AFTER if same and resumes else None
-            busy = before
+            before = busy = await leases.read(workload, namespace, name)
+            goes_on = (
+                resumes and before is not None and before.marks.get("deployment") == deployment
+            )
+            within = RESUMES_AFTER if goes_on else None
             if before is None or not await is_driven(workload, before, within=within):
                 held = leases.held(
                     workload,
                     namespace,
-                    naming.lease(service, environment),
+                    name,
                     holder=holder,
-                    marks={
-                        **(before.marks if before and same and resumes else {}),
-                        **marks,
-                        **{mark: before.marks.get(mark, "") if before else "" for mark in _KEPT},
-                        "stop": "",
-                        _UNBEGUN: "",
-                    },
+                    marks=_marks_over(before, own, goes_on=goes_on),
                     over=before,  # this very version: whoever was faster is not overwritten
                     clock=space.clock,
                 )
@@ -131,28 +126,67 @@ async def claimed(
                     lease = await stack.enter_async_context(held)
                     break
                 except leases.NoNamespace as error:
-                    where = {"namespace": namespace, "environment": environment}
+                    where = {"namespace": namespace, "environment": plan.environment}
                     raise errors.Refused("claim.no-namespace", place=None, **where) from error
                 except leases.Taken as taken:
                     busy = taken.seen if taken.seen.holder else None
             if busy is not None:
-                _refuse(busy, deployment, waits=waits is not None)
-                if waits is not None and waited_for != busy.holder:
-                    waited_for = busy.holder
-                    await waits(busy)
-                if limit is not None and limit.left() <= 0:
-                    about = {**facts(busy), "seconds": f"{limit.seconds:g}"}
-                    raise errors.Refused("deploy.waited", place=None, **about)
-                await asyncio.sleep(leases.LOOK)
+                await others.wait(busy)
         yield lease, before
 
 
-def _refuse(busy: leases.Seen, deployment: str, *, waits: bool) -> None:
-    """Say who drives, unless they are waited for."""
-    if busy.marks.get("deployment") == deployment:
-        raise TakenOver("deploy.taken-over", place=None, **facts(busy))
-    if not waits:
-        raise errors.Refused("deploy.busy", place=None, **facts(busy))
+def _marks_over(
+    before: leases.Seen | None, own: Mapping[str, str], *, goes_on: bool
+) -> dict[str, str]:
+    """The marks that a claim writes: the deployment's own, the application's, and all that it had where it goes on."""
+    past = before.marks if before is not None else {}
+    return {
+        **(past if goes_on else {}),
+        **own,
+        **{mark: past.get(mark, "") for mark in _KEPT},
+        "stop": "",
+        _UNBEGUN: "",
+    }
+
+
+class _Others:
+    """Those who drive the application when a deployment wants to: they are waited for, or refuse it.
+
+    Args:
+        deployment: The deployment that wants to.
+        waits: Told for whom it waits, once for each; None where it does not wait.
+        limit: How long it waits; None for as long as it takes.
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        waits: Callable[[leases.Seen], Awaitable[None]] | None,
+        limit: deadlines.Limit | None,
+    ) -> None:
+        self._deployment = deployment
+        self._waits = waits
+        self._limit = limit
+        self._waited_for = ""
+
+    async def wait(self, busy: leases.Seen) -> None:
+        """Wait a moment for who drives now.
+
+        Raises:
+            hanbae.errors.Refused: They are not waited for, or not any longer.
+            TakenOver: They drive this very deployment.
+        """
+        if busy.marks.get("deployment") == self._deployment:
+            raise TakenOver("deploy.taken-over", place=None, **facts(busy))
+        if self._waits is None:
+            raise errors.Refused("deploy.busy", place=None, **facts(busy))
+        if self._waited_for != busy.holder:
+            self._waited_for = busy.holder
+            await self._waits(busy)
+        if self._limit is not None and self._limit.left() <= 0:
+            about = {**facts(busy), "seconds": f"{self._limit.seconds:g}"}
+            raise errors.Refused("deploy.waited", place=None, **about)
+        await asyncio.sleep(leases.LOOK)
 
 
 def facts(lease: leases.Seen) -> dict[str, str]:

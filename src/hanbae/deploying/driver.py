@@ -21,11 +21,11 @@ from hanbae.deploying import (
     aftermath,
     choosing_engine,
     claiming,
+    closing,
     deadlines,
     deciding_items,
     following,
     joined,
-    mending,
     occupants,
     orders,
     permitting,
@@ -118,6 +118,7 @@ class _Run:
                 joined.before, order.space.store, order.plan, besides=order.deployment
             ),
         )
+        self._closing = closing.Closing(order.space, order.plan, record, self._following)
         self._phase = phases.Phase.RESUMED if order.was_announced else phases.Phase.PLANNED
 
     def _enter(self, phase: phases.Phase) -> None:
@@ -136,14 +137,14 @@ class _Run:
             except claiming.TakenOver:
                 raise
             except errors.Error as error:
-                closed = await self._failed(error)
+                closed = await self._closing.failed(error, self._phase)
             except following.GivenUp as given_up:
                 closed = events.Closed("failed", given_up.why)
             await self._open()
             was_begun = self._phase is phases.Phase.BEGUN
             if (was_begun or self._was_stopped_later) and closed.outcome != "succeeded":
                 await self._look_back()
-                closed = await self._with_command(closed)
+                closed = await self._closing.with_command(closed)
             await self._record.add(None, closed)
             if (lease := self._lease) is not None:
                 with contextlib.suppress(errors.Error):
@@ -343,46 +344,6 @@ class _Run:
     def _was_stopped_later(self) -> bool:
         """Whether this driver only ends what an earlier one had announced."""
         return self._order.stops and self._order.was_announced
-
-    async def _with_command(self, closed: events.Closed) -> events.Closed:
-        """The end with the command that cures it, where that is still true when it is typed."""
-        cause = self._following.gravest
-        if closed.outcome != "failed" or closed.command:  # an item of the checklist names its own
-            return closed
-        if cause is None:
-            command = mending.of_end(self._plan, closed.why)
-            return events.Closed(closed.outcome, closed.why, command)
-        job = self._following.job_of(cause.subject)
-        failed = self._following.failed(job) if job is not None else ""
-        cure = await mending.cure(self._space, self._plan, cause, job, failed=failed)
-        if cure is not None:
-            await self._note(cure.text)
-            return events.Closed(closed.outcome, closed.why, cure.command)
-        command = self._following.lasting_command(cause)
-        return events.Closed(closed.outcome, closed.why, command)
-
-    async def _failed(self, error: errors.Error) -> events.Closed:
-        """How an expected failure closes the deployment."""
-        if isinstance(error, protocol.HeadMoved):
-            return await self._moved(error)
-        outcome = phases.outcome(self._phase, error)
-        cause = self._following.gravest if outcome == "failed" else None
-        if cause is None:
-            return events.Closed(outcome, error.text)
-        await self._record.add(None, events.Noted(error.text))
-        return events.Closed(outcome, cause.cause)
-
-    async def _moved(self, error: protocol.HeadMoved) -> events.Closed:
-        """The engine sees another head of the branch: somebody pushed, or it reads another repository."""
-        revision = self._plan.revision
-        try:
-            head = await self._space.head(self._plan.environment)
-        except errors.Error:
-            head = revision
-        if head != revision:
-            facts = {"revision": revision[:12], "head": head[:12]}
-            return events.Closed("superseded", wording.Text("deploy.superseded", facts))
-        return events.Closed("failed", error.text)
 
     async def _perform(self, clusters: workspaces.Clusters, engine: protocol.Engine) -> None:
         """The engine's steps, one after the other; those that a later one was announced after are done."""
