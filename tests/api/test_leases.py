@@ -239,13 +239,35 @@ async def test_who_was_thought_dead_notices_and_writes_nothing_more(
     assert (await lease_of(cluster, name)).marks["step"] == "prove"
 
 
+async def test_a_wish_that_comes_too_late_is_not_heard_by_the_next_deployment(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = unique("hanbae-auth")
+    patch = writing.merge_patch
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(hold(cluster, name, "d1"))
+        meant = await lease_of(cluster, name)
+
+        async def overtaken(*words: Any) -> kinds.Object:
+            monkeypatch.setattr(writing, "merge_patch", patch)
+            over = await lease_of(cluster, name)
+            await stack.enter_async_context(hold(cluster, name, "d2", over=over))
+            return await patch(*words)
+
+        monkeypatch.setattr(writing, "merge_patch", overtaken)
+        assert not await leases.mark(cluster, meant, {"stop": "jiwon"})
+        now = await lease_of(cluster, name)
+    assert now.marks["deployment"] == "d2"
+    assert "stop" not in now.marks
+
+
 async def test_leaving_keeps_the_marks_and_the_wish_of_others_is_heard(
     cluster: connections.Cluster, unique: Namer
 ) -> None:
     name, deployment = unique("hanbae-auth"), unique("d")
     async with hold(cluster, name, deployment) as lease:
         await lease.mark(step="sync", key="d1.sync")
-        await leases.mark(cluster, await lease_of(cluster, name), {"stop": "jiwon"})
+        assert await leases.mark(cluster, await lease_of(cluster, name), {"stop": "jiwon"})
         async with asyncio.timeout(leases.RENEWAL * 3):
             assert await lease.marked("stop") == "jiwon"
     left = await lease_of(cluster, name)

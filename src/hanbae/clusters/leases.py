@@ -129,11 +129,35 @@ async def is_held(
     return False
 
 
-async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, str]) -> Seen:
-    """Add marks to somebody else's Lease, such as the wish that it stop; the holder reads them as it renews."""
-    patch = {"metadata": {"annotations": {PREFIX + name: value for name, value in marks.items()}}}
-    changed = await writing.merge_patch(cluster, kinds.LEASE, lease.namespace, lease.name, patch)
-    return _seen(changed)
+async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, str]) -> bool:
+    """Add marks to somebody else's Lease, such as the wish that it stop; the holder reads them as it renews.
+
+    Args:
+        cluster: The workload cluster.
+        lease: The Lease as it was read.
+        marks: The marks.
+
+    Returns:
+        False where another deployment has the Lease by now, or it is gone: nothing is marked then.
+
+    Raises:
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    annotations = {PREFIX + name: value for name, value in marks.items()}
+    attempts = backoffs.Attempts(_ATTEMPTS)
+    async for _ in attempts:
+        now = await read(cluster, lease.namespace, lease.name)
+        if now is None or now.marks.get("deployment") != lease.marks.get("deployment"):
+            return False
+        # Of this very version: a deployment that takes the Lease meanwhile is not the one that is meant.
+        patch = {"metadata": {"annotations": annotations, "resourceVersion": now.version}}
+        try:
+            await writing.merge_patch(cluster, kinds.LEASE, lease.namespace, lease.name, patch)
+        except (answers.Conflict, answers.Unanswered):
+            attempts.failed(_not_written({"metadata": {"name": lease.name}}), pause=0)
+        else:
+            return True
+    raise attempts.error
 
 
 async def amend(
