@@ -258,11 +258,31 @@ def _make(path: Path) -> None:
             schemas.migrate(connection)
         finally:
             connection.close()
-        _set_aside(path)
-        with contextlib.suppress(FileExistsError):
+        with _alone(path.parent), contextlib.suppress(FileExistsError):
+            _set_aside(path)
             _move(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else puts a history into a folder meanwhile, as far as its file system has locks.
+
+    Without it the log that is set aside may be one that another process has begun since there was no history.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            ends = time.monotonic() + BUSY
+            while time.monotonic() < ends:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(_PAUSE)
+        yield
 
 
 def _set_aside(path: Path) -> None:

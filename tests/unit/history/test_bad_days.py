@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -148,6 +149,55 @@ def test_a_deployment_goes_on_where_it_cannot_be_marked_as_driven(tmp_path: Path
     assert ended.stdout == "False\n"
     with watching.watching(tmp_path / "history.db", "a"):
         assert watching.is_watched(tmp_path / "history.db", "a")
+
+
+ANOTHER = """
+import sys
+from pathlib import Path
+from tests.support import records
+from hanbae.history import stores
+with stores.in_a_file(Path(sys.argv[1])) as store:
+    store.append("b", None, records.opened(), records.BEGUN)
+    print("added", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_another_process_begins_meanwhile_is_not_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    command = [sys.executable, "-c", ANOTHER, str(path)]
+    is_file = Path.is_file
+    others: list[subprocess.Popen[str]] = []
+
+    def another() -> None:
+        pipe = subprocess.PIPE
+        others.append(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True))
+        assert others[0].stdout is not None
+        assert others[0].stdout.readline() == "added\n"
+
+    def late(companion: Path) -> bool:
+        """The look at a log of a history that was not there a moment ago."""
+        folder = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # another one has to wait
+        else:
+            if not others:
+                another()
+        finally:
+            os.close(folder)
+        return is_file(companion)
+
+    monkeypatch.setattr(Path, "is_file", late)
+    with stores.in_a_file(path) as store:
+        monkeypatch.undo()
+        if not others:
+            another()
+        assert len(store.events("b")) == 1
+        others[0].communicate()
 
 
 def journal(path: Path) -> str:
