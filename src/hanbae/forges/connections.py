@@ -87,10 +87,7 @@ class Connection:
             hanbae.errors.Unreachable: It did not answer, is failing, or what answers is no forge.
         """
         answer = await self._exchange(method, path, params=params, body=body)
-        try:
-            return foreign_json.decode(answer.content, kind)
-        except foreign_json.Fault as fault:
-            raise self._error(errors.Unreachable, "forge.nonsense", str(fault)) from None
+        return self._decoded(answer, kind)
 
     async def delete(self, path: str) -> None:
         """Delete something; the answer to this has no body.
@@ -150,13 +147,25 @@ class Connection:
         Raises:
             hanbae.errors.Error: As for :meth:`ask`.
         """
+        before: list[_T] = []
         for number in range(1, _MOST_PAGES + 1):
             query = {**params, size: str(PAGE), "page": str(number)}
-            entries: list[_T] = await self.ask("GET", path, list[kind], params=query)  # type: ignore[valid-type]
+            answer = await self._exchange("GET", path, params=query)
+            entries: list[_T] = self._decoded(answer, list[kind])  # type: ignore[valid-type]
+            if entries and entries == before:
+                return  # Gitea has lists without pages, and gives all of it each time
             for entry in entries:
                 yield entry
-            if len(entries) < PAGE:
+            # GitLab leaves out of a page what the user may not see, and says that there is another.
+            if len(entries) < PAGE and "next" not in answer.links:
                 return
+            before = entries
+
+    def _decoded(self, answer: httpx2.Response, kind: type[_T]) -> _T:
+        try:
+            return foreign_json.decode(answer.content, kind)
+        except foreign_json.Fault as fault:
+            raise self._error(errors.Unreachable, "forge.nonsense", str(fault)) from None
 
     def _failure(self, answer: httpx2.Response) -> errors.Error:
         """The error for an answer that is not a success."""

@@ -9,7 +9,7 @@ import pytest
 from tests.support import published
 
 from hanbae import masking
-from hanbae.forges import github, logins, protocol
+from hanbae.forges import connections, github, logins, protocol
 from hanbae.results import merge_requests
 
 PULL = "GET /repos/{owner}/{repo}/pulls"
@@ -72,6 +72,18 @@ async def test_what_is_said_of_a_commit_and_beside_a_pull_request(
     assert len(described.requests[0][1]["description"]) == 140
     assert "POST /repos/{owner}/{repo}/issues/{issue_number}/comments" in names
     assert names[-1] == "PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}"
+
+
+async def test_a_list_without_pages_is_asked_for_no_more_often_than_it_takes_to_see_that(
+    forge: github.GitHub, described: published.Described
+) -> None:
+    request = merge_requests.MergeRequest(1347, "", "new-topic", "master", HEAD, "octocat")
+    (own,) = described.operations[COMMENTS]["answer"]
+    others = [{**own, "id": number, "body": "x"} for number in range(2, 3 + connections.PAGE)]
+    described.answers[COMMENTS] = [*others, own]  # as Gitea has them, whatever page is asked for
+    await forge.comment(request, "text", mark="Me too")
+    assert [name for name, _ in described.requests].count(COMMENTS) == 2
+    assert described.paths[-1].endswith("/comments/1")
 
 
 async def test_of_comments_that_two_have_posted_at_once_the_oldest_stays(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
 from tests.support import published
 
@@ -95,6 +96,17 @@ async def test_our_note_is_found_behind_a_page_of_others(
         NOTES,
         f"PUT {NOTES[4:]}/{{note_id}}",
     ]
+
+
+async def test_our_note_is_found_behind_a_page_from_which_notes_are_left_out(
+    forge: gitlab.GitLab, described: published.Described
+) -> None:
+    (own,) = described.operations[NOTES]["answer"]
+    links = {"link": '<https://forge.example.com/api/v4/x?page=2>; rel="next"'}
+    for others in ([{**own, "id": 1, "body": "x"}], []):
+        described.pages[NOTES] = [httpx2.Response(200, json=others, headers=links), [own]]
+        await forge.comment(REQUEST, "text", mark="<!-- m -->")
+        assert described.paths[-1].endswith("/notes/302")
 
 
 async def test_of_notes_that_two_have_posted_at_once_the_oldest_stays(
