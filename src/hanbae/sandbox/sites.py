@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Final
 
 from hanbae.sandbox import binaries, calling, folders, identities, namespaces, passwords, probing
 
-#: Go programs look for garbage when their heap is five times what they need, but not beyond these 768 MiB: a seventh of
-#: the API server's and of Argo CD's work is saved, and what that costs in memory has an end.
-_GARBAGE: Final = {"GOGC": "400", "GOMEMLIMIT": "768MiB"}
+#: Go programs look for garbage when their heap is five times what they need: a seventh of the API server's and of Argo
+#: CD's work is saved. What that costs in memory has an end: an eighth of the machine's, within these bytes. A server
+#: that needs most of its bound would do little but look for garbage.
+_GARBAGE: Final = "400"
+_LEAST_BOUND: Final = 768 << 20
+_LARGEST_BOUND: Final = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Site:
             "XTABLES_LIBDIR": str(self.programs.libraries / "xtables"),
             "HOME": str(self.folder.root / "home"),
             "LANG": "C.UTF-8",
-            **_GARBAGE,
+            "GOGC": _GARBAGE,
+            "GOMEMLIMIT": str(_memory_bound()),
             **more,
         }
 
@@ -67,6 +72,12 @@ class Site:
         command = [str(self.programs.path("kubectl")), *arguments]
         environment = self.environment(KUBECONFIG=str(self.folder.kubeconfig))
         return calling.run(command, environment=environment, stdin=stdin, deadline_s=deadline_s)
+
+
+def _memory_bound() -> int:
+    """Bytes that a Go program may use before it looks for garbage more often."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(max(memory // 8, _LEAST_BOUND), _LARGEST_BOUND)
 
 
 @dataclass(frozen=True)

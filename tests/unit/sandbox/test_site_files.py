@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,16 @@ def test_a_process_in_postgresqls_container_asks_often_only_until_it_answers(
 def test_go_programs_look_for_garbage_seldom_and_within_a_bound(site: sites.Site) -> None:
     for daemon in daemons(site).values():
         assert int(daemon.environment["GOGC"]) > 100, daemon.name
-        assert daemon.environment["GOMEMLIMIT"], daemon.name
+        assert int(daemon.environment["GOMEMLIMIT"]) >= 768 << 20, daemon.name
+
+
+@pytest.mark.parametrize(("gibibytes", "bound"), [(2, 768 << 20), (8, 1 << 30), (64, 2 << 30)])
+def test_the_bound_of_memory_follows_the_machine(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch, gibibytes: int, bound: int
+) -> None:
+    machine = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (gibibytes << 30) // 4096}
+    monkeypatch.setattr(os, "sysconf", machine.__getitem__)
+    assert site.environment()["GOMEMLIMIT"] == str(bound)
 
 
 def test_a_variable_for_the_shell_holds_no_password(site: sites.Site) -> None:
