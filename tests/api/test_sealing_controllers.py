@@ -142,9 +142,12 @@ def test_controller_opens_what_is_sealed_and_a_refusal_is_explained(
                 ("sealedSecret", "certificates", "LOST"): lost,
             }
         )
+    staging = path(shop).with_name("values-staging.yaml")
+    staging.write_text(path(shop).read_text())  # which nobody asks about
     refused = sealer.answers(VERIFY, 429)
     code, out, _ = run("verify", "--live", "-o", "json")
     assert code == 1
+    assert {row["environment"] for row in json.loads(out)["keys"]} == {"dev"}
     assert answers(out) == dict.fromkeys(every, ("opened", "")) | {
         ("auth", "COPIED"): ("refused", "seal.refused-copied"),
         ("auth", "WIDE"): ("refused", "seal.refused-scope"),
@@ -160,6 +163,47 @@ def test_controller_opens_what_is_sealed_and_a_refusal_is_explained(
     # Of the service that is asked about alone.
     code, out, _ = run("verify", "identity", "--live", "-o", "json")
     assert (code, {service for service, _ in answers(out)}) == (0, {"identity"})
+
+
+OWN = """\
+{{- if eq .Release.Namespace "services-dev" }}
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata:
+  name: auth-own
+  annotations: {sealedsecrets.bitnami.com/namespace-wide: "true"}
+spec:
+  encryptedData: {C: VALUE}
+{{- end }}
+"""
+
+
+def test_template_is_verified_and_sealed_anew_in_its_own_scope(
+    shop: Path, sealer: sealers.Sealer, run: Run
+) -> None:
+    public = certificates.parse(sealer.certificate(), "x").public_key
+    template = shop / "services/auth/helm/templates/own.yaml"
+
+    def verified(label: bytes) -> tuple[str, str, str]:
+        value = encrypting.encrypt(masking.Masked(b"c4n4ry"), public, label)
+        template.write_text(OWN.replace("VALUE", value))
+        rows = json.loads(run("verify", "auth", "--live", "-o", "json")[1])["keys"]
+        (row,) = [row for row in rows if row["key"] == "C"]
+        return row["secret"], row["state"], ((row["fault"] or {}).get("facts") or {}).get("other")
+
+    assert verified(b"services-dev") == ("auth-own", "opened", None)
+    assert verified(b"services-dev/auth-own") == ("auth-own", "refused", "strict")
+
+    verified(b"services-dev")
+    sealer.renew()
+    code, out, err = run("reseal", "auth", "-o", "json")
+    assert code == 0, err
+    (row,) = json.loads(out)["resealed"]
+    assert (row["keys"], row["certificate"]) == (["C"], sealer.fingerprint)
+    head, tail = OWN.split("VALUE")
+    value = template.read_text().removeprefix(head).removesuffix(tail)
+    newest = sealer.keys()[sealer.fingerprint]
+    assert encrypting.decrypt(value, [newest], b"services-dev").unmask() == b"c4n4ry"
 
 
 def test_old_controller_is_told_though_it_opens_everything(
@@ -347,6 +391,14 @@ def test_foreign_value_that_the_controller_does_not_open_is_not_taken_over(
     assert code == 1
     assert "auth B" in " ".join(err.split())
     assert path(shop).read_text() == before
+    with values.editing(path(shop), "v") as document:
+        document.update({("sealedSecret", "certificate"): f"sha256:{'0' * 64}"})
+    remembered = path(shop).read_text()
+    code, _, err = run("import", "auth", "../sealed.yaml", "--key", "A")
+    assert code == 5
+    assert "sha256:0000" in err
+    assert path(shop).read_text() == remembered
+    path(shop).write_text(before)
     assert run("import", "auth", "../sealed.yaml", "--key", "A")[0] == 0
     assert opened(shop, sealer, label) == {"A": b"c4n4ry"}
 

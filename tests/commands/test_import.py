@@ -16,7 +16,7 @@ from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.sealing import certificates, encrypting, objects
 
-KEY = sealing.key()
+KEY, FORMER = sealing.key(), sealing.key()
 PEM = sealing.certificate(KEY)
 Run = Callable[..., tuple[int, str, str]]
 
@@ -28,7 +28,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
     new_service.new_service(root, "auth")
     (tmp_path / "cert.pem").write_bytes(PEM)
-    (tmp_path / "keys.pem").write_bytes(sealing.pem(KEY) + PEM)
+    (tmp_path / "keys.pem").write_bytes(sealing.pem(FORMER) + sealing.pem(KEY) + PEM)
     monkeypatch.chdir(root)
     return root
 
@@ -69,6 +69,7 @@ def sealed_secret(
 
 
 PLAIN = {"A": b"c4n4ry-a", "B": b"c4n4ry-b"}
+OFFLINE = ("--certificate", "../cert.pem")
 
 
 def test_sealed_secret_is_sealed_anew_with_a_backup(shop: Path, run: Run) -> None:
@@ -81,15 +82,24 @@ def test_sealed_secret_is_sealed_anew_with_a_backup(shop: Path, run: Run) -> Non
     assert document.get("sealedSecret.certificate") == pin
 
 
+@pytest.mark.parametrize(
+    ("scope", "namespace", "name"),
+    [
+        ("namespace-wide", "old", "auth"),
+        ("strict", "services-dev", "auth"),
+        ("strict", "old", "auth-secrets"),
+        ("cluster-wide", "services-dev", "auth-secrets"),
+        ("cluster-wide", "", ""),
+    ],
+)
 def test_sealed_secret_of_another_name_and_scope_is_bound_anew_with_a_backup(
-    shop: Path, run: Run
+    shop: Path, run: Run, scope: encrypting.Scope, namespace: str, name: str
 ) -> None:
-    (shop.parent / "sealed.yaml").write_text(
-        sealed_secret("namespace-wide", namespace="old", name="auth")
-    )
+    text = sealed_secret(scope, namespace=namespace, name=name)
+    (shop.parent / "sealed.yaml").write_text(text)
     code, _, err = run("../sealed.yaml", "--sealed-with", "../cert.pem")
     assert code == 2
-    assert "old/auth" in err
+    assert f"{namespace or '-'}/{name} ({scope})" in " ".join(err.split())
     assert run("../sealed.yaml", "--keys", "../keys.pem")[0] == 0
     assert opened(shop) == PLAIN
 
@@ -106,6 +116,36 @@ def test_sealed_secret_is_taken_as_it_is_on_the_users_word(shop: Path, run: Run)
 
 
 @pytest.mark.parametrize(
+    "way", [("--keys", "../keys.pem"), ("--sealed-with", "../cert.pem")], ids=["keys", "as it is"]
+)
+def test_certificate_that_the_values_do_not_know_is_not_believed(
+    shop: Path, run: Run, way: tuple[str, str]
+) -> None:
+    (shop.parent / "sealed.yaml").write_text(sealed_secret())
+    path = shop / "services/auth/helm/values-dev.yaml"
+    with values.editing(path, "v") as document:
+        document.update({("sealedSecret", "certificate"): f"sha256:{'0' * 64}"})
+    before = path.read_text()
+    code, _, err = run("../sealed.yaml", *way)
+    assert code == 5
+    assert "sha256:0000" in err
+    assert path.read_text() == before
+    assert run("../sealed.yaml", *way, "--accept-certificate")[0] == 0
+    assert opened(shop) == PLAIN
+
+
+def test_service_that_is_not_in_the_environment_has_no_file_to_seal_into(
+    shop: Path, run: Run
+) -> None:
+    (shop.parent / "sealed.yaml").write_text(sealed_secret())
+    (shop / "services/auth/helm/values-dev.yaml").unlink()
+    code, _, err = run("../sealed.yaml", "--keys", "../keys.pem")
+    assert code == 2
+    assert "auth" in err
+    assert not (shop / "services/auth/helm/values-dev.yaml").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         pytest.param("A: c4n4ry-a\nB: 'c4n4ry-b'\n", PLAIN, id="YAML"),
@@ -115,6 +155,8 @@ def test_sealed_secret_is_taken_as_it_is_on_the_users_word(shop: Path, run: Run)
         pytest.param("A: 0123\nB: yes\n", {"A": b"0123", "B": b"yes"}, id="text, not numbers"),
         pytest.param("A: !!str 5\nB: !!int '7'\n", {"A": b"5", "B": b"7"}, id="tagged"),
         pytest.param("kind: Secret\nstringData: {A: c4n4ry-a}\n", {"A": b"c4n4ry-a"}, id="Secret"),
+        pytest.param("A: 'null'\nB: \"~\"\n", {"A": b"null", "B": b"~"}, id="quoted"),
+        pytest.param("B: ''\n", {"B": b""}, id="empty"),
     ],
 )
 def test_what_sops_prints_is_sealed(
@@ -128,7 +170,9 @@ def test_what_sops_prints_is_sealed(
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        pytest.param("A: ENC[AES256_GCM,data:c4n4ry]\n", "", id="still encrypted"),
+        pytest.param("A: ENC[AES256_GCM,data:c4n4ry]\n", ":1", id="still encrypted"),
+        pytest.param("A: 1\nB: ENC[AES256_GCM,data:c4n4ry]\n", ":2", id="one still encrypted"),
+        pytest.param("A: 1\nB:\n", ":2", id="null"),
         pytest.param("A: 1\nB: {c4n4ry: 1}\n", ":2", id="nested"),
         pytest.param("c4n4ry\n", ":1", id="nothing"),
         pytest.param("A: 1\nA: c4n4ry\n", ":2", id="twice"),
@@ -152,12 +196,24 @@ def test_what_is_no_secret_is_refused_with_its_line(
         pytest.param([], id="no source"),
         pytest.param(["hanbae.yaml", "--from-sops"], id="two sources"),
         pytest.param(["hanbae.yaml"], id="no SealedSecret"),
-        pytest.param(["--from-sops", "--keys", "../keys.pem"], id="keys without a file"),
+        pytest.param(["--from-sops", *OFFLINE, "--keys", "../keys.pem"], id="keys without a file"),
         pytest.param(["--from-sops", "--secret", "x"], id="Secret without a cluster"),
         pytest.param(["hanbae.yaml", "--certificate", "../cert.pem"], id="certificate"),
+        pytest.param(
+            ["--from-sops", *OFFLINE, "--sealed-with", "../cert.pem"], id="as it is, without a file"
+        ),
+        pytest.param(
+            ["../sealed.yaml", "--keys", "../keys.pem", "--sealed-with", "../cert.pem"],
+            id="two ways",
+        ),
+        pytest.param(["../sealed.yaml", "--keys", "../keys.pem", "--key", "C"], id="no such key"),
+        pytest.param(
+            ["--from-sops", "--certificate", "../cert.pem", "--key", "C"], id="no such key of SOPS"
+        ),
     ],
 )
 def test_wrong_use_changes_nothing(shop: Path, run: Run, arguments: list[str]) -> None:
+    (shop.parent / "sealed.yaml").write_text(sealed_secret())
     code, _, _ = run(*arguments, stdin=b"A=1\n")
     assert code == 2
     assert opened(shop) == {}
@@ -185,6 +241,16 @@ def test_wrong_use_changes_nothing(shop: Path, run: Run, arguments: list[str]) -
             id="two",
         ),
         pytest.param("kind: List\nitems: []\n", "SealedSecret", id="another kind"),
+        pytest.param(
+            "kind: Secret\nmetadata: {{name: a, namespace: b}}\nspec: {{encryptedData: {{A: {a}}}}}\n",
+            "SealedSecret",
+            id="another kind with values",
+        ),
+        pytest.param(
+            "kind: SealedSecret\nmetadata: {{name: auth-secrets}}\nspec: {{encryptedData: {{A: {a}}}}}\n",
+            "namespace",
+            id="bound to nothing",
+        ),
         pytest.param("kind: Secret\nstringData: {{A: c4n4ry}}\n", "SealedSecret", id="a Secret"),
     ],
 )
@@ -204,12 +270,14 @@ def test_hostile_file_is_refused_with_its_line_and_nothing_is_written(
 
 def test_what_is_not_taken_over_is_said(shop: Path, run: Run) -> None:
     data = json.loads(sealed_secret())
-    data["spec"]["template"] = {"type": "kubernetes.io/tls", "data": {"url": "http://{{ .A }}"}}
+    template = {"type": "kubernetes.io/tls", "data": {"url": "http://{{ .A }}"}, "immutable": True}
+    data["spec"] |= {"template": template, "data": "c4n4ry"}
     (shop.parent / "sealed.yaml").write_text(json.dumps(data))
     code, _, err = run("../sealed.yaml", "--keys", "../keys.pem")
     assert code == 0, err
     assert "kubernetes.io/tls" in err
-    assert "spec.template.data" in err
+    sentence = " ".join(err.split())
+    assert "spec.template.data, spec.template.immutable, spec.data" in sentence
     assert opened(shop) == PLAIN
 
 

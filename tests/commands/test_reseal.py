@@ -136,6 +136,8 @@ def test_every_value_is_sealed_for_the_newest_key_and_nothing_else_changes(
         }
         gone = [line for line in before[service].splitlines() if line not in text.splitlines()]
         assert [line.split(":")[0].strip() for line in gone] == ["A", "B", "certificate"]
+        sources = values.read(path(shop, service), "v").get(("sealedSecret", "certificateSources"))
+        assert sources[fingerprint("newest")] == "keys.yaml"
     code, _, err = run(*RESEAL)
     assert code == 0
     assert "already" in err
@@ -143,6 +145,31 @@ def test_every_value_is_sealed_for_the_newest_key_and_nothing_else_changes(
     assert run(*RESEAL, "--all")[0] == 0
     assert texts(shop) != after
     assert opened(shop, "auth", NEWEST)["B"] == b"c4n4ry-b"
+
+
+def test_values_that_are_older_than_their_file_are_sealed_anew(
+    shop: Path, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "auth.env").write_text("C=c4n4ry-c\n")
+    seal = ("seal", "auth", "--env", "dev", "--from-env-file", "../auth.env")
+    assert run(*seal, "--certificate", "../newest.pem", "--accept-certificate")[0] == 0
+    code, out, err = run(*RESEAL, "auth", "-o", "json")
+    assert code == 0, err
+    (row,) = json.loads(out)["resealed"]
+    assert (row["keys"], row["former"]) == (["A", "B"], [fingerprint("former")])
+    assert opened(shop, "auth", NEWEST)["C"] == b"c4n4ry-c"
+    code, out, _ = run("list", "auth", "--env", "dev", "-o", "json")
+    sealed = {row["key"]: row["certificate"] for row in json.loads(out)["keys"] if row["bits"]}
+    assert sealed == dict.fromkeys("ABC", fingerprint("newest"))
+
+
+def test_expired_certificate_is_sealed_for_by_nobody(shop: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "expired.pem").write_bytes(certificate(NEWEST, age=3651))
+    before = texts(shop)
+    code, _, err = run(*RESEAL, "--certificate", "../expired.pem", "--accept-certificate")
+    assert code == 5
+    assert "expired" in err
+    assert texts(shop) == before
 
 
 def test_certificate_that_nobody_has_accepted_is_refused(shop: Path, run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,13 @@ import pytest
 from tests.support import sealing
 
 from hanbae.actions import init, new_service
+from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.sealing import certificates
 
 FORMER, NEWEST = sealing.key(), sealing.key()
 PEMS = {"former": sealing.certificate(FORMER), "newest": sealing.certificate(NEWEST)}
-MINA, JUN = "mina@example.com", "jun@example.com"
+MINA, JUN = "Mina@example.com", "jun@example.com"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -72,6 +74,10 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     assert run(*seal, "--certificate", "../newest.pem")[0] == 0
     commit(root, JUN, age=10)
     return root
+
+
+def dev(shop: Path, service: str = "auth") -> Path:
+    return shop / "services" / service / "helm" / "values-dev.yaml"
 
 
 def rows(output: str) -> dict[str, dict[str, object]]:
@@ -131,6 +137,7 @@ def test_leaked_key_makes_due_what_was_ever_sealed_for_it(shop: Path, run: Run) 
     code, out, _ = run("report", "--leaked", fingerprint("newest"), "-o", "json")
     assert {key for key, row in rows(out).items() if row["due"]} == {"TOKEN", "PASSWORD"}
     assert run("report", "--leaked", "sha256:")[0] == 2
+    assert run("report", "--leaked", fingerprint("former").removeprefix("sha256:"))[0] == 2
 
 
 def test_departed_person_makes_due_what_that_person_has_committed(shop: Path, run: Run) -> None:
@@ -141,6 +148,7 @@ def test_departed_person_makes_due_what_that_person_has_committed(shop: Path, ru
     assert "due: somebody who has left" in out
     assert "hanbae secrets seal auth TOKEN --env dev" in err
     assert run("report", "--departed", "nobody@example.com")[0] == 0
+    assert run("report", "--departed", MINA, "--env", "staging")[0] == 0
 
 
 def test_value_that_is_not_committed_is_new(shop: Path, run: Run, tmp_path: Path) -> None:
@@ -150,6 +158,8 @@ def test_value_that_is_not_committed_is_new(shop: Path, run: Run, tmp_path: Path
     token = rows(run("report", "-o", "json")[1])["TOKEN"]
     assert (token["days"], token["commit"]) == (0, "")
     assert token["former"] == [MINA]
+    due = rows(run("report", "--departed", MINA.upper(), "-o", "json")[1])["TOKEN"]["due"]
+    assert due == ["departed"], "part of it may have stayed the same"
     assert "not committed yet" in run("report")[1]
 
 
@@ -184,6 +194,70 @@ def test_backup_that_has_nothing_to_open_proves_nothing(shop: Path, run: Run) ->
     code, _, err = run("backup", "verify", "../both.key", "--env", "production")
     assert code == 2
     assert "proves nothing" in err
+
+
+def test_value_that_was_copied_is_opened_only_where_it_is_bound(shop: Path, run: Run) -> None:
+    new_service.new_service(shop, "identity")
+    data = ("sealedSecret", "encryptedData")
+    copied = values.read(dev(shop), "v").get((*data, "TOKEN"))
+    for path in (dev(shop, "identity"), dev(shop).with_name("values-staging.yaml")):
+        with values.editing(path, "v") as document:
+            document.update({(*data, "TOKEN"): copied})
+    code, out, _ = run("backup", "verify", "../both.key", "-o", "json")
+    assert code == 1
+    opened = {
+        (row["service"], row["environment"], row["key"]): row["opened"]
+        for row in json.loads(out)["values"]
+    }
+    assert opened == {
+        ("auth", "dev", "TOKEN"): True,
+        ("auth", "dev", "PASSWORD"): True,
+        ("auth", "staging", "TOKEN"): False,
+        ("identity", "dev", "TOKEN"): False,
+    }
+    # Nor does a key open it in a scope for which it was not sealed.
+    policy = shop / "hanbae.yaml"
+    policy.write_text(policy.read_text().replace("  scope: strict\n", "  scope: namespace-wide\n"))
+    code, out, _ = run("backup", "verify", "../both.key", "auth", "--env", "dev", "-o", "json")
+    assert code == 1
+    assert [row["opened"] for row in json.loads(out)["values"]] == [False, False]
+
+
+def test_backup_says_which_key_opens_a_value_whatever_its_file_remembers(
+    shop: Path, run: Run, tmp_path: Path
+) -> None:
+    with values.editing(dev(shop), "v") as document:
+        pin = ("sealedSecret", "certificates", "PASSWORD")
+        document.update({pin: fingerprint("former")})
+    document = json.loads(run("backup", "verify", "../both.key", "-o", "json")[1])
+    assert document["keys"] == [fingerprint("newest")], "the other key has no certificate"
+    assert {row["certificate"] for row in document["values"]} == {fingerprint("newest")}
+    certified = sealing.pem(FORMER) + sealing.pem(NEWEST) + PEMS["newest"] + PEMS["former"]
+    (tmp_path / "certified.key").write_bytes(certified)
+    document = json.loads(run("backup", "verify", "../certified.key", "-o", "json")[1])
+    assert set(document["keys"]) == {fingerprint("former"), fingerprint("newest")}
+    assert {row["certificate"] for row in document["values"]} == {fingerprint("newest")}
+
+
+def test_branch_of_a_repository_in_a_folder_is_tried(
+    shop: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = tmp_path / "all" / "shop"
+    shutil.copytree(shop, below, ignore=shutil.ignore_patterns(".git"))
+    for words in (
+        ["init", "--quiet", "--initial-branch=develop"],
+        ["remote", "add", "origin", "https://git.example.com/shop.git"],
+    ):
+        subprocess.run(["git", *words], cwd=below.parent, check=True)
+    commit(below, JUN, age=1)
+    head = ["update-ref", "refs/remotes/origin/develop", "HEAD"]
+    subprocess.run(["git", *head], cwd=below, check=True)
+    dev(below).write_bytes(dev(below).with_name("values-staging.yaml").read_bytes())
+    monkeypatch.chdir(below)
+    code, out, err = run("backup", "verify", "../../both.key", "-o", "json")
+    assert code == 0, err
+    tried = {(row["key"], row["revision"]) for row in json.loads(out)["values"]}
+    assert tried == {("TOKEN", "origin/develop"), ("PASSWORD", "origin/develop")}
 
 
 def test_backup_as_kubectl_prints_it_is_read(shop: Path, run: Run, tmp_path: Path) -> None:

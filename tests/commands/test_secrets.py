@@ -306,6 +306,12 @@ def test_certificate_of_another_environments_cluster_is_refused(shop: Path, run:
 def test_list_and_verify_tell_what_is_missing_and_what_cannot_be_sealed(
     shop: Path, run: Run
 ) -> None:
+    _, out, _ = run("list", "--output", "json")
+    assert {
+        (k["environment"], k["key"], k["state"], k["needed_by"]) for k in json.loads(out)["keys"]
+    } == {
+        (name, "DATABASE_URL", "missing", "migration") for name in ("dev", "staging", "production")
+    }
     for environment in ("dev", "staging", "production"):
         run("seal", "auth", "DATABASE_URL", "--env", environment, "--stdin", *OFFLINE, stdin=b"x")
     assert run("verify")[0] == 0
@@ -334,6 +340,7 @@ def test_list_and_verify_tell_what_is_missing_and_what_cannot_be_sealed(
     assert "hanbae secrets seal auth DATABASE_URL JWT_SECRET --env staging" in err
     assert len([line for line in out.splitlines() if not line.startswith(" ")]) == 2
     assert run("verify", "--env", "dev")[0] == 0
+    assert run("verify", "--env", "dev", "--context", "x")[0] == 2, "no cluster is asked"
 
 
 @pytest.mark.parametrize("plaintext", [CANARY, "c4n4ry of no known shape"], ids=["url", "text"])

@@ -66,12 +66,17 @@ def test_a_reference_says_store_entry_part_and_version() -> None:
     assert external_secrets.stores(item) == ("ClusterSecretStore/shop", "SecretStore/other")
 
 
+ENTRY = external("A")["spec"]["data"][0]
+OTHER_PART = {**ENTRY["remoteRef"], "property": "B"}
+
+
 @pytest.mark.parametrize(
     ("change", "alike"),
     [
         pytest.param({}, True, id="the same"),
         pytest.param({"refreshInterval": "5m"}, True, id="when"),
-        pytest.param({"data": external("B")["spec"]["data"]}, False, id="another part"),
+        pytest.param({"data": [{**ENTRY, "remoteRef": OTHER_PART}]}, False, id="another part"),
+        pytest.param({"data": external("B")["spec"]["data"]}, False, id="another key"),
         pytest.param({"target": {"name": "other"}}, False, id="another Secret"),
         pytest.param({"target": TEMPLATE}, False, id="other keys"),
         pytest.param({"dataFrom": [{"extract": {"key": "x"}}]}, False, id="a whole entry more"),
