@@ -414,6 +414,13 @@ class LosingCommits(relays.Relay):
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.armed = False
+        self.meanwhile: Callable[[], object] | None = None
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.lost and self.meanwhile is not None:
+            await asyncio.to_thread(self.meanwhile)
+            self.meanwhile = None
+        await super().__call__(reader, writer)
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while chunk := await source.read(65536):
@@ -423,9 +430,11 @@ class LosingCommits(relays.Relay):
             await sink.drain()
 
 
+@pytest.mark.parametrize("overtaken", [False, True])
 async def test_an_event_whose_commit_nobody_learned_of_is_there_once(
-    on_server: str, monkeypatch: pytest.MonkeyPatch
+    on_server: str, monkeypatch: pytest.MonkeyPatch, *, overtaken: bool
 ) -> None:
+    other = stores.open_store(on_server)  # of somebody who adds the next event before we ask again
     parts = urlsplit(on_server)
     relay = LosingCommits(parts.port or 0)
     listening = await asyncio.start_server(relay, "127.0.0.1", 0)
@@ -435,13 +444,20 @@ async def test_an_event_whose_commit_nobody_learned_of_is_there_once(
         store = await asyncio.to_thread(stores.open_store, url)
         await asyncio.to_thread(store.append, "a", None, records.opened(), records.BEGUN)
         relay.armed = True
+        if overtaken:
+            fact = events.Intended("other")
+            relay.meanwhile = lambda: other.append("a", None, fact, records.BEGUN)
         event = await asyncio.to_thread(
             store.append, "a", None, events.Intended("k"), records.BEGUN
         )
         assert relay.lost == 1
         assert event.seq == 2
-        assert await asyncio.to_thread(store.events, "a", after=1) == [event]
+        assert [kept.fact for kept in await asyncio.to_thread(store.events, "a", after=1)] == [
+            event.fact,
+            *([events.Intended("other")] if overtaken else []),
+        ]
         await asyncio.to_thread(store.close)
+        other.close()
         await relay.idle.wait()
 
 

@@ -127,13 +127,15 @@ class Store:
         attempts: list[str] = []
 
         def work(execute: protocol.Execute) -> Event:
+            for text in attempts:  # nobody learned whether it was committed
+                query = "SELECT position FROM events WHERE deployment = :name AND event = :text"
+                for (row,) in execute(query, {"name": deployment, "text": text}):
+                    return self._required(text, deployment, row)
             last = execute(
-                "SELECT seq, kind, event, position FROM events WHERE deployment = :deployment"
+                "SELECT seq, kind FROM events WHERE deployment = :deployment"
                 " ORDER BY seq DESC LIMIT 1",
                 {"deployment": deployment},
             )
-            if last and last[0][2] in attempts:  # nobody learned that it was committed
-                return self._required(last[0][2], deployment, last[0][3])
             stored_events.check_order(kind, last[0][1] if last else None)
             event = Event(deployment, last[0][0] + 1 if last else 1, moment, step, fact)
             event, text = stored_events.stored(event)
