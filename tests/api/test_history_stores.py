@@ -279,6 +279,19 @@ def test_a_mark_is_seen_by_others_as_long_as_it_is_there(url: str, store: stores
         assert not other.is_watched("a")
 
 
+def test_a_mark_stays_where_one_of_two_leaves(url: str, store: stores.Store) -> None:
+    with stores.open_store(url) as earlier, stores.open_store(url) as other:
+        with store.watching("a"):
+            with earlier.watching("a"):
+                pass
+            assert other.is_watched("a")
+        with contextlib.ExitStack() as later:
+            with earlier.watching("a"):
+                later.enter_context(store.watching("a"))  # who takes over stays longer
+            assert other.is_watched("a")
+        assert not other.is_watched("a")
+
+
 def test_who_waits_is_told_of_what_another_adds(url: str, store: stores.Store) -> None:
     store.append("a", None, records.opened(), records.BEGUN)
     store.wait(0.01)  # from now on it listens

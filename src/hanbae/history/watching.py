@@ -18,22 +18,48 @@ def watching(history: Path, deployment: str) -> Iterator[None]:
         deployment: The deployment's id.
     """
     path = _file(history, deployment)
+    handle = _entered(path)
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:
-        yield
-        return
-    try:
-        with contextlib.suppress(
-            OSError
-        ):  # another process drives it as well, and will not for long
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
-        with contextlib.suppress(OSError):
+        if handle is not None:
+            _left(path, handle)
+
+
+def _entered(path: Path) -> int | None:
+    """The file with our lock, beside those of others who drive the deployment; None where it cannot be had."""
+    while True:
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        except OSError:
+            path.unlink(missing_ok=True)
+            os.close(handle)
+            return None
+        if _is_there(path, handle):
+            return handle
+        os.close(handle)  # whoever has left meanwhile has removed it
+
+
+def _left(path: Path, handle: int) -> None:
+    """Let go of the file; the last one removes it."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_there(path, handle):
             path.unlink()
-        os.close(handle)
+    os.close(handle)
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    """Whether a file that is open has its name still."""
+    try:
+        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(handle))
+    except OSError:
+        return False
 
 
 def is_watched(history: Path, deployment: str) -> bool:
@@ -44,11 +70,11 @@ def is_watched(history: Path, deployment: str) -> bool:
         deployment: The deployment's id.
     """
     try:
-        handle = os.open(_file(history, deployment), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(_file(history, deployment), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
