@@ -19,6 +19,7 @@ from hanbae.actions import new_service, plan_migrations
 from hanbae.charts import values
 from hanbae.cli import json_schemas, main
 from hanbae.cli.text import wrapping
+from hanbae.planning import migration_plans as readings
 from hanbae.results import effects, migration_plans
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "migrations"
@@ -164,6 +165,24 @@ def test_what_nobody_knows_is_not_called_nothing(
     suite = ET.fromstring(out).find("testsuite")  # noqa: S314  our own
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("1", "0", "1")
+
+
+@pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
+def test_what_was_proven_last_has_every_file_below_its_version(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proof names one version, and fails where a file below it is missing."""
+    reading = readings.Reading("history", frozenset({3}))
+
+    async def proven(*_: object) -> tuple[dict[str, readings.Reading], str]:
+        return {"auth_db": reading}, ""
+
+    monkeypatch.setattr(plan_migrations, "_last_proven", proven)
+    code, out, err = run("plan", "--env", "staging", "--head", "two", "--output", "json")
+    assert code == 0, err
+    (database,) = json.loads(out)["plans"][0]["databases"]
+    assert (database["basis"], database["at"], database["overtaken"]) == ("history", 3, [])
+    assert [pending["version"] for pending in database["pending"]] == [4, 5]
 
 
 FAULTS: dict[str, dict[str, Any]] = {
