@@ -372,7 +372,7 @@ def test_a_password_is_in_no_variable_and_in_no_file(server: Running) -> None:
     secret = b"c4n4ry:of\\the-rehearsal"
     guarded = servers.Server(server[0].settings, masking.Masked(secret))
     with servers.addressed(guarded, "auth") as (variables, descriptors):
-        assert secret.decode() not in json.dumps(variables)
+        assert not [name for name, value in variables.items() if secret.decode() in value]
         (descriptor,) = descriptors
         link = Path(f"/proc/self/fd/{descriptor}").readlink()
         assert str(link).startswith("/memfd:")

@@ -58,7 +58,9 @@ class Run:
         """Read what it says while it says it, unless somebody else does."""
         if self.process.stderr is None:
             return self
-        self._reader = threading.Thread(target=self.log.extend, args=(self.process.stderr,))
+        self._reader = threading.Thread(
+            target=self.log.extend, args=(self.process.stderr,), daemon=True
+        )
         self._reader.start()
         return self
 
@@ -77,7 +79,11 @@ class Run:
         """Wait for its end."""
         assert self.process.stdout is not None
         with self.process:
-            self.process.wait(within)
+            try:
+                self.process.wait(within)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise
             if self._reader is not None:
                 self._reader.join(within)
             line = self.process.stdout.read()
