@@ -20,21 +20,26 @@ class Gitea(pulls.Pulls):
 
     async def opened(self, source: str, target: str) -> merge_requests.MergeRequest | None:
         """The first open pull request of one branch into another; those from forks are others."""
-        params = {"state": "open"}
-        path = f"{self._base}/pulls"
-        entries = self._connection.pages(path, pulls.Pull, params=params, size=self._size)
-        requests = [pull.request async for pull in entries if pull.is_of(source, target)]
-        return min(requests, key=lambda request: request.number, default=None)
+        return next(iter(await self._all_opened(source, target)), None)
 
     async def open(self, draft: protocol.Draft) -> merge_requests.MergeRequest:
         """Open a pull request; Gitea opens two where two ask at once, and of those the first one stays."""
         request = await super().open(draft)
-        first = await self.opened(draft.source, draft.target)
-        if first is None or first.number >= request.number:
-            return request
-        path, closed = f"{self._base}/pulls/{request.number}", {"state": "closed"}
-        await self._connection.ask("PATCH", path, pulls.Pull, body=closed)
-        return first
+        requests = await self._all_opened(draft.source, draft.target)
+        # Numbers are given before what has them is seen: whoever sees both closes the later one, even the other's.
+        for later in requests[1:]:
+            if later.author == request.author:
+                path, closed = f"{self._base}/pulls/{later.number}", {"state": "closed"}
+                await self._connection.ask("PATCH", path, pulls.Pull, body=closed)
+        return requests[0] if requests else request
+
+    async def _all_opened(self, source: str, target: str) -> list[merge_requests.MergeRequest]:
+        """The open pull requests of one branch into another, the first one first."""
+        params = {"state": "open"}
+        path = f"{self._base}/pulls"
+        entries = self._connection.pages(path, pulls.Pull, params=params, size=self._size)
+        requests = [pull.request async for pull in entries if pull.is_of(source, target)]
+        return sorted(requests, key=lambda request: request.number)
 
     async def merged_by(self, commit: str, target: str) -> merge_requests.MergeRequest | None:
         """The pull request by which a commit came to be in a branch."""
