@@ -67,3 +67,9 @@ def test_chart_repository_that_is_gone_is_replaced_by_the_one_it_moved_to() -> N
     after = text.split("\n")[1].replace(edit.before, edit.after)
     assert after == "helm repo add s https://bitnami.github.io/sealed-secrets --force-update"
     assert list(controllers.installed(project({"up.sh": after}))) == []
+
+
+def test_cluster_without_a_controller_is_not_one_that_may_not_be_looked_at() -> None:
+    (hit,) = controllers.live(project({}), "dev", None)
+    assert (hit.variant, hit.severity) == ("unseen", "notice")
+    assert list(controllers.live(project({}), "dev", [])) == []
