@@ -6,12 +6,14 @@ about a quarter of an hour on two cores, and tells its caller how far it is.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
 import shutil
 import time
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -131,13 +133,14 @@ class Binaries:
 
 @dataclass(frozen=True)
 class _Job:
-    """One folder of the cache, and how it comes to be."""
+    """One folder of the cache, and how it comes to be; ``fetching`` downloads for that while another one is made."""
 
     name: str
     version: str
     digest: str
     seconds: float
     fill: Callable[[Path], None]
+    fetching: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def title(self) -> str:
@@ -304,6 +307,7 @@ def _jobs(logs: Path) -> list[_Job]:
             building.digest(component, go),
             component.seconds,
             _builder(component, go, logs / f"{component.name}.log"),
+            functools.partial(building.fetching, component, go),
         )
         for component in pins.COMPONENTS
     )
@@ -327,7 +331,8 @@ def _make(jobs: list[_Job], folder: Path, progress: Progress) -> None:
         job = missing[0]
         progress.started(job.title, estimate.of([job]), estimate.of(missing))
         began = time.monotonic()
-        caching.store(folder / job.folder_name, job.fill)
+        with missing[1].fetching() if len(missing) > 1 else nullcontext():
+            caching.store(folder / job.folder_name, job.fill)
         seconds = time.monotonic() - began
         estimate.learn(job.seconds, seconds)
         progress.finished(job.title, seconds, cached=False)

@@ -8,6 +8,7 @@ compiled is in Go's.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,7 +16,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from hanbae import errors
@@ -110,12 +111,38 @@ def useful(text: str) -> str:
     return "\n".join(lines[-_USEFUL_LINES:])
 
 
+@contextlib.contextmanager
+def fetching(
+    component: pins.Component, go: golang.Go, modules: Path = MODULES
+) -> Generator[None, None, None]:
+    """Download the modules that a component is built from while something else is done.
+
+    A build begins with nothing but that, and leaves the processors idle meanwhile. What cannot be downloaded is told
+    by the build, which tries again.
+
+    Args:
+        component: What is built next.
+        go: What it is built with.
+        modules: Has the component's folder.
+    """
+    packages = [program.package for program in component.programs]
+    command = [str(go.path), "list", "-mod=readonly", "-deps", *_tags(component), *packages]
+    process = _started(command, sources(component, modules), subprocess.DEVNULL)
+    try:
+        yield
+        process.wait()
+    finally:
+        if process.poll() is None:
+            _end(process)
+
+
 def _flags(component: pins.Component) -> list[str]:
     linked = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in component.variables)])
-    flags = [*golang.FLAGS, f"-ldflags={linked}"]
-    if component.tags:
-        flags.append(f"-tags={','.join(component.tags)}")
-    return flags
+    return [*golang.FLAGS, f"-ldflags={linked}", *_tags(component)]
+
+
+def _tags(component: pins.Component) -> list[str]:
+    return [f"-tags={','.join(component.tags)}"] if component.tags else []
 
 
 def run(command: Sequence[str], folder: Path, output: int) -> int:
@@ -124,9 +151,18 @@ def run(command: Sequence[str], folder: Path, output: int) -> int:
     An exception (Ctrl-C) ends the group here; if this process is killed, setpriv has had the kernel
     promise an interrupt to Go, which then starts no further compilers.
     """
+    process = _started(command, folder, output)
+    try:
+        return process.wait()
+    except BaseException:
+        _end(process)
+        raise
+
+
+def _started(command: Sequence[str], folder: Path, output: int) -> subprocess.Popen[bytes]:
     setpriv = shutil.which("setpriv")
     guarded = [setpriv, "--pdeathsig", "INT", *command] if setpriv else [*command]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         guarded,
         cwd=folder,
         env=golang.environment(),
@@ -135,11 +171,6 @@ def run(command: Sequence[str], folder: Path, output: int) -> int:
         stderr=subprocess.STDOUT,
         process_group=0,
     )
-    try:
-        return process.wait()
-    except BaseException:
-        _end(process)
-        raise
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import shutil
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,6 +90,32 @@ def test_only_what_is_not_there_is_made_and_an_interrupted_run_goes_on(tmp_path:
         "started c 1",
         "finished c 1",
     ]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_made_next_is_downloaded_meanwhile(tmp_path: Path, fails: bool) -> None:
+    happened = []
+
+    @contextlib.contextmanager
+    def fetching(name: str) -> Iterator[None]:
+        happened.append(f"fetching {name}")
+        try:
+            yield
+        finally:
+            happened.append(f"fetched {name}")
+
+    def fill(name: str, folder: Path) -> None:
+        happened.append(f"made {name}")
+        job(name, fails=fails).fill(folder)
+
+    jobs = [
+        dataclasses.replace(job(name), fill=partial(fill, name), fetching=partial(fetching, name))
+        for name in ("first", "second")
+    ]
+    with contextlib.suppress(errors.Failed):
+        binaries._make(jobs, tmp_path, Told())
+    expected = ["fetching second", "made first", "fetched second", "made second"]
+    assert happened == (expected[:3] if fails else expected)
 
 
 def test_a_damaged_folder_is_made_again(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,48 @@ def test_the_pause_program_ends_at_the_signal_that_kubernetes_sends(tmp_path: Pa
     assert process.poll() is None
     process.terminate()
     assert process.wait(10) == 0
+
+
+def test_modules_are_downloaded_before_anything_is_built(
+    modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = tmp_path / "proxy" / "example.com" / "dep" / "@v"
+    served.mkdir(parents=True)
+    (served / "list").write_text("v1.0.0\n")
+    (served / "v1.0.0.info").write_text('{"Version": "v1.0.0"}')
+    (served / "v1.0.0.mod").write_text("module example.com/dep\n")
+    with zipfile.ZipFile(served / "v1.0.0.zip", "w") as archive:
+        archive.writestr("example.com/dep@v1.0.0/go.mod", "module example.com/dep\n")
+        archive.writestr("example.com/dep@v1.0.0/dep.go", "package dep\n")
+    (modules / "dep.go").write_text('package main\n\nimport _ "example.com/dep"\n')
+    monkeypatch.setenv("GOPROXY", f"file://{tmp_path / 'proxy'}")
+    monkeypatch.setenv("GONOSUMDB", "*")
+    monkeypatch.setenv("GOFLAGS", "-modcacherw")
+    go = golang.find()
+    monkeypatch.setenv("GOMODCACHE", str(tmp_path / "pinning"))
+    command = [go.path, "get", "example.com/dep@v1.0.0"]
+    subprocess.run(command, cwd=modules, env=golang.environment(), check=True)
+    monkeypatch.setenv("GOMODCACHE", str(tmp_path / "cache"))
+    with building.fetching(TINY, go, modules.parent):
+        pass
+    assert (tmp_path / "cache" / "example.com" / "dep@v1.0.0" / "dep.go").is_file()
+
+
+def test_a_download_ends_with_what_it_was_beside(modules: Path, tmp_path: Path) -> None:
+    sign = tmp_path / "pid"
+    hanging = tmp_path / "go"
+    hanging.write_text(f"#!/bin/sh\necho $$ > {sign}.new && mv {sign}.new {sign}\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    fetching = building.fetching(TINY, golang.Go(hanging, "go1.27.3"), modules.parent)
+
+    def interrupted() -> None:
+        with fetching:
+            polling.until(sign.exists, within=30)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not Path(f"/proc/{sign.read_text().strip()}").exists()
 
 
 def test_a_failing_build_tells_the_component_the_cause_and_the_log(
