@@ -82,7 +82,9 @@ def read(ledger: Path) -> dict[str, Outcome]:
     if not ledger.exists():
         return {}
     phases: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
-    for line in ledger.read_text(encoding="utf-8").splitlines():
+    # Another pytest may be writing the last line.
+    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
+    for line in (line for line in lines if line.endswith("\n")):
         phase = json.loads(line)
         phases[phase["test"], phase["again"]].append(phase)
     outcomes: dict[str, Outcome] = defaultdict(Outcome)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 from pathlib import Path
 from typing import Final
 
@@ -84,14 +85,10 @@ class Session:
             self.spread(folders)
             yield
             return
-        beside = threading.Thread(
-            target=self._spread, args=(folders, _cores()), kwargs={"in_lines": True}
-        )
-        beside.start()
-        try:
+        with futures.ThreadPoolExecutor(1) as beside:
+            running = beside.submit(self._spread, folders, _cores(), in_lines=True)
             yield
-        finally:
-            beside.join()
+            running.result()
 
     def scenes(self) -> None:
         """Run the end-to-end tests side by side, and once more what has failed."""

@@ -91,6 +91,13 @@ def test_pytest_that_did_not_get_through_fails_the_run(
     assert outcomes.conclude(ledger(tmp_path, *whole(TEST, "passed")), codes, []) == expected
 
 
+def test_a_line_that_is_being_written_is_read_later(tmp_path: Path) -> None:
+    path = ledger(tmp_path, *whole(TEST, "passed"))
+    with path.open("a") as file:
+        file.write('{"test": "tests/unit/te')
+    assert outcomes.read(path)[TEST].passed
+
+
 def test_run_without_any_test_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcomes.conclude(tmp_path / "none", [5, 5], []) == outcomes.NO_TESTS
     assert outcomes.conclude(tmp_path / "none", [], []) == outcomes.NO_TESTS

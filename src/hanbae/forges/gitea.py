@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from hanbae import errors
 from hanbae.forges import connections, protocol, pulls
 from hanbae.results import merge_requests
+from hanbae.streams import backoffs
+
+_LOOKS: Final = 5
+"""Gitea fails with HTTP 500 where somebody else closes the pull request in the same moment."""
 
 
 class Gitea(pulls.Pulls):
@@ -25,13 +32,23 @@ class Gitea(pulls.Pulls):
     async def open(self, draft: protocol.Draft) -> merge_requests.MergeRequest:
         """Open a pull request; Gitea opens two where two ask at once, and of those the first one stays."""
         request = await super().open(draft)
-        requests = await self._all_opened(draft.source, draft.target)
-        # Numbers are given before what has them is seen: whoever sees both closes the later one, even the other's.
-        for later in requests[1:]:
-            if later.author == request.author:
-                path, closed = f"{self._base}/pulls/{later.number}", {"state": "closed"}
-                await self._connection.ask("PATCH", path, pulls.Pull, body=closed)
-        return requests[0] if requests else request
+        attempts = backoffs.Attempts(_LOOKS)
+        async for _ in attempts:
+            requests = await self._all_opened(draft.source, draft.target)
+            # Numbers are given before what has them is seen: whoever sees both closes the later one, even the other's.
+            try:
+                for later in requests[1:]:
+                    if later.author == request.author:
+                        await self._close(later)
+            except (connections.Missing, errors.Unreachable) as error:
+                attempts.failed(error)
+                continue
+            return requests[0] if requests else request
+        raise attempts.error
+
+    async def _close(self, request: merge_requests.MergeRequest) -> None:
+        path, closed = f"{self._base}/pulls/{request.number}", {"state": "closed"}
+        await self._connection.ask("PATCH", path, pulls.Pull, body=closed)
 
     async def _all_opened(self, source: str, target: str) -> list[merge_requests.MergeRequest]:
         """The open pull requests of one branch into another, the first one first."""

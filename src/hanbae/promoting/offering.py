@@ -87,20 +87,31 @@ async def offer(
 async def _push(space: workspaces.Workspace, offered: Offer) -> None:
     remote, branch = space.policy.argocd.remote, offered.draft.source
     async with space.fetching:
-        there = ""
-        try:
-            await asyncio.to_thread(space.checkout.fetch, remote, [branch])
-            there = space.checkout.head(remote, branch)
-        except errors.WrongUse as error:
-            if error.text.id != "repository.no-branch":
-                raise
+        there = await _pushed(space, branch)
         if there == offered.commit:
             return
         message = commit_graph.Graph(space.checkout.root).message(there) if there else ""
         if there and f"\n{offered.trailer}: " not in message:
             facts = {"branch": branch, "commit": there[:12], "remote": remote}
             raise errors.Refused("promotion.others-commits", place=None, **facts)
-        await asyncio.to_thread(space.checkout.push, remote, offered.commit, branch, over=there)
+        try:
+            await asyncio.to_thread(space.checkout.push, remote, offered.commit, branch, over=there)
+        except errors.Refused:
+            # The same promotion may have been offered twice in one moment; its commit is the same then.
+            if await _pushed(space, branch) != offered.commit:
+                raise
+
+
+async def _pushed(space: workspaces.Workspace, branch: str) -> str:
+    """The commit that the remote's branch is at; empty where it has none."""
+    remote = space.policy.argocd.remote
+    try:
+        await asyncio.to_thread(space.checkout.fetch, remote, [branch])
+        return space.checkout.head(remote, branch)
+    except errors.WrongUse as error:
+        if error.text.id != "repository.no-branch":
+            raise
+        return ""
 
 
 async def _opened(forge: protocol.Forge, draft: protocol.Draft) -> merge_requests.MergeRequest:

@@ -5,10 +5,10 @@ here name the same releases, for the programs' own ``--version`` and for message
 A folder of our own, rather than ``go install module@version``, because several of these modules have
 replace directives, which ``go install`` refuses, and because ``go.sum`` then travels with us.
 
-Two folders pin one dependency above their upstream's choice: etcd's ``golang.org/x/net`` (the release
-that upstream has does not compile with Go 1.27) and kustomize's ``k8s.io/kube-openapi`` (the Go module
-proxy does not serve the commit that upstream has).
-CoreDNS and Sealed Secrets have the Kubernetes client of Helm's release, so that it is compiled once for the three.
+Four folders pin dependencies above their upstream's choice: etcd one (the release of ``golang.org/x/net`` that
+upstream has does not compile with Go 1.27), kustomize one (the Go module proxy does not serve the commit of
+``k8s.io/kube-openapi`` that upstream has), and CoreDNS and Sealed Secrets the Kubernetes client of Helm's release with
+what it stands on, so that it is compiled once for the three.
 """
 
 from __future__ import annotations

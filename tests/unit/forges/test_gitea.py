@@ -26,18 +26,26 @@ def pull(number: int, author: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("created", [7, 8])
-async def test_whoever_sees_two_closes_the_later_one_and_takes_the_first(created: int) -> None:
-    closed = []
+@pytest.mark.parametrize("overtaken", [False, True])
+async def test_whoever_sees_two_closes_the_later_one_and_takes_the_first(
+    created: int, overtaken: bool
+) -> None:
+    # A person's is theirs, however late.
+    pulls = {9: pull(9, "ben"), 8: pull(8, "ann"), 7: pull(7, "ann")}
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         if request.method == "PATCH":
             assert json.loads(request.content) == {"state": "closed"}
-            closed.append(request.url.path)
-            return httpx2.Response(200, json=pull(8, "ann"))
+            closed = pulls.pop(int(request.url.path.rpartition("/")[2]))
+            message = {"message": "the issue is already changed"}
+            return (
+                httpx2.Response(500, json=message)
+                if overtaken
+                else httpx2.Response(200, json=closed)
+            )
         if request.method == "POST":
-            return httpx2.Response(201, json=pull(created, "ann"))
-        # A person's is theirs, however late.
-        return httpx2.Response(200, json=[pull(9, "ben"), pull(8, "ann"), pull(7, "ann")])
+            return httpx2.Response(201, json=pulls[created])
+        return httpx2.Response(200, json=list(pulls.values()))
 
     client = httpx2.AsyncClient(
         transport=httpx2.MockTransport(answer), base_url="https://forge.example.com/api/v1"
@@ -45,4 +53,4 @@ async def test_whoever_sees_two_closes_the_later_one_and_takes_the_first(created
     login = logins.Login("gitea", "https://forge.example.com", masking.Masked(b"t"), "TOKEN")
     forge = gitea.Gitea(connections.Connection(client, login), "shop/backend")
     assert (await forge.open(DRAFT)).number == 7
-    assert closed == ["/api/v1/repos/shop/backend/pulls/8"]
+    assert sorted(pulls) == [7, 9]
