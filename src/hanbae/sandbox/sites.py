@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,11 @@ from hanbae.sandbox import binaries, calling, folders, identities, namespaces, p
 _GARBAGE: Final = "400"
 _LEAST_BOUND: Final = 768 << 20
 _LARGEST_BOUND: Final = 2 << 30
+#: Where a container reads its limit: cgroups of version 2, and of version 1.
+_CONTAINER_LIMITS: Final = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,17 @@ class Site:
 
 def _memory_bound() -> int:
     """Bytes that a Go program may use before it looks for garbage more often."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(max(memory // 8, _LEAST_BOUND), _LARGEST_BOUND)
+    return min(max(_memory() // 8, _LEAST_BOUND), _LARGEST_BOUND)
+
+
+def _memory() -> int:
+    """Bytes of memory of the machine, or of the container that this runs in."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _CONTAINER_LIMITS:
+        with contextlib.suppress(OSError):
+            limit = path.read_text(encoding="ascii").strip()
+            sizes += [int(limit)] if limit.isdecimal() else []
+    return min(sizes)
 
 
 @dataclass(frozen=True)

@@ -202,12 +202,28 @@ def test_go_programs_look_for_garbage_seldom_and_within_a_bound(site: sites.Site
         assert int(daemon.environment["GOMEMLIMIT"]) >= 768 << 20, daemon.name
 
 
-@pytest.mark.parametrize(("gibibytes", "bound"), [(2, 768 << 20), (8, 1 << 30), (64, 2 << 30)])
-def test_the_bound_of_memory_follows_the_machine(
-    site: sites.Site, monkeypatch: pytest.MonkeyPatch, gibibytes: int, bound: int
+@pytest.mark.parametrize(
+    ("gibibytes", "limit", "bound"),
+    [
+        (2, "", 768 << 20),
+        (8, "max\n", 1 << 30),
+        (64, str((1 << 63) - 4096), 2 << 30),
+        (64, f"{8 << 30}\n", 1 << 30),
+    ],
+)
+def test_the_bound_of_memory_follows_the_machine_or_its_container(
+    site: sites.Site,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    gibibytes: int,
+    limit: str,
+    bound: int,
 ) -> None:
     machine = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (gibibytes << 30) // 4096}
     monkeypatch.setattr(os, "sysconf", machine.__getitem__)
+    (tmp_path / "limit").write_text(limit)
+    limits = (tmp_path / "none", tmp_path / "limit")
+    monkeypatch.setattr(sites, "_CONTAINER_LIMITS", limits)
     assert site.environment()["GOMEMLIMIT"] == str(bound)
 
 
