@@ -1,12 +1,22 @@
-"""Which deployments a process of this machine drives now: a lock on a file for each, which ends with its process."""
+"""Which deployments a process of this machine drives now: a lock on a file for each, which ends with its process.
+
+Drivers share the lock, so whoever takes over has it before the other has left; to look is to try to have it alone.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+_PATIENCE: Final = 5.0
+"""Seconds to wait for a turn, each of which takes a few calls of the system."""
+_PAUSE: Final = 0.001
+"""Seconds between two attempts to have it."""
 
 
 @contextlib.contextmanager
@@ -28,38 +38,22 @@ def watching(history: Path, deployment: str) -> Iterator[None]:
 
 def _entered(path: Path) -> int | None:
     """The file with our lock, beside those of others who drive the deployment; None where it cannot be had."""
-    while True:
-        try:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH)
-        except OSError:
-            path.unlink(missing_ok=True)
-            os.close(handle)
-            return None
-        if _is_there(path, handle):
-            return handle
-        os.close(handle)  # whoever has left meanwhile has removed it
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with _turn(path.parent):
+            return _locked(path, os.O_CREAT, fcntl.LOCK_SH)
+    except OSError:
+        return None
 
 
 def _left(path: Path, handle: int) -> None:
     """Let go of the file; the last one removes it."""
-    with contextlib.suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_there(path, handle):
-            path.unlink()
-    os.close(handle)
-
-
-def _is_there(path: Path, handle: int) -> bool:
-    """Whether a file that is open has its name still."""
     try:
-        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(handle))
-    except OSError:
-        return False
+        with contextlib.suppress(OSError), _turn(path.parent):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    finally:
+        os.close(handle)
 
 
 def is_watched(history: Path, deployment: str) -> bool:
@@ -69,19 +63,50 @@ def is_watched(history: Path, deployment: str) -> bool:
         history: The history's file.
         deployment: The deployment's id.
     """
+    path = _file(history, deployment)
     try:
-        handle = os.open(_file(history, deployment), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with _turn(path.parent):
+            try:
+                os.close(_locked(path, 0, fcntl.LOCK_EX))
+            except BlockingIOError:
+                return True
     except OSError:
         return False
+    return False
+
+
+@contextlib.contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Enter, leave or look while nobody else does: a refused lock is a driver's then, never that of a look.
+
+    Raises:
+        OSError: There is no such folder, its files cannot be locked, or somebody else's turn does not end.
+    """
+    ends = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            handle = _locked(folder / ".lock", os.O_CREAT, fcntl.LOCK_EX)
+            break
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(_PAUSE)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+        yield
     finally:
         os.close(handle)
-    return False
+
+
+def _locked(path: Path, creating: int, kind: int) -> int:
+    """A file with a lock that is had at once or not at all."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | creating
+    handle = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _file(history: Path, deployment: str) -> Path:

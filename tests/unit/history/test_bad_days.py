@@ -143,12 +143,93 @@ with watching.watching(Path(sys.argv[1]), "a"):
 """
 
 
+def mark_of(history: Path) -> Path:
+    """The file that whoever drives the deployment ``a`` has locked."""
+    return history.with_name("history.db.watching") / "a"
+
+
 def test_a_deployment_goes_on_where_it_cannot_be_marked_as_driven(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WATCHING, str(tmp_path / "history.db")]
+    history = tmp_path / "history.db"
+    command = [sys.executable, "-c", WATCHING, str(history)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "False\n"
-    with watching.watching(tmp_path / "history.db", "a"):
-        assert watching.is_watched(tmp_path / "history.db", "a")
+    with watching.watching(history, "a"):
+        assert watching.is_watched(history, "a")
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+        assert mark_of(history).exists()
+
+
+MEANWHILE = """
+import select, sys
+from pathlib import Path
+from hanbae.history import watching
+history = Path(sys.argv[1])
+print("begins", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    {does}
+"""
+LOOKS = 'watching.is_watched(history, "a")'
+DRIVES = 'with watching.watching(history, "a"): pass'
+
+
+@contextlib.contextmanager
+def meanwhile(history: Path, does: str) -> Iterator[None]:
+    """Another process looks at a deployment, or begins and ends to drive it, again and again."""
+    command = [sys.executable, "-c", MEANWHILE.format(does=does), str(history)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begins\n"
+        yield
+        process.communicate()
+        assert process.returncode == 0
+
+
+def test_a_look_is_not_taken_for_a_driver(tmp_path: Path) -> None:
+    history = tmp_path / "history.db"
+    with watching.watching(history, "b"):
+        mark_of(history).touch()  # by a process that has crashed
+    with meanwhile(history, LOOKS):
+        assert not any(watching.is_watched(history, "a") for _ in range(1000))
+
+
+@pytest.mark.parametrize("does", [LOOKS, DRIVES])
+def test_a_driver_has_his_mark_whatever_another_process_does(tmp_path: Path, does: str) -> None:
+    history = tmp_path / "history.db"
+    with meanwhile(history, does):
+        for _ in range(500):
+            with watching.watching(history, "a"):
+                assert watching.is_watched(history, "a")
+    assert not mark_of(history).exists()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("locked", "is_watched"), [("a", True), (".lock", False)])
+def test_a_deployment_goes_on_where_another_lets_nobody_have_the_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str, is_watched: bool
+) -> None:
+    """A hanbae of before shared its mark with nobody; a process may be stopped in the middle of a look."""
+    monkeypatch.setattr(watching, "_PATIENCE", 0.1)
+    history = tmp_path / "history.db"
+    mark_of(history).parent.mkdir()
+    with mark_of(history).with_name(locked).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with watching.watching(history, "a"):
+            assert watching.is_watched(history, "a") == is_watched
+        assert watching.is_watched(history, "a") == is_watched
+
+
+def test_a_mark_is_not_removed_while_another_takes_it_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_PATIENCE", 0.1)
+    history = tmp_path / "history.db"
+    with contextlib.ExitStack() as another:
+        with watching.watching(history, "a"):
+            file = another.enter_context(mark_of(history).with_name(".lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        assert mark_of(history).exists()
+    assert not watching.is_watched(history, "a")
 
 
 ANOTHER = """
