@@ -76,6 +76,10 @@ class NotAFile(Exception):
     """A link, a folder or a device is where the file or one of its companions would be."""
 
 
+class Busy(Exception):
+    """Another process puts a history into the folder, and does not come to an end."""
+
+
 class NoLocks(Exception):
     """The file system cannot lock files; the text is the system's reason."""
 
@@ -89,6 +93,7 @@ def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
 
     Raises:
         NotAFile: It is not an ordinary file.
+        Busy: Another process makes one in its folder for too long.
         NoLocks: Files cannot be locked there, so two deployments could write at once.
         hanbae.history.schemas.NotAHistory: It is something of another program's, or does more than keep events.
         hanbae.history.schemas.Newer: A newer hanbae has written it.
@@ -276,11 +281,13 @@ def _alone(folder: Path) -> Iterator[None]:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, descriptor)
             ends = time.monotonic() + BUSY
-            while time.monotonic() < ends:
+            while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
+                    if time.monotonic() > ends:
+                        raise Busy from None
                     time.sleep(_PAUSE)
         yield
 

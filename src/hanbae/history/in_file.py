@@ -103,6 +103,8 @@ class Database:
             raise errors.FileFault("history.not-a-history", place=self.place) from None
         except databases.NotAFile:
             raise errors.FileFault("history.not-a-file", place=self.place) from None
+        except databases.Busy:
+            raise errors.Unreachable("history.busy", file=str(self._path)) from None
         except databases.NoLocks as error:
             raise errors.FileFault("history.no-locks", place=self.place, why=str(error)) from None
         except OSError as error:

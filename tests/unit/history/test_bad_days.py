@@ -281,6 +281,23 @@ def test_what_another_process_begins_meanwhile_is_not_set_aside(
         others[0].communicate()
 
 
+def test_no_log_is_set_aside_while_another_process_begins_a_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "history.db-wal"
+    log.touch()
+    monkeypatch.setattr(databases, "BUSY", 0.1)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with pytest.raises(errors.Unreachable) as caught:
+            stores.in_a_file(tmp_path / "history.db")
+    finally:
+        os.close(folder)
+    assert caught.value.text.id == "history.busy"
+    assert list(tmp_path.iterdir()) == [log]
+
+
 def journal(path: Path) -> str:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
