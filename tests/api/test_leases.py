@@ -261,6 +261,22 @@ async def test_a_wish_that_comes_too_late_is_not_heard_by_the_next_deployment(
     assert "stop" not in now.marks
 
 
+async def test_a_wish_for_a_lease_that_is_deleted_meanwhile_is_not_written(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = unique("hanbae-auth")
+    patch = writing.merge_patch
+    async with hold(cluster, name, "d1"):
+        meant = await lease_of(cluster, name)
+
+        async def deleted(*words: Any) -> kinds.Object:
+            await writing.delete(cluster, kinds.LEASE, "default", name)
+            return await patch(*words)
+
+        monkeypatch.setattr(writing, "merge_patch", deleted)
+        assert not await leases.mark(cluster, meant, {"stop": "jiwon"})
+
+
 async def test_leaving_keeps_the_marks_and_the_wish_of_others_is_heard(
     cluster: connections.Cluster, unique: Namer
 ) -> None:

@@ -153,7 +153,7 @@ async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, st
         patch = {"metadata": {"annotations": annotations, "resourceVersion": now.version}}
         try:
             await writing.merge_patch(cluster, kinds.LEASE, lease.namespace, lease.name, patch)
-        except (answers.Conflict, answers.Unanswered):
+        except (answers.Conflict, answers.Missing, answers.Unanswered):
             attempts.failed(_not_written({"metadata": {"name": lease.name}}), pause=0)
         else:
             return True
