@@ -72,6 +72,9 @@ CREATE TABLE all_types (
 CREATE TABLE seeded (id int PRIMARY KEY CHECK (id < 0));
 INSERT INTO seeded VALUES (-1), (-2), (-3);
 CREATE TABLE of_seeded (seeded int NOT NULL REFERENCES seeded);
+CREATE TABLE profiles (seeded int PRIMARY KEY REFERENCES seeded);
+CREATE TABLE settings (seeded int NOT NULL REFERENCES seeded, kind kind NOT NULL, UNIQUE (seeded, kind));
+CREATE TABLE late (seeded int NOT NULL UNIQUE DEFERRABLE REFERENCES seeded);
 CREATE TABLE never (id int PRIMARY KEY CHECK (id < 0));
 CREATE TABLE of_never (never int NOT NULL REFERENCES never);
 """
@@ -256,6 +259,11 @@ def test_rows_of_every_type_are_made_and_those_that_others_point_at_first(
     assert (filled["seeded"].rows, filled["of_never"].rows) == (0, 0)
     assert "violates check constraint" in filled["seeded"].why_not
     assert 'null value in column "never"' in filled["of_never"].why_not
+    for name in ("profiles", "settings"):
+        assert filled[name].rows == 3, "as many as there are to point at"
+        assert "duplicate key" in filled[name].why_not
+    assert filled["late"].rows == 0
+    assert "duplicate key" in filled["late"].why_not
 
 
 def test_a_lock_that_is_held_is_timed_by_the_second_connection(rehearse: Rehearse) -> None:

@@ -7,6 +7,7 @@ Nothing of a real database is read, so a rehearsal needs nobody's data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import Struct
@@ -75,13 +76,31 @@ def fill(connection: Any, number: int) -> tuple[rehearsals.Filled, ...]:
             else:
                 names = sql.SQL(", ").join(map(sql.Identifier, columns))
                 query = sql.SQL("INSERT INTO {} ({}) {}").format(target, names, source)
-            written = connection.execute(query).rowcount
+            written, why_not = _written(connection, query)
             connection.execute(sql.SQL("ANALYZE {}").format(target))
-            filled.append(rehearsals.Filled(name, written))
+            filled.append(rehearsals.Filled(name, written, why_not))
         except psycopg.Error as error:
-            reason = error.diag.message_primary or type(error).__name__
-            filled.append(rehearsals.Filled(name, 0, reason))
+            filled.append(rehearsals.Filled(name, 0, _reason(error)))
     return tuple(filled)
+
+
+def _written(connection: Any, query: Any) -> tuple[int, str]:
+    """How many rows a table takes, and why not all: a unique key takes each row that it points at once."""
+    import psycopg
+    from psycopg import sql
+
+    try:
+        return connection.execute(query).rowcount, ""
+    except psycopg.errors.UniqueViolation as error:
+        with suppress(psycopg.Error):  # which a deferrable key does not do
+            rest = query + sql.SQL(" ON CONFLICT DO NOTHING")
+            return connection.execute(rest).rowcount, _reason(error)
+        raise
+
+
+def _reason(error: Any) -> str:
+    """PostgreSQL's words."""
+    return str(error.diag.message_primary or type(error).__name__)
 
 
 def _in_order(connection: Any) -> Iterator[_Table]:

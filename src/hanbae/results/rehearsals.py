@@ -56,7 +56,7 @@ class Filled(Struct, frozen=True):
     Attributes:
         table: The table.
         rows: How many it was given.
-        why_not: Why it was given none, in PostgreSQL's words; empty where it was.
+        why_not: Why it was given none, or fewer, in PostgreSQL's words; empty where it was given all.
     """
 
     table: str

@@ -36,6 +36,7 @@ DATABASE = rehearsals.Database(
             (
                 rehearsals.Filled("public.a", 20000),
                 rehearsals.Filled("public.b", 0, "it takes none"),
+                rehearsals.Filled("public.c", 3, "it takes no more"),
             ),
             image=IMAGE,
         ),

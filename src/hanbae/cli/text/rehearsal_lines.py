@@ -88,8 +88,9 @@ def _run(run: rehearsals.Run, budget: float) -> Iterator[Line]:
         yield _line("· ", "rehearsal.of-image", {"image": run.image}, depth=2)
     for table in run.filled:
         if table.why_not:
-            about = {"table": table.table, "reason": table.why_not}
-            yield _line(_NOTE, "rehearsal.not-filled", about, depth=2)
+            about = {"table": table.table, "rows": str(table.rows), "reason": table.why_not}
+            text_id = "rehearsal.few-rows" if table.rows else "rehearsal.not-filled"
+            yield _line(_NOTE, text_id, about, depth=2)
     for step in run.steps:
         yield from _step(step, budget)
 
