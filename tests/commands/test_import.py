@@ -156,6 +156,7 @@ def test_service_that_is_not_in_the_environment_has_no_file_to_seal_into(
         pytest.param("A: !!str 5\nB: !!int '7'\n", {"A": b"5", "B": b"7"}, id="tagged"),
         pytest.param("kind: Secret\nstringData: {A: c4n4ry-a}\n", {"A": b"c4n4ry-a"}, id="Secret"),
         pytest.param("A: 'null'\nB: \"~\"\n", {"A": b"null", "B": b"~"}, id="quoted"),
+        pytest.param("A: !!str null\nB: !!str\n", {"A": b"null", "B": b""}, id="tagged as text"),
         pytest.param("B: ''\n", {"B": b""}, id="empty"),
     ],
 )
@@ -178,6 +179,7 @@ def test_what_sops_prints_is_sealed(
         pytest.param("A: 1\nA: c4n4ry\n", ":2", id="twice"),
         pytest.param("A: 1\nB: !!binary YzRuNHJ5\n", ":2", id="bytes"),
         pytest.param("A: 1\nB: !!null ''\n", ":2", id="nothing, tagged"),
+        pytest.param("A: 1\nB: !!int null\n", ":2", id="nothing, tagged as a number"),
         pytest.param("A: 1\nB: !vault c4n4ry\n", ":2", id="of somebody's tag"),
     ],
 )
@@ -188,6 +190,24 @@ def test_what_is_no_secret_is_refused_with_its_line(
     assert code == 2
     assert f"-{line}" in err
     assert opened(shop) == {}
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_bytes_are_sealed_in_the_way_that_their_refusal_names(
+    shop: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+) -> None:
+    place = ("auth", "--env", "dev", *OFFLINE)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A: !!binary /w==\n")))
+    assert main.run(["--lang", language, "secrets", "import", *place, "--from-sops"]) == 2
+    way = "--from-file KEY=PATH --binary"
+    assert way in " ".join(capsys.readouterr().err.split())
+    (shop.parent / "A.bin").write_bytes(b"\xff")
+    words = way.replace("KEY=PATH", "A=../A.bin").split()
+    assert main.run(["secrets", "seal", *place, *words]) == 0
+    assert opened(shop) == {"A": b"\xff"}
 
 
 @pytest.mark.parametrize(

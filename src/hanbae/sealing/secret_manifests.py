@@ -21,6 +21,7 @@ _LOGIN: Final = ".dockerconfigjson"
 _OPAQUE: Final = "Opaque"
 _FIELDS: Final = ("data", "stringData")
 """Where a Secret has its values; the last one wins."""
+_TEXT: Final = "tag:yaml.org,2002:str"
 _WRITTEN: Final = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("bool", "float", "int", "str", "timestamp")
 )
@@ -100,7 +101,7 @@ def of_sops(data: bytes, file: str) -> Mapping[str, masking.Masked]:
         place = subjects.Place(file, data.count(b"\n", 0, encrypted) + 1)
         raise errors.FileFault("seal.still-sops", place=place)
     try:
-        root = libyaml.compose(data, tags="none")
+        root = libyaml.compose(data, tags="core")
     except libyaml.Fault:
         root = None
     if root is None or root.id != "mapping":
@@ -118,15 +119,22 @@ def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
     taken = set()
     for key, value in root.value:
         place = subjects.Place(file, key.start_mark.line + 1)
-        is_text = value.id == "scalar" and value.tag in _WRITTEN
-        if key.id != "scalar" or not is_text or not manifests.is_key(key.value):
+        is_null = _is_null(value)
+        is_value = is_null or (value.id == "scalar" and value.tag in _WRITTEN)
+        if key.id != "scalar" or not is_value or not manifests.is_key(key.value):
             raise errors.FileFault("seal.not-flat", place=place)
         if key.value in taken:
             raise errors.FileFault("seal.env-twice", place=place)
-        if not value.style and yaml_scalars.scalar(value.value) is None:
+        if is_null:
             raise errors.FileFault("seal.null", place=place, key=key.value)
         taken.add(key.value)
         yield key.value, masking.Masked(value.value.encode())
+
+
+def _is_null(node: Any) -> bool:
+    """Whether a value is nothing; what is quoted or has the tag ``!!str`` is text."""
+    is_plain = node.id == "scalar" and node.tag != _TEXT and not node.style
+    return is_plain and yaml_scalars.scalar(node.value) is None
 
 
 def _document(data: bytes, file: str) -> Any:
