@@ -124,13 +124,15 @@ async def test_who_may_read_one_of_the_objects_alone_is_told_by_that_one(
 
     def may_look() -> str:
         try:
-            return kubectl.run("auth", "can-i", "get", resource, *place, "--context", "nobody")
-        except subprocess.CalledProcessError:
-            return ""
+            answer = kubectl.run("auth", "can-i", "get", resource, *place, "--context", "nobody")
+        except subprocess.CalledProcessError as error:
+            answer = error.stdout  # its exit code is 1 where the answer is no
+        return str(answer).strip()
 
     try:
-        polling.until(may_look, within=30, state=lambda: resource)
+        polling.until(lambda: may_look() == "yes", within=30, state=may_look)
         (refusal,) = (await plan(shop, "nobody")).refusals
     finally:
         kubectl.run("delete", "role,rolebinding", "looks", *place)
+        polling.until(lambda: may_look() == "no", within=30, state=may_look)
     assert refusal.facts["application"] == application
