@@ -127,6 +127,8 @@ def test_controller_opens_what_is_sealed_and_a_refusal_is_explained(
     every = {(service, key) for service in ("auth", "identity") for key in ("A", "DATABASE_URL")}
     assert answers(out) == dict.fromkeys(every, ("opened", ""))
 
+    # Of these, which are not of their namespace, nobody asks.
+    path(shop).with_name("values-staging.yaml").write_text(path(shop).read_text())
     public = certificates.parse(sealer.certificate(), "x").public_key
     strange = keys.key()
     lost = certificates.parse(keys.certificate(strange), "x").fingerprint
@@ -143,8 +145,6 @@ def test_controller_opens_what_is_sealed_and_a_refusal_is_explained(
                 ("sealedSecret", "certificates", "LOST"): lost,
             }
         )
-    staging = path(shop).with_name("values-staging.yaml")
-    staging.write_text(path(shop).read_text())  # which nobody asks about
     refused = sealer.answers(VERIFY, 429)
     code, out, _ = run("verify", "--live", "-o", "json")
     assert code == 1
