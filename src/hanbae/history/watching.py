@@ -57,7 +57,7 @@ def _left(path: Path, handle: int) -> None:
 
 
 def is_watched(history: Path, deployment: str) -> bool:
-    """Whether a process of this machine drives a deployment.
+    """Whether a process of this machine drives a deployment; also where somebody's turn does not end, so nobody knows.
 
     Args:
         history: The history's file.
@@ -66,10 +66,9 @@ def is_watched(history: Path, deployment: str) -> bool:
     path = _file(history, deployment)
     try:
         with _turn(path.parent):
-            try:
-                os.close(_locked(path, 0, fcntl.LOCK_EX))
-            except BlockingIOError:
-                return True
+            os.close(_locked(path, 0, fcntl.LOCK_EX))
+    except BlockingIOError:
+        return True
     except OSError:
         return False
     return False
