@@ -166,12 +166,12 @@ async def test_pod_that_cannot_start_fails_with_the_kubelets_reason(
 async def test_trouble_that_passes_is_borne(cluster: connections.Cluster, unique: Namer) -> None:
     """A pull secret that comes a moment late: the pod is in trouble for less than the grace."""
     name = unique("probe")
-    task = asyncio.create_task(probes.run_to_end(cluster, job(name), deadline=30, grace=1.5))
+    task = asyncio.create_task(probes.run_to_end(cluster, job(name), deadline=30, grace=4))
     existing = await exists(cluster, name)
     trouble = objects.pod("x", containers=[objects.waiting("ErrImagePull")])["status"]
     pod = await pod_of(cluster, existing, trouble)
     await say(cluster, kinds.POD, pod, objects.pod("x", containers=[objects.running()])["status"])
-    ended, _ = await asyncio.wait({task}, timeout=2)
+    ended, _ = await asyncio.wait({task}, timeout=5)
     assert not ended
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -227,6 +227,36 @@ def test_a_run_ends_when_the_server_ends_its_session(
     assert place.run().proof["applied"] == [2]
 
 
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_a_session_that_is_lost_beside_its_migrations_is_called_lost_as_well(
+    place: runners.Place, is_ended: bool
+) -> None:
+    """Before goose runs and after it, the runner reads what is applied: there a session can be lost, too."""
+    place.write("00002_name.sql", COLUMN)
+    with psycopg.connect(place.url) as holder:
+        holder.execute(f"LOCK TABLE {runners.TABLE}")
+        run, session = blocked(place)
+        watching = (
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'hanbae-migrate@% watch'"
+        )
+        polling.until(lambda: place.rows(watching), within=20)
+        ((watch,),) = place.rows(watching)
+        if is_ended:
+            place.execute(f"SELECT pg_terminate_backend({session})")
+            ended = run.ended()
+        else:
+            # The watch is told nothing any more: neither is who would find out that the session is gone.
+            os.kill(watch, signal.SIGSTOP)
+            try:
+                ended = run.ended()
+            finally:
+                os.kill(watch, signal.SIGCONT)
+    assert ended.code == 4, ended.log
+    assert "the session that holds the lock is lost" in ended.proof["error"]
+    assert (ended.proof["ok"], ended.proof["version"]) == (False, None)
+    assert place.run().proof["applied"] == [2]
+
+
 @pytest.mark.parametrize(
     "loss", ["DISCARD ALL", *(f"SELECT pg_advisory_unlock({lock})" for lock in runners.LOCKS)]
 )

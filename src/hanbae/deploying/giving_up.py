@@ -52,6 +52,7 @@ class Judge:
         self._symptoms: set[Key] = set()
         self._held: dict[Key, tuple[float, events.Diagnosed]] = {}
         self._present: set[Key] = set()
+        self._hopeless: set[Key] = set()
 
     @property
     def gravest(self) -> events.Diagnosed | None:
@@ -77,12 +78,14 @@ class Judge:
         """
         now = self._clock()
         self._present = set()
+        self._hopeless = set()
         for cause in causes:
             key, diagnosed = cause.key, cause.found
             self._present.add(key)
             if cause.is_symptom:
                 self._symptoms.add(key)
             if diagnosed.fatal:
+                self._hopeless.add(key)
                 self._since.setdefault(key, now)
                 if cause.is_settled:
                     self._settled.add(key)
@@ -96,7 +99,7 @@ class Judge:
             ):
                 self._told[key] = diagnosed
                 yield diagnosed
-        for key in [key for key in self._since if key not in self._present]:
+        for key in [key for key in self._since if key not in self._hopeless]:
             if now - self._last[key] > self._flicker:
                 del self._since[key], self._last[key], self._fatal[key]
                 self._settled.discard(key)
@@ -112,10 +115,18 @@ class Judge:
     def verdict(self) -> events.Diagnosed | None:
         """The fatal cause that has lasted long enough, or None."""
         now = self._clock()
-        for key, since in sorted(self._since.items(), key=lambda item: item[1]):
+        for key, since in sorted(self._lasting().items(), key=lambda item: item[1]):
             if now - since >= self._patience_for(key):
                 return self.gravest if key in self._symptoms else self._fatal[key]
         return None
+
+    def _lasting(self) -> dict[Key, float]:
+        """Since when the fatal causes last that are there now, or have had their attempts.
+
+        One that is out of sight may be gone: its pod has started, or an Event has said that it heals.
+        """
+        standing = self._hopeless | self._settled
+        return {key: since for key, since in self._since.items() if key in standing}
 
     def _patience_for(self, key: Key) -> float:
         """What has had its attempts is only waited for until its log is there."""
@@ -123,7 +134,7 @@ class Judge:
 
     def within(self) -> float | None:
         """Seconds until a verdict could fall, or a cause is told without its log; None when neither can be."""
-        times = [since + self._patience_for(key) for key, since in self._since.items()]
+        times = [since + self._patience_for(key) for key, since in self._lasting().items()]
         times += [since + LOG_COMES for since, _ in self._held.values()]
         return max(min(times) - self._clock(), 0.0) if times else None
 

@@ -144,8 +144,9 @@ def _image(
             picture.environment,
         )
     unread = picture.events(ref, "FailedToRetrieveImagePullSecret")
-    is_refused = kind == "unauthorised" and images.is_settled(unread, picture.events(ref, "Failed"))
-    fatal = kind == "not-found" or is_refused
+    # A registry may hide from who asks without credentials that there is such an image.
+    is_refused = kind in {"unauthorised", "not-found"}
+    fatal = is_refused and images.is_settled(unread, picture.events(ref, "Failed"))
     return _cause(ref, pod, f"diagnosis.image-{kind}", facts, command, fatal=fatal)
 
 

@@ -60,6 +60,50 @@ def test_a_secret_that_comes_a_moment_after_its_pod_is_no_verdict(
     assert judge.within() is None
 
 
+def test_a_secret_that_comes_just_before_the_verdict_prevents_it(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    list(judge.hear([MISSING]))
+    clock.now += 12
+    list(judge.hear([MISSING]))
+    clock.now += 2
+    list(judge.hear([]))
+    clock.now += 2
+    assert judge.verdict() is None
+    assert judge.within() is None
+    # The pod starts, and nothing changes any more.
+    clock.now += 60
+    assert judge.verdict() is None
+
+
+def test_a_cause_that_turns_out_to_heal_is_no_verdict(judge: giving_up.Judge, clock: Clock) -> None:
+    # The pod's status comes before the Event that says that its pull secret was not read yet.
+    list(judge.hear([cause("diagnosis.image-unauthorised", fatal=True)]))
+    healing = cause("diagnosis.image-unauthorised", fatal=False)
+    clock.now += 1
+    assert list(judge.hear([healing])) == [healing.found]
+    clock.now += 15
+    assert judge.verdict() is None
+    assert judge.within() is None
+    list(judge.hear([healing]))
+    assert judge.verdict() is None
+    assert judge.gravest == healing.found
+
+
+def test_an_attempt_that_was_the_last_is_judged_though_its_pod_is_gone(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    subject = subjects.Ref("Pod", "services-dev", "a")
+    text_id = "diagnosis.migration-hopeless"
+    hopeless = pictures.cause(
+        subject, text_id, {"log": "x"}, ["kubectl"], fatal=True, owner=JOB, is_settled=True
+    )
+    list(judge.hear([hopeless]))
+    list(judge.hear([]))
+    clock.now += giving_up.LOG_COMES
+    assert judge.verdict() == hopeless.found
+
+
 def test_the_same_cause_in_the_next_pod_goes_on_counting(
     judge: giving_up.Judge, clock: Clock
 ) -> None:

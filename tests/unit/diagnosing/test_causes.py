@@ -182,19 +182,27 @@ def test_the_pulls_cause_is_taken_from_the_warning_while_the_kubelet_backs_off()
     assert verdict(only(pod, warning)) == ("diagnosis.image-not-found", True)
 
 
+@pytest.mark.parametrize(
+    ("words", "id_"),
+    [
+        (UNAUTHORISED, "diagnosis.image-unauthorised"),
+        # So answer registries that tell nobody else what they have.
+        (NOT_FOUND, "diagnosis.image-not-found"),
+    ],
+)
 @pytest.mark.parametrize(("pulls", "fatal"), [(1, False), (2, True)])
 def test_a_refusal_is_final_once_the_kubelet_has_asked_again_with_the_secret(
-    pulls: int, fatal: bool
+    pulls: int, fatal: bool, words: str, id_: str
 ) -> None:
-    pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message=UNAUTHORISED)])
-    failed = objects.event(pod, "Failed", f'Failed to pull image "x": {UNAUTHORISED}')
+    pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message=words)])
+    failed = objects.event(pod, "Failed", f'Failed to pull image "x": {words}')
     unread = objects.event(
         pod,
         "FailedToRetrieveImagePullSecret",
         "Unable to retrieve some image pull secrets (registry-credentials)",
     )
     cause = only(pod, failed | {"count": pulls}, unread)
-    assert verdict(cause) == ("diagnosis.image-unauthorised", fatal)
+    assert verdict(cause) == (id_, fatal)
 
 
 def test_a_pod_that_is_being_deleted_is_in_no_trouble() -> None:

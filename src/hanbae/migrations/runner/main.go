@@ -134,32 +134,43 @@ func migrate(ctx context.Context, asked *request, where *address, proof *report)
 	}
 	before, err := own.look(ctx, changes)
 	if err != nil {
-		return proof.fail(err, failed)
+		return proof.fail(own.reason(ctx, err))
 	}
 	for _, half := range before.halves {
 		log.Printf("hanbae-migrate: %s", half)
 	}
 	err = own.goose(ctx, asked)
-	if reason := context.Cause(ctx); err != nil && reason != nil {
-		own.settle()
-		code := failed
-		if errors.Is(reason, errLost) {
-			code = lost
-		}
-		return proof.fail(reason, code)
+	if err != nil && (ctx.Err() != nil || own.conn.IsClosed()) {
+		return proof.fail(own.reason(ctx, err))
 	}
-	if err != nil && own.conn.IsClosed() {
-		return proof.fail(fmt.Errorf("%w: %w", errLost, err), lost)
-	}
-	if after, unread := own.look(ctx, changes); unread == nil {
+	after, unread := own.look(ctx, changes)
+	if unread == nil {
 		proof.fill(before, after, asked.folder)
-	} else if err == nil {
-		err = unread
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return proof.fail(err, failed)
+	case unread != nil:
+		return proof.fail(own.reason(ctx, unread))
 	}
 	return 0
+}
+
+// reason tells a lost session and a signal, which end whatever runs at that moment, from an error of the database's own.
+func (own *session) reason(ctx context.Context, err error) (error, int) {
+	reason := context.Cause(ctx)
+	switch {
+	case reason != nil:
+		own.settle()
+	case own.conn.IsClosed():
+		reason = fmt.Errorf("%w: %w", errLost, err)
+	default:
+		return err, failed
+	}
+	if errors.Is(reason, errLost) {
+		return reason, lost
+	}
+	return reason, failed
 }
 
 // read understands the arguments as goose does: flags stand anywhere. It is nil where only the version is asked for.
