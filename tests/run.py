@@ -3,7 +3,6 @@
 All but the end-to-end tests run on every core. They follow: scenes side by side on one sandbox
 (``tests/support/timetable.py``), then what needs the machine for itself, and once more what has failed.
 Where nothing has been built yet, the build takes a quarter of an hour; tests that need none of it run meanwhile.
-Scenes leave a twelfth of two cores idle: one tier of the others fills that.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ HERE = Path(__file__).parent
 _NEED_BINARIES = {"security", "api", "commands", "parity", "packaging", "e2e", "crash"}
 _SPREAD = ("typing", "packaging", "parity", "commands", "security", "api", "unit")
 """Tests that run on every core: the long ones first, so that the short ones fill the gaps at the end."""
-_BESIDE_SCENES = ("unit", "commands")
-"""The tier that plays beside the scenes: the first of these that has not run beside the build."""
 _OBTAIN = "--obtain"
 _PDEATHSIG = 1
 _PROGRAMS = {
@@ -74,12 +71,9 @@ def _run(tiers: list[str], options: list[str], folder: Path) -> int:
         elif building.wait() != 0:
             return 1
         spread = [tier for tier in spread if tier in _NEED_BINARIES]
-    beside = next((tier for tier in _BESIDE_SCENES if tier in spread and "e2e" in tiers), None)
-    session.spread([HERE / tier for tier in spread if tier != beside])
-    if "e2e" in tiers:
-        with session.beside([HERE / beside] if beside else []):
-            session.scenes()
-        session.machine()
+    session.spread([HERE / tier for tier in spread])
+    if "e2e" in tiers and session.goes_on:
+        session.scenes()
     session.alone([HERE / tier for tier in ("crash",) if tier in tiers])
     return outcomes.conclude(session.ledger, session.codes, session.phases)
 

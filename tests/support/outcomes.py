@@ -7,7 +7,7 @@ import json
 import os
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pytest
 
@@ -35,20 +35,6 @@ class Outcome:
     passed: bool = False
     skipped: bool = False
     seconds: float = 0.0
-
-
-class Phase(NamedTuple):
-    """One part of a run.
-
-    Attributes:
-        name: What has run.
-        began: Seconds on the clock that never goes back.
-        ended: The same.
-    """
-
-    name: str
-    began: float
-    ended: float
 
 
 def record(report: pytest.TestReport) -> None:
@@ -106,13 +92,13 @@ def failed_files(ledger: Path) -> set[str]:
     }
 
 
-def conclude(ledger: Path, codes: list[int], phases: list[Phase]) -> int:
+def conclude(ledger: Path, codes: list[int], phases: list[tuple[str, float]]) -> int:
     """Print the table of tiers, the slowest tests, what is flaky, and pytest's sums in its own words as last line.
 
     Args:
         ledger: What the run has recorded.
         codes: The exit codes of its pytest processes.
-        phases: The parts of the run.
+        phases: Name and seconds of each part of the run.
 
     Returns:
         The run's exit code.
@@ -151,10 +137,9 @@ def _tiers(outcomes: dict[str, Outcome]) -> list[str]:
     return lines
 
 
-def _phases(phases: list[Phase]) -> list[str]:
-    began = min((phase.began for phase in phases), default=0.0)
-    whole = max((phase.ended for phase in phases), default=0.0) - began
-    rows = [*((phase.name, phase.ended - phase.began) for phase in phases), ("in all", whole)]
+def _phases(phases: list[tuple[str, float]]) -> list[str]:
+    total = sum(seconds for _, seconds in phases)
+    rows = [*phases, ("in all", total)]
     return [f"{name:<44} {seconds / 60:>6.1f} minutes" for name, seconds in rows]
 
 

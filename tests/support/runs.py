@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent import futures
 from pathlib import Path
 from typing import Final
 
@@ -36,64 +35,37 @@ class Session:
     Attributes:
         ledger: Where each pytest records its tests.
         codes: Exit codes so far.
-        phases: Each part so far; some are beside each other.
+        phases: Name and seconds of each part so far.
     """
 
     def __init__(self, folder: Path, options: Sequence[str]) -> None:
         self.ledger = folder / "ledger.jsonl"
         self.codes: list[int] = []
-        self.phases: list[outcomes.Phase] = []
+        self.phases: list[tuple[str, float]] = []
         self._options = list(options)
         self._terminal = threading.Lock()
 
     @property
     def goes_on(self) -> bool:
         """Whether more is to run: not after a failure where the first one shall end everything."""
-        return not any(code not in {0, outcomes.NO_TESTS} for code in self.codes) or not self._ends
-
-    @property
-    def _ends(self) -> bool:
-        """Whether the first failure ends everything."""
-        return any(option.startswith(_FIRST_FAILURE_ENDS) for option in self._options)
-
-    @property
-    def _one_process(self) -> bool:
-        """Whether everything runs in one process of pytest after the other."""
-        return any(option.startswith(_ONE_PROCESS) for option in self._options)
+        ends = any(option.startswith(_FIRST_FAILURE_ENDS) for option in self._options)
+        return not any(code not in {0, outcomes.NO_TESTS} for code in self.codes) or not ends
 
     def spread(self, folders: Sequence[Path]) -> None:
         """Run folders of independent tests on every core."""
-        # Twice as many as cores, because much of a test is waiting: for a child, a server, or its clock.
-        self._spread(folders, 2 * _cores())
-
-    def _spread(self, folders: Sequence[Path], processes: int, *, in_lines: bool = False) -> None:
-        # Who is idle takes from the others' ends, so modules mostly stay together and share their fixtures.
-        alone = self._one_process or _cores() == 1
-        workers = [] if alone else ["-n", str(processes), "--dist", "worksteal"]
+        cores = len(os.sched_getaffinity(0))
+        alone = any(option.startswith(_ONE_PROCESS) for option in self._options)
+        # Twice as many as cores, because much of a test is waiting: for a child, a server, or its clock. Who is idle
+        # takes from the others' ends, so modules mostly stay together and share their fixtures.
+        workers = [] if alone or cores == 1 else ["-n", str(2 * cores), "--dist", "worksteal"]
         if folders and self.goes_on:
             with self.phase(", ".join(folder.name for folder in folders)):
-                run = self._in_lines if in_lines else self.pytest
-                self.codes.append(run([*map(str, folders), *workers]))
-
-    @contextlib.contextmanager
-    def beside(self, folders: Sequence[Path]) -> Iterator[None]:
-        """Run folders of independent tests beside what the caller does, and wait for both.
-
-        Where somebody looks on, or the first failure ends everything, they run before it.
-        """
-        if self._one_process or self._ends:
-            self.spread(folders)
-            yield
-            return
-        with futures.ThreadPoolExecutor(1) as beside:
-            running = beside.submit(self._spread, folders, _cores(), in_lines=True)
-            yield
-            running.result()
+                self.codes.append(self.pytest([*map(str, folders), *workers]))
 
     def scenes(self) -> None:
-        """Run the end-to-end tests side by side, and once more what has failed."""
+        """Run the end-to-end tests: side by side, what looks at the machine last, and once more what has failed."""
         folder = ROOT / "tests" / "e2e"
-        if self._one_process:
+        if any(option.startswith(_ONE_PROCESS) for option in self._options):
             self.alone([folder])
             return
         variables: dict[str, str] = {}
@@ -107,12 +79,8 @@ class Session:
         finally:
             if variables:
                 demos.end()
-
-    def machine(self) -> None:
-        """Run the end-to-end tests that look at the whole machine, with nothing beside them."""
-        if not self._one_process:  # else they were among the others
-            self._play("alone", timetable.ALONE, {})
-            self._again(timetable.ALONE, {})
+        self._play("alone", timetable.ALONE, {})
+        self._again(timetable.ALONE, {})
 
     def _play(
         self, name: str, scenes: Sequence[timetable.Scene], variables: dict[str, str]
@@ -194,34 +162,14 @@ class Session:
             with self.phase(", ".join(path.stem for path in paths)):
                 self.codes.append(self.pytest([str(path) for path in paths]))
 
-    def pytest(self, arguments: Sequence[str]) -> int:
+    def pytest(self, arguments: Sequence[str], **environment: str) -> int:
         """Run pytest, its output shown as it comes; returns its exit code."""
         return subprocess.run(
-            self._command(arguments), cwd=ROOT, env=self._environment, check=False
-        ).returncode
-
-    def _in_lines(self, arguments: Sequence[str]) -> int:
-        """Run pytest beside others, its output shown line by line; returns its exit code."""
-        with subprocess.Popen(
-            self._command(arguments),
+            [sys.executable, "-m", "pytest", *arguments, *self._options],
             cwd=ROOT,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            for line in process.stdout or ():
-                self._show(line.rstrip("\n"))
-        return process.returncode
-
-    def _command(self, arguments: Sequence[str]) -> list[str]:
-        return [sys.executable, "-m", "pytest", *arguments, *self._options]
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        return os.environ | {outcomes.VARIABLE: str(self.ledger)}
+            env=os.environ | {outcomes.VARIABLE: str(self.ledger)} | environment,
+            check=False,
+        ).returncode
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -230,9 +178,4 @@ class Session:
         try:
             yield
         finally:
-            self.phases.append(outcomes.Phase(name, began, time.monotonic()))
-
-
-def _cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0))
+            self.phases.append((name, time.monotonic() - began))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support import demos, outcomes, polling, runs, timetable
+from tests.support import demos, outcomes, runs, timetable
 
 STANDING = [scene.file for scene in timetable.TOGETHER]
 APART = [scene.file for scene in timetable.APART]
@@ -33,7 +33,6 @@ def test_scenes_play_on_the_demo_and_it_is_taken_down_before_the_machine_is_look
     monkeypatch.setattr(demos, "begin", lambda: happened.append("demo"))
     session = runs.Session(tmp_path, [])
     session.scenes()
-    session.machine()
     assert sorted(happened) == sorted([*APART, *STANDING, *ALONE, "demo", "down"])
     assert happened.index("demo") < min(happened.index(name) for name in STANDING)
     assert happened[-2:] == ["down", *ALONE]
@@ -52,39 +51,6 @@ def test_without_a_demo_only_what_needs_none_plays_and_the_run_has_failed(
     monkeypatch.setattr(demos, "begin", begin)
     session = runs.Session(tmp_path, [])
     session.scenes()
-    session.machine()
     assert sorted(happened) == sorted([*APART, *ALONE])
     assert "its own words" in capsys.readouterr().out
     assert outcomes.conclude(session.ledger, session.codes, session.phases) != 0
-
-
-def test_what_plays_beside_others_begins_with_them_and_is_waited_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    signs = [tmp_path / "from-outside", tmp_path / "from-the-test"]
-    folder = tmp_path / "beside"
-    folder.mkdir()
-    (folder / "test_a.py").write_text(
-        f"from pathlib import Path\n"
-        f"from tests.support import polling\n"
-        f"def test_a():\n"
-        f"    Path({str(signs[1])!r}).touch()\n"
-        f"    polling.until(Path({str(signs[0])!r}).exists, within=60)\n"
-    )
-    session = runs.Session(tmp_path, [])
-    with session.beside([folder]):
-        polling.until(signs[1].exists, within=60)
-        signs[0].touch()
-    assert session.codes == [0]
-    assert [phase.name for phase in session.phases] == ["beside"]
-    assert "1 passed" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("option", ["-x", "--pdb"])
-def test_nothing_plays_beside_others_where_the_first_failure_ends_it_or_somebody_looks_on(
-    option: str, tmp_path: Path
-) -> None:
-    (tmp_path / "none").mkdir()
-    session = runs.Session(tmp_path, [option])
-    with session.beside([tmp_path / "none"]):
-        assert session.codes == [outcomes.NO_TESTS]

@@ -15,7 +15,6 @@ from hanbae.sandbox import calling, namespaces, node, probing, sites, system_ima
 DATA: Final = "data"
 POSTGRESQL: Final = "postgresql"
 SEALED_SECRETS: Final = "sealed-secrets-controller"
-_APPLY: Final = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
 
 _COREFILE: Final = """\
 .:1053 {
@@ -51,13 +50,13 @@ def apply(site: sites.Site) -> bool:
     os.chown(folder, system_images.USER, system_images.USER)
     items = [*_dns(), *_postgresql(site)]
     document = {"apiVersion": "v1", "kind": "List", "items": items}
-    site.kubectl(*_APPLY, stdin=json.dumps(document).encode())
+    site.apply("-f", "-", stdin=json.dumps(document).encode())
     return not site.folder.ready.exists()
 
 
 def seal(site: sites.Site) -> bool:
     """Apply the Sealed Secrets controller's first key and, from its own chart, the controller."""
-    site.kubectl(*_APPLY, stdin=json.dumps(_sealing_key(site)).encode())
+    site.apply("-f", "-", stdin=json.dumps(_sealing_key(site)).encode())
     registry, repository = system_images.SEALED_SECRETS.split("/")
     image, tag = repository.split(":")
     settings = {
@@ -73,7 +72,7 @@ def seal(site: sites.Site) -> bool:
     for setting, value in settings.items():
         command += ["--set-string", f"{setting}={value}"]
     rendered = calling.run(command, environment=site.environment())
-    site.kubectl(*_APPLY, "--namespace", "kube-system", stdin=rendered)
+    site.apply("-f", "-", "--namespace", "kube-system", stdin=rendered)
     return not site.folder.ready.exists()
 
 

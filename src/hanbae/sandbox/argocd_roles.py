@@ -105,8 +105,7 @@ def define(site: sites.Site) -> bool:
         return False
     # Server-side: the ApplicationSet's schema is larger than the annotation of a client-side apply may be.
     folder = site.programs.argocd_manifests / "crds"
-    apply = ["apply", "--server-side", "--force-conflicts", f"--field-manager={_FIELD_MANAGER}"]
-    site.kubectl(*apply, "--validate=false", "--kustomize", str(folder))
+    site.apply(f"--field-manager={_FIELD_MANAGER}", "--kustomize", str(folder))
     return True
 
 
@@ -119,13 +118,12 @@ def defined(site: sites.Site) -> str:
 def configure(site: sites.Site) -> bool:
     """Apply Argo CD's own configuration, and over it the sandbox's few settings and its password."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    apply = ["apply", "--server-side", "--force-conflicts", "--validate=false"]
-    site.kubectl(*apply, "-f", "-", stdin=json.dumps(namespace).encode())
+    site.apply("-f", "-", stdin=json.dumps(namespace).encode())
     folder = site.programs.argocd_manifests / "base" / "config"
-    site.kubectl(*apply, "--namespace", NAMESPACE, "--kustomize", str(folder))
+    site.apply("--namespace", NAMESPACE, "--kustomize", str(folder))
     # Another field manager, so that neither apply takes the other's fields away.
     own = json.dumps(_settings(site)).encode()
-    site.kubectl(*apply, f"--field-manager={_FIELD_MANAGER}", "-f", "-", stdin=own)
+    site.apply(f"--field-manager={_FIELD_MANAGER}", "-f", "-", stdin=own)
     return not site.folder.ready.exists()
 
 

@@ -222,8 +222,7 @@ class Sandbox:
             for namespace in into
         ]
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
-        apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"]
-        self.kubectl(apply, stdin=document)
+        self.site.apply("-f", "-", stdin=document)
 
     def environment(self) -> dict[str, str]:
         """Variables with which kubectl, argocd, kubeseal, helm, goose, psql and hanbae just work; no passwords.

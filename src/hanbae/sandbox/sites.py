@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hanbae import errors
 from hanbae.sandbox import binaries, calling, folders, identities, namespaces, passwords, probing
 
 #: Go programs look for garbage when their heap is five times what they need: a seventh of the API server's and of Argo
@@ -24,6 +26,12 @@ _CONTAINER_LIMITS: Final = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+_APPLY: Final = ("apply", "--server-side", "--force-conflicts", "--validate=false")
+#: What kubectl calls an API server that has not enough time, or cannot answer yet.
+_OVERLOADED: Final = re.compile(
+    r"\((?:Timeout|ServerTimeout|TooManyRequests|ServiceUnavailable)\)|etcdserver: "
+)
+_ATTEMPTS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,23 @@ class Site:
         command = [str(self.programs.path("kubectl")), *arguments]
         environment = self.environment(KUBECONFIG=str(self.folder.kubeconfig))
         return calling.run(command, environment=environment, stdin=stdin, deadline_s=deadline_s)
+
+    def apply(self, *arguments: str, stdin: bytes | None = None) -> None:
+        """Apply objects server-side as the administrator, which changes nothing where they are applied already.
+
+        An API server that comes up on a busy machine may run out of time for a request; it is asked again.
+
+        Raises:
+            errors.Failed: It failed, for another reason or again and again.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self.kubectl(*_APPLY, *arguments, stdin=stdin)
+            except errors.Failed as failure:
+                if attempt == _ATTEMPTS or not _OVERLOADED.search(failure.text.facts["output"]):
+                    raise
+            else:
+                return
 
 
 def _memory_bound() -> int:

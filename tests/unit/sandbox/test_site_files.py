@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hanbae import errors
 from hanbae.charts import values
 from hanbae.images import credentials, references, sources
 from hanbae.policy import loading
@@ -72,6 +73,33 @@ def test_no_password_is_in_an_argument_an_environment_or_a_configuration_file(
     for daemon in daemons(site).values():
         text = json.dumps([daemon.command, dict(daemon.environment), list(daemon.files.values())])
         assert not any(secret in text for secret in plaintexts(site)), daemon.name
+
+
+@pytest.mark.parametrize(
+    ("words", "attempts"),
+    [
+        ("Error from server (Timeout): request did not complete within requested timeout", 4),
+        ("Error from server: etcdserver: request timed out", 4),
+        ("Error from server (Forbidden): namespaces is forbidden", 1),
+    ],
+)
+@pytest.mark.parametrize("failures", [1, 9])
+def test_an_api_server_that_runs_out_of_time_is_asked_again_but_not_for_ever(
+    site: sites.Site, words: str, attempts: int, failures: int
+) -> None:
+    requests = site.folder.root / "asked"
+    site.programs.path("kubectl").write_text(
+        f"#!/bin/sh\ncat >> {requests}\n"
+        f'[ "$(wc -l < {requests})" -gt {failures} ] || {{ echo "{words}" >&2; exit 1; }}\n'
+    )
+    if attempts > failures:
+        site.apply("-f", "-", stdin=b"{}\n")
+        assert len(requests.read_text().splitlines()) == failures + 1
+        return
+    with pytest.raises(errors.Failed) as caught:
+        site.apply("-f", "-", stdin=b"{}\n")
+    assert caught.value.text.facts["output"] == words
+    assert len(requests.read_text().splitlines()) == attempts
 
 
 def test_nothing_of_the_callers_environment_comes_along(site: sites.Site) -> None:
