@@ -9,7 +9,8 @@ from hanbae.sandbox import demo_repository, golang
 
 def test_app_passes_its_own_tests() -> None:
     ended = subprocess.run(
-        [golang.find().path, "test", "-mod=readonly", "."],
+        # With the flags of all builds, so that Go has compiled what the app stands on already.
+        [golang.find().path, "test", *golang.FLAGS, "."],
         cwd=demo_repository.example() / "app",
         env=golang.environment(),
         capture_output=True,

@@ -11,7 +11,7 @@ from tests.support import demos, hubs, persons, scenes, seen
 
 from hanbae import errors
 from hanbae.policy import naming
-from hanbae.sandbox import running
+from hanbae.sandbox import running, statuses
 
 NAME = f"{demos.NAME}-workload"
 SERVICE = "personal"
@@ -26,6 +26,9 @@ def unregistered(demo: demos.Demo) -> Iterator[scenes.Scene]:
         yield scenes.own(workload, "hub", services=(SERVICE,), control=demo.sandbox)
     finally:
         running.down(NAME)
+    assert statuses.of(NAME).state == "absent"
+    # The other one goes on; all scenes stand on it.
+    assert demo.sandbox.kubectl(["get", "nodes", "-o", "name"])
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,19 @@ def hub(unregistered: scenes.Scene, demo: demos.Demo) -> Iterator[scenes.Scene]:
     """The environment, after Argo CD was told of the cluster of its pods."""
     with hubs.joined(demo.sandbox, unregistered.shop.sandbox):
         yield unregistered
+
+
+def test_two_sandboxes_live_side_by_side_and_share_nothing(
+    unregistered: scenes.Scene, demo: demos.Demo
+) -> None:
+    here, beside = unregistered.shop.sandbox, demo.sandbox
+    mine, others = here.site.identity, beside.site.identity
+    for attribute in ("inner", "link", "cgroup", "host"):
+        assert getattr(mine, attribute) != getattr(others, attribute)
+    here.kubectl(["create", "namespace", "mine-alone"])
+    assert b"mine-alone" not in beside.kubectl(["get", "namespaces"])
+    with pytest.raises(errors.Unreachable):
+        beside.postgres.__class__(others.inner, 5432, "postgres", here.postgres.password).connect()
 
 
 def test_cluster_that_argo_cd_does_not_know_is_named_with_the_command_that_registers_it(

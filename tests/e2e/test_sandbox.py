@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from hanbae.sandbox import (
     system_images,
 )
 
-NAME, OTHER = "here", "beside"
+NAME = "here"
 
 
 class Recording:
@@ -53,8 +54,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(home))
         yield home
-        for name in (NAME, OTHER):
-            running.down(name)
+        running.down(NAME)
 
 
 @pytest.fixture
@@ -225,6 +225,13 @@ def test_a_component_that_hangs_is_replaced(sandbox: running.Sandbox, component:
     assert_ready()
 
 
+def test_a_deleted_service_of_the_sandboxes_own_is_mended(sandbox: running.Sandbox) -> None:
+    sandbox.kubectl(["delete", "service", "--namespace", addons.DATA, addons.POSTGRESQL])
+    running.up(NAME)
+    service = sandbox.kubectl(["get", "service", "--namespace", addons.DATA, "-o", "name"])
+    assert f"service/{addons.POSTGRESQL}" in service.decode().split()
+
+
 def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(
     sandbox: running.Sandbox,
 ) -> None:
@@ -245,6 +252,22 @@ def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
+def test_a_sandbox_from_before_a_reboot_is_made_anew(sandbox: running.Sandbox) -> None:
+    sandbox.kubectl(["create", "configmap", "forgotten"])
+    folder = sandbox.site.folder
+    os.kill(living().pid, signal.SIGKILL)
+    older = json.loads(folder.identity.read_bytes()) | {"boot": "another"}
+    folders.write(folder.identity, json.dumps(older))
+    progress = Recording()
+    back = running.up(NAME, progress=progress)
+    assert progress.notes == ["sandbox.rebuilding"]
+    kept = json.loads(back.kubectl(["get", "configmap", "-o", "json"]))["items"]
+    assert "forgotten" not in {configmap["metadata"]["name"] for configmap in kept}
+    identity = identities.load(folder)
+    assert identity is not None
+    assert identity.boot == identities.boot()
+
+
 def test_a_component_that_cannot_start_is_named_with_its_words_and_its_log(
     sandbox: running.Sandbox,
 ) -> None:
@@ -261,36 +284,31 @@ def test_a_component_that_cannot_start_is_named_with_its_words_and_its_log(
     assert [path.name for path in root.iterdir()] == ["logs"]
 
 
-def test_a_sandbox_from_before_a_reboot_is_made_anew(sandbox: running.Sandbox) -> None:
-    # It has come up beside the logs that the test above has kept.
-    assert_ready()
-    sandbox.kubectl(["create", "configmap", "forgotten"])
-    folder = sandbox.site.folder
-    os.kill(living().pid, signal.SIGKILL)
-    older = json.loads(folder.identity.read_bytes()) | {"boot": "another"}
-    folders.write(folder.identity, json.dumps(older))
-    progress = Recording()
-    back = running.up(NAME, progress=progress)
-    assert progress.notes == ["sandbox.rebuilding"]
-    kept = json.loads(back.kubectl(["get", "configmap", "-o", "json"]))["items"]
-    assert "forgotten" not in {configmap["metadata"]["name"] for configmap in kept}
-    identity = identities.load(folder)
-    assert identity is not None
-    assert identity.boot == identities.boot()
-
-
-def killed_up(moment: str) -> Path:
-    """An ``up`` that was killed as soon as it had written a file; returns the sandbox's folder."""
+def killed_up(moment: str, *, since: float = 0.0) -> Path:
+    """An ``up`` that was killed as soon as a file was written after a time; returns the sandbox's folder."""
     root = folders.of(NAME).root
+
+    def is_written() -> bool:
+        return (root / moment).exists() and (root / moment).stat().st_mtime >= since
+
     command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:
-        polling.until((root / moment).exists, within=60, pause=0.005)
+        polling.until(is_written, within=60, pause=0.005)
         starter.kill()
     return root
 
 
 MOMENTS = ("control", "inside.json", "logs/etcd.log", "logs/kubelet.log")
 """What an ``up`` writes, in its order."""
+
+
+def test_an_up_that_was_killed_again_and_again_can_be_gone_on_with() -> None:
+    # Each goes on from where the one before was killed, beside the logs that the test above has kept.
+    begun = time.time()
+    for moment in MOMENTS:
+        killed_up(moment, since=begun)
+    running.up(NAME)
+    assert_ready()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -301,37 +319,3 @@ def test_an_up_that_was_killed_can_be_taken_down(moment: str) -> None:
     assert not root.exists()
     link = identities.derive(root, ()).link
     assert not Path("/sys/class/net", link).exists()
-
-
-def test_an_up_that_was_killed_again_and_again_can_be_gone_on_with() -> None:
-    # Each goes on from where the one before was killed, so that one sandbox comes up and not four.
-    for moment in MOMENTS:
-        killed_up(moment)
-    running.up(NAME)
-    assert_ready()
-
-
-def test_two_sandboxes_live_side_by_side_and_one_ends_alone(sandbox: running.Sandbox) -> None:
-    other = running.up(OTHER)
-    try:
-        assert statuses.of(OTHER).state == statuses.of(NAME).state == "ready"
-        mine, others = sandbox.site.identity, other.site.identity
-        for attribute in ("inner", "link", "cgroup", "host"):
-            assert getattr(mine, attribute) != getattr(others, attribute)
-        sandbox.kubectl(["create", "namespace", "mine-alone"])
-        assert b"mine-alone" not in other.kubectl(["get", "namespaces"])
-        with pytest.raises(errors.Unreachable):
-            other.postgres.__class__(
-                others.inner, 5432, "postgres", sandbox.postgres.password
-            ).connect()
-    finally:
-        other.down()
-    assert statuses.of(OTHER).state == "absent"
-    assert_ready()
-
-
-def test_a_deleted_service_of_the_sandboxes_own_is_mended(sandbox: running.Sandbox) -> None:
-    sandbox.kubectl(["delete", "service", "--namespace", addons.DATA, addons.POSTGRESQL])
-    running.up(NAME)
-    service = sandbox.kubectl(["get", "service", "--namespace", addons.DATA, "-o", "name"])
-    assert f"service/{addons.POSTGRESQL}" in service.decode().split()
