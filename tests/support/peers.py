@@ -7,6 +7,7 @@ the forge of the tests. Compose has the Kubernetes client of Helm's release, so 
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 from pathlib import Path
@@ -42,6 +43,7 @@ GITEA: Final = pins.Component(
 )
 
 
+@functools.cache
 def program(component: pins.Component) -> Path:
     """The program of a peer, built if it is not there yet; that takes minutes the first time.
 
