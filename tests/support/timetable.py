@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-AT_ONCE: Final = 4
-"""Three scenes leave a third of two cores idle, as much of a deployment is waiting; where five have them, a probe or a
-handshake may have to wait for ten seconds, and nothing is over earlier."""
+AT_ONCE: Final = 5
+"""Three scenes leave a third of two cores idle, as much of a deployment is waiting; more than five keep each other
+waiting, in as much time."""
 
 
 @dataclass(frozen=True)

@@ -138,13 +138,12 @@ async def _main_job(
     ended: list[deployments.Deployment] = []
     first, following = promoted(shop)
     for environment in shop.environments:
-        if any(deployment.outcome != "succeeded" for deployment in ended):
-            # Nothing is promoted or deployed on top of what was not proven.
-            break
         if environment == following:
             await demo_promotion.carry_out(shop, first, following, telling)
         telling.step(wording.Text("demo.deploying", {"environment": environment}))
         ended += await deploy_all(shop, environment, telling)
+        if any(deployment.outcome != "succeeded" for deployment in ended):
+            break  # nothing is promoted or deployed on top of what has failed
     promised = expected(shop)
     return Outcome(
         deployments=tuple(ended),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hanbae import errors
 from hanbae.results import deployments
-from hanbae.sandbox import demo, demo_repository, demo_shop, folders
+from hanbae.sandbox import demo, demo_promotion, demo_repository, demo_shop, folders
 
 WANTED = {
     ("auth", "dev"): {"auth_db": (3, 3)},
@@ -52,6 +53,36 @@ def test_everything_proven_leaves_nothing() -> None:
 def test_what_is_not_wholly_proven_is_named(auth: deployments.Deployment | None) -> None:
     ended = [IDENTITY] if auth is None else [auth, IDENTITY]
     assert list(demo.unproven(WANTED, ended)) == ["auth/dev"]
+
+
+async def test_nothing_is_promoted_after_an_environment_that_has_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = SimpleNamespace(
+        environments=("dev", "staging"),
+        apply=lambda _: None,
+        repository=SimpleNamespace(clone=tmp_path),
+    )
+    deployed_to: list[str] = []
+
+    async def publish(*_: object) -> object:
+        return shop
+
+    async def deploy_all(_: object, environment: str, __: object) -> list[deployments.Deployment]:
+        deployed_to.append(environment)
+        return [AUTH, deployed("identity", outcome="failed")]
+
+    async def carry_out(*_: object) -> None:
+        pytest.fail("what has failed was promoted")
+
+    monkeypatch.setattr(demo, "_publish", publish)
+    monkeypatch.setattr(demo, "deploy_all", deploy_all)
+    monkeypatch.setattr(demo, "expected", lambda _: WANTED)
+    monkeypatch.setattr(demo_promotion, "carry_out", carry_out)
+    telling = SimpleNamespace(step=lambda _: None)
+    outcome = await demo._main_job(None, tmp_path, telling, kept=False)  # type: ignore[arg-type]
+    assert deployed_to == ["dev"]
+    assert outcome.unproven == ("identity/dev",)
 
 
 def test_second_demo_on_a_sandbox_is_refused(
