@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,9 @@ def _of_helper(name: str, key: str, host: str) -> Credentials | None:
         raise errors.Lacking("registry.no-helper", helper=name, host=host) from error
     except subprocess.TimeoutExpired:
         raise errors.Failed("registry.helper-failed", helper=name, host=host) from None
+    if ended.returncode == -signal.SIGINT:
+        # A terminal's Ctrl-C goes to the helper as well, and an event loop heeds it only later.
+        raise KeyboardInterrupt
     if ended.returncode:
         # Helpers write this line to standard output, which is why it is looked for there; nothing else of it is shown.
         if _NOT_FOUND in (ended.stdout + ended.stderr).decode("utf-8", "replace"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ def run(
 
     Raises:
         errors.Failed: It failed or took too long; its words are in the error.
+        KeyboardInterrupt: Ctrl-C has ended it.
     """
     try:
         ended = subprocess.run(
@@ -35,6 +37,7 @@ def run(
         raise errors.Failed(
             "sandbox.command-failed", command=_shown(command), output=str(error)
         ) from error
+    heed_interrupt(ended.returncode)
     if ended.returncode != 0:
         raise errors.Failed(
             "sandbox.command-failed",
@@ -42,6 +45,16 @@ def run(
             output=ended.stderr.decode(errors="replace").strip()[-2000:],
         )
     return ended.stdout
+
+
+def heed_interrupt(returncode: int) -> None:
+    """Be interrupted where a child has been: a terminal's Ctrl-C goes to both, and an event loop heeds it only later.
+
+    Raises:
+        KeyboardInterrupt: The child was ended by SIGINT.
+    """
+    if returncode == -signal.SIGINT:
+        raise KeyboardInterrupt
 
 
 def _shown(command: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 import hanbae
 from hanbae import errors
+from hanbae.sandbox import calling
 
 #: Whose commits they are, and no setting of the user's: a hook, a signing key or a URL rewrite of theirs has
 #: no business in a throw-away repository.
@@ -117,6 +118,7 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
 
     Raises:
         errors.Failed: git failed; the text has its words.
+        KeyboardInterrupt: Ctrl-C has ended it.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     ended = subprocess.run(
@@ -128,6 +130,7 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
         text=True,
         check=False,
     )
+    calling.heed_interrupt(ended.returncode)
     if ended.returncode != 0:
         raise errors.Failed("demo.git-failed", command=arguments[0], output=ended.stderr.strip())
     return ended.stdout.strip()

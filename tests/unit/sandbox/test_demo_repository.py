@@ -70,3 +70,8 @@ def test_a_failing_git_says_what_git_said(tmp_path: Path) -> None:
         demo_repository.git(tmp_path, "rev-parse", "HEAD")
     assert raised.value.text.id == "demo.git-failed"
     assert "not a git repository" in raised.value.text.facts["output"]
+
+
+def test_ctrl_c_that_ends_git_is_no_failure_of_gits(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        demo_repository.git(tmp_path, "-c", "alias.stopped=!kill -INT $PPID", "stopped")
