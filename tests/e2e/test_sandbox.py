@@ -289,7 +289,10 @@ def killed_up(moment: str, *, since: float = 0.0) -> Path:
     root = folders.of(NAME).root
 
     def is_written() -> bool:
-        return (root / moment).exists() and (root / moment).stat().st_mtime >= since
+        try:
+            return (root / moment).stat().st_mtime >= since
+        except FileNotFoundError:
+            return False
 
     command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:

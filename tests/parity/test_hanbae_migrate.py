@@ -231,7 +231,7 @@ def test_a_run_ends_when_the_server_ends_its_session(
 def test_a_session_that_is_lost_beside_its_migrations_is_called_lost_as_well(
     place: runners.Place, is_ended: bool
 ) -> None:
-    """Before goose runs and after it, the runner reads what is applied: there a session can be lost, too."""
+    """Before goose runs, the runner reads what is applied: there a session can be lost, too."""
     place.write("00002_name.sql", COLUMN)
     with psycopg.connect(place.url) as holder:
         holder.execute(f"LOCK TABLE {runners.TABLE}")

@@ -172,6 +172,7 @@ def _become(
     # Where the user's configuration is, libgit2 has looked up when it was imported.
     for level in (enums.ConfigLevel.SYSTEM, enums.ConfigLevel.XDG, enums.ConfigLevel.GLOBAL):
         pygit2.option(enums.Option.SET_SEARCH_PATH, level, None)
+    pygit2.option(enums.Option.SET_HOMEDIR, environment.get("HOME", ""))
     entry = importlib.import_module("hanbae.cli.entry")
     sys.argv = [str(Path(str(entry.__file__)).parents[1] / "__main__.py"), *words]
     code: object = 1

@@ -117,9 +117,14 @@ class Following:
                     await others.look_again(step.id)
                 pace.holds(engine.is_blocked)
                 pace.saw(fact)
-                if pace.looks(fact):
+                looks = pace.looks(fact)
+                if looks:
                     await self._diagnose(step, engine)
                 verdict = self._judge.verdict()
+                if verdict is not None and not looks:
+                    # What the last look saw may have passed: an Event that says so wakes nobody.
+                    await self._diagnose(step, engine)
+                    verdict = self._judge.verdict()
                 if verdict is not None:
                     raise GivenUp(verdict.cause)
                 await self._note_stall(step, pace, engine)

@@ -57,13 +57,20 @@ class Judge:
     @property
     def gravest(self) -> events.Diagnosed | None:
         """The cause to name when all is over: the longest fatal one, else the last one; a symptom only if alone."""
-        lasting = [key for key in self._since if key not in self._symptoms]
-        if lasting:
-            return self._fatal[min(lasting, key=self._since.__getitem__)]
+        # What is out of sight by now may have passed, so it is named only where nothing else can be.
+        for since in (self._lasting(), self._since):
+            lasting = [key for key in since if key not in self._symptoms]
+            if lasting:
+                return self._fatal[min(lasting, key=since.__getitem__)]
         named = sorted(
             self._told, key=lambda key: (key not in self._symptoms, self._told[key].fatal)
         )
         return self._told[named[-1]] if named else None
+
+    @property
+    def counts(self) -> bool:
+        """Whether a fatal cause goes on counting, be it out of sight for a moment."""
+        return bool(self._since)
 
     @property
     def stands(self) -> bool:

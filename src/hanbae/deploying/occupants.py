@@ -115,7 +115,7 @@ class Occupants:
             if occupant is None:
                 return True
             judge = self._judges[occupant.identity]
-            if not self._is_ours_to_end(occupant) or judge.within() is None:
+            if not self._is_ours_to_end(occupant) or not judge.counts:
                 return False
             await asyncio.sleep(LOOK)
 

@@ -26,7 +26,10 @@ def named(picture: pictures.Picture) -> tuple[pictures.Cause, ...]:
     distinct: dict[tuple[object, str], pictures.Cause] = {}
     for module in _DEEPEST_FIRST:
         for cause in module.causes(picture):
-            distinct.setdefault(cause.key, cause)
+            # Of several pods of one owner, the one that is beyond help says more.
+            before = distinct.setdefault(cause.key, cause)
+            if cause.found.fatal and not before.found.fatal:
+                distinct[cause.key] = cause
     explained = {
         _root(picture.objects, cause.owner) for cause in distinct.values() if not cause.is_symptom
     }

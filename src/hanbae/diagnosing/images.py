@@ -23,6 +23,8 @@ REASONS: Final = frozenset(
         "RegistryUnavailable",
     }
 )
+PULLED: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+"""Those for which a registry was asked."""
 _KINDS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "unauthorised",

@@ -117,7 +117,8 @@ def _image(
     messages = [message, *(e.get("message") or "" for e in picture.events(ref, "Failed"))]
     telling = next((text for text in messages if images.kind(text) != "unknown"), message)
     kind = images.kind(telling)
-    if (status["state"]["waiting"].get("reason")) == "InvalidImageName":
+    reason = status["state"]["waiting"].get("reason")
+    if reason == "InvalidImageName":
         kind = "not-found"
     command = describe(ref)
     if kind == "unauthorised":
@@ -144,9 +145,10 @@ def _image(
             picture.environment,
         )
     unread = picture.events(ref, "FailedToRetrieveImagePullSecret")
-    # A registry may hide from who asks without credentials that there is such an image.
-    is_refused = kind in {"unauthorised", "not-found"}
-    fatal = is_refused and images.is_settled(unread, picture.events(ref, "Failed"))
+    # A registry may hide from who asks without credentials that there is such an image; no secret mends a wrong name.
+    fatal = kind in {"unauthorised", "not-found"} and (
+        reason not in images.PULLED or images.is_settled(unread, picture.events(ref, "Failed"))
+    )
     return _cause(ref, pod, f"diagnosis.image-{kind}", facts, command, fatal=fatal)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ _OVERLOADED: Final = re.compile(
     r"\((?:Timeout|ServerTimeout|TooManyRequests|ServiceUnavailable)\)|etcdserver: "
 )
 _ATTEMPTS: Final = 4
+_PAUSE: Final = 0.5
+"""Seconds after the first attempt; one by one it takes that much longer."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class Site:
             except errors.Failed as failure:
                 if attempt == _ATTEMPTS or not _OVERLOADED.search(failure.text.facts["output"]):
                     raise
+                time.sleep(attempt * _PAUSE)
             else:
                 return
 

@@ -90,6 +90,32 @@ def test_a_cause_that_turns_out_to_heal_is_no_verdict(judge: giving_up.Judge, cl
     assert judge.gravest == healing.found
 
 
+def test_a_trouble_that_is_there_is_named_before_one_that_is_out_of_sight(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    passed = cause("diagnosis.image-unauthorised", fatal=True)
+    list(judge.hear([passed]))
+    clock.now += 1
+    list(judge.hear([MISSING]))
+    assert judge.gravest == MISSING.found
+    list(judge.hear([]))
+    assert judge.gravest == passed.found
+
+
+def test_a_trouble_that_is_out_of_sight_for_a_moment_goes_on_counting(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    assert not judge.counts
+    list(judge.hear([MISSING]))
+    clock.now += 5
+    list(judge.hear([]))
+    assert judge.counts
+    assert judge.within() is None
+    clock.now += 2
+    list(judge.hear([]))
+    assert not judge.counts
+
+
 def test_an_attempt_that_was_the_last_is_judged_though_its_pod_is_gone(
     judge: giving_up.Judge, clock: Clock
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support import objects
 
@@ -149,6 +150,26 @@ async def test_one_that_has_just_begun_gets_the_patience_of_hanbaes_own(
     # On a busy machine the last look may be answered long after it was asked.
     assert asyncio.get_running_loop().time() - waited[0] >= 0.2
     assert len(waited) > 1
+
+
+async def test_one_whose_pod_is_out_of_sight_at_every_second_look_is_ended_as_well(
+    store: stores.Store,
+) -> None:
+    """The hook's Job makes one pod after the other, and each cannot start."""
+    engine = Engine(HOPELESS, automated=True, revision=OLD, age=60)
+    looks = 0
+
+    async def flickering() -> protocol.Occupant | None:
+        nonlocal looks
+        looks += 1
+        if engine.now is None or looks % 2:
+            return engine.now
+        return msgspec.structs.replace(engine.now, objects={kinds.ref(JOB): JOB})
+
+    engine.occupant = flickering  # type: ignore[method-assign]
+    is_free, _ = await cleared(store, engine)
+    assert (is_free, engine.ended) == (True, 1)
+    assert looks >= 3
 
 
 async def test_nothing_is_ended_within_a_bare_migration(

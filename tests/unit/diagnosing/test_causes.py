@@ -205,6 +205,32 @@ def test_a_refusal_is_final_once_the_kubelet_has_asked_again_with_the_secret(
     assert verdict(cause) == (id_, fatal)
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"), [("InvalidImageName", "odd"), ("ImageInspectError", NOT_FOUND)]
+)
+def test_no_secret_mends_an_image_that_no_registry_was_asked_for(reason: str, words: str) -> None:
+    pod = objects.pod("auth-1", containers=[objects.waiting(reason, message=words)])
+    unread = objects.event(pod, "FailedToRetrieveImagePullSecret", "Unable to retrieve some")
+    assert verdict(only(pod, unread)) == ("diagnosis.image-not-found", True)
+
+
+def test_of_two_pods_of_an_owner_the_one_that_is_beyond_help_is_named() -> None:
+    replicas = objects.live(kinds.REPLICASET, "auth-service-1")
+    first, second = (
+        owned(
+            objects.pod(
+                f"auth-{number}",
+                containers=[objects.waiting("ErrImagePull", message=UNAUTHORISED)],
+            ),
+            replicas,
+        )
+        for number in (1, 2)
+    )
+    unread = objects.event(first, "FailedToRetrieveImagePullSecret", "Unable to retrieve some")
+    cause = only(replicas, first, second, unread)
+    assert verdict(cause) == ("diagnosis.image-unauthorised", True)
+
+
 def test_a_pod_that_is_being_deleted_is_in_no_trouble() -> None:
     pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message=NOT_FOUND)])
     pod["metadata"]["deletionTimestamp"] = "2026-11-23T00:00:00Z"

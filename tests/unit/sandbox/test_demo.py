@@ -77,7 +77,9 @@ async def test_nothing_is_promoted_after_an_environment_that_has_failed(
 
     monkeypatch.setattr(demo, "_publish", publish)
     monkeypatch.setattr(demo, "deploy_all", deploy_all)
-    monkeypatch.setattr(demo, "expected", lambda _: WANTED)
+    monkeypatch.setattr(
+        demo, "expected", lambda _: WANTED | {("auth", "staging"): {"auth_db": (3, 3)}}
+    )
     monkeypatch.setattr(demo_promotion, "carry_out", carry_out)
     telling = SimpleNamespace(step=lambda _: None)
     outcome = await demo._main_job(None, tmp_path, telling, kept=False)  # type: ignore[arg-type]

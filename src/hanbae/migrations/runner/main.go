@@ -134,14 +134,14 @@ func migrate(ctx context.Context, asked *request, where *address, proof *report)
 	}
 	before, err := own.look(ctx, changes)
 	if err != nil {
-		return proof.fail(own.reason(ctx, err))
+		return proof.fail(own.reason(ctx, err, changes))
 	}
 	for _, half := range before.halves {
 		log.Printf("hanbae-migrate: %s", half)
 	}
 	err = own.goose(ctx, asked)
 	if err != nil && (ctx.Err() != nil || own.conn.IsClosed()) {
-		return proof.fail(own.reason(ctx, err))
+		return proof.fail(own.reason(ctx, err, changes))
 	}
 	after, unread := own.look(ctx, changes)
 	if unread == nil {
@@ -151,18 +151,18 @@ func migrate(ctx context.Context, asked *request, where *address, proof *report)
 	case err != nil:
 		return proof.fail(err, failed)
 	case unread != nil:
-		return proof.fail(own.reason(ctx, unread))
+		return proof.fail(own.reason(ctx, unread, changes))
 	}
 	return 0
 }
 
 // reason tells a lost session and a signal, which end whatever runs at that moment, from an error of the database's own.
-func (own *session) reason(ctx context.Context, err error) (error, int) {
+func (own *session) reason(ctx context.Context, err error, locks bool) (error, int) {
 	reason := context.Cause(ctx)
 	switch {
 	case reason != nil:
 		own.settle()
-	case own.conn.IsClosed():
+	case own.conn.IsClosed() && locks:
 		reason = fmt.Errorf("%w: %w", errLost, err)
 	default:
 		return err, failed
