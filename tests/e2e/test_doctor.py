@@ -32,7 +32,7 @@ def scene(demo: Any) -> Iterator[scenes.Scene]:
     scene = scenes.own(demo.sandbox, ENVIRONMENT, services=())
     try:
         faults.publish(scene, tuple(ROWS))
-        ended = scene.deploy(*ROWS, "--timeout", "60", "--no-preflight")
+        ended = scene.deploy(*ROWS, "--timeout", "120", "--no-preflight")
         assert ended.code == 1, ended.err
         namespace = scene.namespace("ghost")
         labels = {"app.kubernetes.io/instance": "ghost-service"}
