@@ -154,8 +154,8 @@ def _of_helper(name: str, key: str, host: str) -> Credentials | None:
         raise errors.Lacking("registry.no-helper", helper=name, host=host) from error
     except subprocess.TimeoutExpired:
         raise errors.Failed("registry.helper-failed", helper=name, host=host) from None
-    if ended.returncode == -signal.SIGINT:
-        # A terminal's Ctrl-C goes to the helper as well, and an event loop heeds it only later.
+    if ended.returncode in {-signal.SIGINT, -signal.SIGTERM}:
+        # Ctrl-C and `timeout` reach the helper as well, and an event loop heeds them only later.
         raise KeyboardInterrupt
     if ended.returncode:
         # Helpers write this line to standard output, which is why it is looked for there; nothing else of it is shown.

@@ -21,7 +21,7 @@ def run(
 
     Raises:
         errors.Failed: It failed or took too long; its words are in the error.
-        KeyboardInterrupt: Ctrl-C has ended it.
+        KeyboardInterrupt: Ctrl-C or SIGTERM has ended it.
     """
     try:
         ended = subprocess.run(
@@ -48,12 +48,12 @@ def run(
 
 
 def heed_interrupt(returncode: int) -> None:
-    """Be interrupted where a child has been: a terminal's Ctrl-C goes to both, and an event loop heeds it only later.
+    """Be interrupted where a child has been: Ctrl-C and ``timeout`` reach both, and an event loop heeds them only later.
 
     Raises:
-        KeyboardInterrupt: The child was ended by SIGINT.
+        KeyboardInterrupt: The child was ended by SIGINT or SIGTERM.
     """
-    if returncode == -signal.SIGINT:
+    if returncode in {-signal.SIGINT, -signal.SIGTERM}:
         raise KeyboardInterrupt
 
 

@@ -118,7 +118,7 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
 
     Raises:
         errors.Failed: git failed; the text has its words.
-        KeyboardInterrupt: Ctrl-C has ended it.
+        KeyboardInterrupt: Ctrl-C or SIGTERM has ended it.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     ended = subprocess.run(

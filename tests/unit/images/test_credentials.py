@@ -136,10 +136,11 @@ def test_file_that_is_not_dockers_is_a_fault_without_its_content(tmp_path: Path,
     assert caught.value.__cause__ is None
 
 
-def test_ctrl_c_that_ends_a_helper_is_no_failure_of_the_helpers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_signal_that_ends_a_helper_is_no_failure_of_the_helpers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     config(tmp_path, {"credsStore": "stopped"})
-    helper(tmp_path, monkeypatch, "stopped", "kill -INT $$")
+    helper(tmp_path, monkeypatch, "stopped", f"kill -{name} $$")
     with pytest.raises(KeyboardInterrupt):
         credentials.of_docker("r.example", folder=tmp_path)

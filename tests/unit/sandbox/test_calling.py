@@ -17,9 +17,12 @@ def test_a_failing_program_is_named_with_its_words() -> None:
     assert caught.value.text.facts["output"] == "no such thing"
 
 
-def test_ctrl_c_that_ends_a_program_within_an_event_loop_is_no_failure_of_the_programs() -> None:
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_signal_that_ends_a_program_within_an_event_loop_is_no_failure_of_the_programs(
+    name: str,
+) -> None:
     async def main() -> None:
-        calling.run(["sh", "-c", "kill -INT $$"], environment=os.environ)
+        calling.run(["sh", "-c", f"kill -{name} $$"], environment=os.environ)
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
