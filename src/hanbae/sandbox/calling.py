@@ -48,7 +48,7 @@ def run(
 
 
 def heed_interrupt(returncode: int) -> None:
-    """Be interrupted where a child has been: Ctrl-C and ``timeout`` reach both, and an event loop heeds them only later.
+    """Be interrupted where a child has been: Ctrl-C and ``timeout`` reach both, which an event loop heeds later.
 
     Raises:
         KeyboardInterrupt: The child was ended by SIGINT or SIGTERM.

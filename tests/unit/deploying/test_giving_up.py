@@ -49,26 +49,16 @@ def test_a_fatal_cause_is_told_at_once_and_judged_after_fifteen_seconds(
     assert judge.verdict() == MISSING.found
 
 
-def test_a_secret_that_comes_a_moment_after_its_pod_is_no_verdict(
-    judge: giving_up.Judge, clock: Clock
+@pytest.mark.parametrize(("missed", "gone_after"), [(0, 8), (12, 2)])
+def test_a_secret_that_comes_before_the_verdict_prevents_it(
+    judge: giving_up.Judge, clock: Clock, missed: float, gone_after: float
 ) -> None:
     list(judge.hear([MISSING]))
-    clock.now += 8
+    clock.now += missed
+    list(judge.hear([MISSING]))
+    clock.now += gone_after
     list(judge.hear([]))
     clock.now += 8
-    assert judge.verdict() is None
-    assert judge.within() is None
-
-
-def test_a_secret_that_comes_just_before_the_verdict_prevents_it(
-    judge: giving_up.Judge, clock: Clock
-) -> None:
-    list(judge.hear([MISSING]))
-    clock.now += 12
-    list(judge.hear([MISSING]))
-    clock.now += 2
-    list(judge.hear([]))
-    clock.now += 2
     assert judge.verdict() is None
     assert judge.within() is None
     # The pod starts, and nothing changes any more.
