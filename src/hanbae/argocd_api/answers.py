@@ -26,6 +26,7 @@ import httpx2
 from msgspec import Struct
 
 from hanbae import errors, excerpts, foreign_json, object_shapes
+from hanbae.streams import handshakes
 
 # google.golang.org/grpc/codes; the gateway's body carries them as numbers.
 _NOT_FOUND: Final = 5
@@ -152,7 +153,7 @@ def lost(error: Exception, call: Asked, redact: Redact) -> errors.Error:
     )
     if call.writes and not never_sent:
         return Unanswered("argocd-api.unanswered", place=None, **(facts | {"message": why}))
-    if "certificate" in why.lower() or "ssl" in why.lower():
+    if handshakes.is_distrust(error):
         return errors.Unreachable("argocd-api.untrusted", place=None, **facts)
     return errors.Unreachable("argocd-api.unreachable", place=None, **facts)
 

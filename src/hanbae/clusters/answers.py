@@ -29,6 +29,7 @@ import httpx2
 from msgspec import Struct
 
 from hanbae import errors, excerpts, foreign_json, masking, object_shapes
+from hanbae.streams import handshakes
 
 # The authoriser's own words (k8s.io/apiserver responsewriters.Forbidden); admission never says "cannot".
 _RBAC: Final = re.compile(r'cannot (?P<verb>[a-z]+) (?:resource|path) "')
@@ -185,7 +186,7 @@ def lost(error: Exception, call: Asked) -> errors.Error:
     )
     if call.writes and not never_sent:
         return Unanswered("cluster.unanswered", place=None, **(facts | {"message": why}))
-    if "certificate" in why.lower() or "ssl" in why.lower():
+    if handshakes.is_distrust(error):
         return errors.Unreachable("cluster.untrusted", place=None, **facts)
     return errors.Unreachable("cluster.unreachable", place=None, **facts)
 

@@ -6,8 +6,7 @@ another try after a broken connection, and a bound on what comes back.
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -16,7 +15,7 @@ import httpx2
 
 from hanbae import errors, masking
 from hanbae.images import authorizing, credentials
-from hanbae.streams import backoffs, exchanges
+from hanbae.streams import backoffs, exchanges, handshakes
 
 LARGEST_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer, unless a request says otherwise; what distribution allows for a manifest."""
@@ -200,14 +199,4 @@ class Transport:
 
 def _is_no_tls(error: BaseException) -> bool:
     """Whether a connection broke because the other side does not speak TLS at all."""
-    return any(
-        isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS for cause in _causes(error)
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it was made of."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
+    return any(tls_error.reason in _NO_TLS for tls_error in handshakes.tls_errors(error))

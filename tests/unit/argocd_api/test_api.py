@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -162,6 +163,23 @@ async def test_a_sync_whose_answer_is_lost_is_not_sent_again() -> None:
         with pytest.raises(answers.Unanswered):
             await applications.sync(server, ADDRESS, {"revision": "1"})
     assert len(argocd.requests) == 1
+
+
+async def test_handshake_that_breaks_off_is_no_distrust() -> None:
+    """As by a load balancer whose server starts again: it takes the connection and ends it."""
+
+    async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": url, "HOME": "/nowhere"}
+        async with connections.connect(url, environment=environment) as argocd:
+            with pytest.raises(errors.Unreachable) as caught:
+                await applications.get(argocd, ADDRESS)
+    assert caught.value.text.id == "argocd-api.unreachable"
 
 
 async def test_a_read_whose_connection_broke_is_made_again() -> None:

@@ -143,6 +143,29 @@ async def test_certificate_that_is_not_trusted_is_told_apart(tmp_path: Path) -> 
     assert caught.value.text.id == "cluster.untrusted"
 
 
+@pytest.mark.parametrize("words", ["", "HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["eof", "http"])
+async def test_handshake_that_breaks_off_is_an_outage_and_no_distrust(
+    tmp_path: Path, words: str
+) -> None:
+    """As by a load balancer whose server starts again: it takes the connection and ends it."""
+
+    async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words.encode())
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster:
+            with pytest.raises(errors.Unreachable) as reading_failed:
+                await reading.version(cluster)
+            with pytest.raises(errors.Unreachable) as writing_failed:
+                await writing.delete(cluster, kinds.JOB, "dev", "x")
+    assert reading_failed.value.text.id == "cluster.unreachable"
+    assert writing_failed.value.text.id == "cluster.unreachable"
+
+
 async def test_server_that_takes_no_connection_is_unreachable_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
