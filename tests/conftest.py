@@ -18,6 +18,7 @@ _obtained = False
 def pytest_configure() -> None:
     """Have the renderer that belongs to the sources, also where pytest is not run by ``./dev``."""
     ambient.clear(os.environ)
+    ambient.heed_interrupts()
     if compiling.program() is None:
         try:
             compiling.link(compiling.obtain())

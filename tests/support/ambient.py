@@ -6,6 +6,7 @@ expected in English, and ``GIT_DIR``, which git sets for hooks, leads every ``gi
 
 from __future__ import annotations
 
+import signal
 from collections.abc import MutableMapping
 from typing import Final
 
@@ -39,3 +40,13 @@ def clear(environment: MutableMapping[str, str]) -> None:
         if name in _NAMES or (name.startswith(_PREFIXES) and not name.startswith(_KEPT)):
             del environment[name]
     environment["LANG"] = "C.UTF-8"
+
+
+def heed_interrupts() -> None:
+    """Have Ctrl-C end this process and its children, as at a terminal.
+
+    A shell without job control (a script's ``./dev test &``) starts what runs in the background with SIGINT ignored,
+    and children inherit that: no test of an interruption could pass.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

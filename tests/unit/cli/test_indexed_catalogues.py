@@ -23,9 +23,11 @@ def test_every_message_of_the_catalogues_is_what_python_reads(language: str) -> 
         indexed = indexed_catalogues.Translations(file)
     messages = whole._catalog  # type: ignore[attr-defined]
     assert len(messages) > 2000
-    # Those with a plural are pairs.
-    for message in (key if isinstance(key, str) else key[0] for key in messages):
+    # Those with a plural are pairs; asked for without a number, Python has not given them in all of its versions.
+    for message in (key for key in messages if isinstance(key, str)):
         assert indexed.gettext(message) == whole.gettext(message)
+    for message, _ in (key for key in messages if not isinstance(key, str)):
+        assert indexed.gettext(message) == whole.ngettext(message, "several", 1)
     for absent in ("seal.don", "seal.donee", "", "\uffff", "a", "~", "\udc80"):
         assert indexed.gettext(absent) == whole.gettext(absent)
     assert indexed.info() == whole.info()
