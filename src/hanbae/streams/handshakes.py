@@ -34,8 +34,8 @@ def tls_errors(error: BaseException) -> Iterator[ssl.SSLError]:
 def is_distrust(error: BaseException) -> bool:
     """Whether an exchange broke off because one side does not trust the other's certificate.
 
-    By OpenSSL's names for it, not by ``ssl`` in the text: a connection that is closed within the handshake, as by a load
-    balancer whose server starts again, is an error of TLS as well, and nothing that a certificate would cure.
+    By OpenSSL's names for it, not by ``ssl`` in the text: a connection that is closed within the handshake, as by a
+    load balancer whose server starts again, is an error of TLS too, and nothing that a certificate would cure.
     """
     return any(
         word in (tls_error.reason or "") for tls_error in tls_errors(error) for word in _DISTRUST
