@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.support import demos, outcomes, preforking, timetable
+from tests.support import demos, outcomes, preforking, processors, timetable
 
 ROOT: Final = Path(__file__).parents[2]
 #: With these, few tests run or somebody looks on: one process starts sooner and shows more.
@@ -22,6 +22,9 @@ _ONE_PROCESS: Final = (
 )  # fmt: skip
 _NO_DEMO: Final = 4
 """An exit code that no test's failure has: nothing was there to test."""
+_LOOK_S: Final = 10.0
+_ROOM: Final = 0.15
+"""The idle share of the last `_LOOK_S` seconds in which one more scene begins."""
 _FIRST_FAILURE_ENDS: Final = ("-x", "--exitfirst", "--maxfail")
 
 
@@ -96,7 +99,7 @@ class Session:
         if not self.goes_on:
             return
         with self.phase(f"e2e: {name}"):
-            timetable.play(scenes, run)
+            timetable.play(scenes, run, room=lambda: processors.idle_share(_LOOK_S) > _ROOM)
 
     def _demo(self) -> dict[str, str]:
         """Run the demo whose sandbox the scenes share; returns nothing if it failed, and says so."""

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Final
 
 AT_ONCE: Final = 5
-"""Three scenes leave a third of two cores idle, as much of a deployment is waiting; more than five keep each other
-waiting, in as much time."""
+"""Three scenes leave a third of two slow cores idle, as much of a deployment is waiting; with more than five these keep
+each other waiting, in as much time."""
+AT_MOST: Final = 8
+"""As many where processors idle nevertheless: faster ones wait for the same clocks and back-offs."""
 
 
 @dataclass(frozen=True)
@@ -102,52 +104,90 @@ def together(folder: Path) -> list[Scene]:
     return [*APART, *TOGETHER, *unknown]
 
 
-def play(scenes: Sequence[Scene], run: Callable[[Scene], None], *, at_once: int = AT_ONCE) -> None:
+def play(
+    scenes: Sequence[Scene],
+    run: Callable[[Scene], None],
+    *,
+    at_once: int = AT_ONCE,
+    room: Callable[[], bool] = lambda: False,
+    at_most: int = AT_MOST,
+) -> None:
     """Run scenes side by side, each as early as the environments that it uses are free.
 
     Args:
         scenes: In the order in which they begin where nothing hinders them.
         run: Runs one scene, in one of several threads.
         at_once: How many at the same time.
+        room: Looks for a while whether the machine could play one more, and is asked by one thread at a time.
+        at_most: How many at the same time as long as there is room.
     """
-    waiting = list(scenes)
-    playing: list[Scene] = []
-    changed = threading.Condition()
-
-    def next_scene() -> Scene | None:
-        """The first scene that may begin now; waits for one, and returns None when none is left."""
-        with changed:
-            while waiting:
-                before = list(playing)
-                for scene in waiting:
-                    if not any(_disturb(scene, other) for other in before):
-                        waiting.remove(scene)
-                        playing.append(scene)
-                        return scene
-                    # Who waits for an environment is not overtaken in it.
-                    before.append(scene)
-                changed.wait()
-        return None
-
-    def work() -> None:
-        while scene := next_scene():
-            try:
-                run(scene)
-            finally:
-                with changed:
-                    playing.remove(scene)
-                    changed.notify_all()
-
-    with futures.ThreadPoolExecutor(at_once) as workers:
+    stage = _Stage(scenes, run, room)
+    with futures.ThreadPoolExecutor(at_most) as workers:
+        working = [workers.submit(stage.play_all) for _ in range(at_once)]
+        working += [workers.submit(stage.play_where_is_room) for _ in range(at_most - at_once)]
         try:
-            for worker in [workers.submit(work) for _ in range(at_once)]:
+            for worker in futures.as_completed(working):
                 worker.result()
         except BaseException:
             # What plays is played to its end (Ctrl-C has reached it as well), but nothing begins any more.
-            with changed:
-                waiting.clear()
-                changed.notify_all()
+            stage.close()
             raise
+
+
+class _Stage:
+    """What has not begun, and what plays, for the threads that play it."""
+
+    def __init__(
+        self, scenes: Sequence[Scene], run: Callable[[Scene], None], room: Callable[[], bool]
+    ) -> None:
+        self._waiting = list(scenes)
+        self._playing: list[Scene] = []
+        self._changed = threading.Condition()
+        self._looking = threading.Lock()
+        self._run = run
+        self._room = room
+
+    def play_all(self) -> None:
+        """Play one scene after the other until none is left."""
+        while scene := self._next():
+            self._play(scene)
+
+    def play_where_is_room(self) -> None:
+        """Play a scene whenever there is room for one more, until none is left."""
+        while self._waiting:
+            with self._looking:
+                fits = self._room()
+            if fits and (scene := self._next()):
+                self._play(scene)
+
+    def close(self) -> None:
+        """Let nothing begin any more."""
+        with self._changed:
+            self._waiting.clear()
+            self._changed.notify_all()
+
+    def _next(self) -> Scene | None:
+        """The first scene that may begin now; waits for one, and returns None when none is left."""
+        with self._changed:
+            while self._waiting:
+                before = list(self._playing)
+                for scene in self._waiting:
+                    if not any(_disturb(scene, other) for other in before):
+                        self._waiting.remove(scene)
+                        self._playing.append(scene)
+                        return scene
+                    # Who waits for an environment is not overtaken in it.
+                    before.append(scene)
+                self._changed.wait()
+        return None
+
+    def _play(self, scene: Scene) -> None:
+        try:
+            self._run(scene)
+        finally:
+            with self._changed:
+                self._playing.remove(scene)
+                self._changed.notify_all()
 
 
 def _disturb(scene: Scene, other: Scene) -> bool:

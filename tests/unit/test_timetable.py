@@ -82,6 +82,38 @@ def test_only_scenes_with_sandboxes_of_their_own_play_before_the_demo_is_there()
     assert sorted(order) == ["apart", "first", "later", "the demo"]
 
 
+def test_one_more_scene_plays_for_each_look_that_finds_room() -> None:
+    meeting = threading.Barrier(3, timeout=30)
+    looks = [True, False, True]
+    playing, most = 0, 0
+    counting = threading.Lock()
+
+    def run(_: timetable.Scene) -> None:
+        nonlocal playing, most
+        with counting:
+            playing += 1
+            most = max(most, playing)
+        meeting.wait()
+        with counting:
+            playing -= 1
+
+    scenes = [scene(name) for name in "abc"]
+    timetable.play(scenes, run, at_once=1, at_most=3, room=lambda: looks.pop(0) if looks else False)
+    assert most == 3
+    assert not looks
+
+
+def test_no_scene_more_plays_where_there_is_no_room() -> None:
+    playing: list[str] = []
+
+    def run(part: timetable.Scene) -> None:
+        assert not playing
+        playing.append(part.file)
+        playing.remove(part.file)
+
+    timetable.play([scene(name) for name in "abcdef"], run, at_once=1, room=lambda: False)
+
+
 def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
     played: list[str] = []
 
@@ -94,3 +126,24 @@ def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
     with pytest.raises(OSError, match="a"):
         timetable.play([scene("a", "x"), scene("b", "x"), scene("c", "x")], run, at_once=1)
     assert played == ["a"]
+
+
+def test_scene_that_cannot_be_run_where_is_room_ends_the_play_with_its_error() -> None:
+    begun = threading.Event()
+    ended = threading.Event()
+    rooms = [True]
+
+    def run(part: timetable.Scene) -> None:
+        if part.file == "a":
+            begun.set()
+            assert ended.wait(30)
+        elif part.file == "b":
+            ended.set()
+            raise OSError(part.file)
+
+    def room() -> bool:
+        assert begun.wait(30)
+        return rooms.pop() if rooms else False
+
+    with pytest.raises(OSError, match="b"):
+        timetable.play([scene("a", "x"), scene("b"), scene("c", "x")], run, at_once=1, room=room)
