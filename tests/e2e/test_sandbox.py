@@ -225,6 +225,19 @@ def test_a_component_that_hangs_is_replaced(sandbox: running.Sandbox, component:
     assert_ready()
 
 
+def test_what_asks_a_new_api_server_does_not_wait_out_its_back_off(
+    sandbox: running.Sandbox,
+) -> None:
+    before = sandbox.site.namespaces.processes()
+    kill("kube-apiserver", signal.SIGKILL)
+    running.up(NAME)
+    after = sandbox.site.namespaces.processes()
+    begun = {name for name, process in after.items() if process.pid != before[name].pid}
+    asking = {"kube-controller-manager", "kube-scheduler", "kube-proxy"}
+    assert begun == {"kube-apiserver", *asking}
+    assert_ready()
+
+
 def test_a_deleted_service_of_the_sandboxes_own_is_mended(sandbox: running.Sandbox) -> None:
     sandbox.kubectl(["delete", "service", "--namespace", addons.DATA, addons.POSTGRESQL])
     running.up(NAME)

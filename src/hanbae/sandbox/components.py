@@ -23,7 +23,7 @@ _PODS_S = 120.0
 def daemons(site: sites.Site) -> tuple[tuple[sites.Daemon, tuple[str, ...]], ...]:
     """Every process of the sandbox, with the parts that it needs."""
     repository, controller, sets, server = argocd_roles.roles(site)
-    api = "kube-apiserver"
+    api = control_plane.API_SERVER
     configured = ("redis", "argocd-kinds", "argocd-config")
     return (
         (control_plane.etcd(site), ()),
@@ -53,7 +53,7 @@ def parts(site: sites.Site, starter: part_runner.Starter) -> list[part_runner.Pa
     def wait(name: str, needs: tuple[str, ...], ready: Callable[[], str]) -> part_runner.Part:
         return part_runner.Part(name, needs, lambda: starter.until(name, ready, deadline_s=_PODS_S))
 
-    api = ("kube-apiserver",)
+    api = (control_plane.API_SERVER,)
     running = ("node", "kube-controller-manager", "kube-scheduler", "kube-proxy")
     return [
         *(

@@ -12,6 +12,13 @@ from hanbae.sandbox import namespaces, probing, sites
 
 PODS: Final = "10.244.0.0/16"
 SERVICES: Final = "10.96.0.0/16"
+API_SERVER: Final = "kube-apiserver"
+"""The daemon that others ask.
+
+Who has lost it asks again after up to 30 seconds (``defaultBackoffMax`` of client-go's reflectors). A controller
+manager that has not heard of the node for 50 seconds by then takes all pods out of their Services, although they serve.
+So what only asks is started again with it.
+"""
 
 
 def etcd(site: sites.Site) -> sites.Daemon:
@@ -37,9 +44,9 @@ def api_server(site: sites.Site) -> sites.Daemon:
     """kube-apiserver, reached at the inner address with a certificate of the sandbox's own authority."""
     pki = site.folder.pki
     return sites.Daemon(
-        name="kube-apiserver",
+        name=API_SERVER,
         command=(
-            str(site.programs.path("kube-apiserver")),
+            str(site.programs.path(API_SERVER)),
             f"--advertise-address={site.identity.inner}",
             "--allow-privileged=true",
             "--authorization-mode=Node,RBAC",
@@ -87,6 +94,7 @@ def controller_manager(site: sites.Site) -> sites.Daemon:
         ),
         environment=site.environment(),
         ready=lambda: probing.https_status(10257, "/healthz"),
+        restarts_with=API_SERVER,
     )
 
 
@@ -105,4 +113,5 @@ def scheduler(site: sites.Site) -> sites.Daemon:
         ),
         environment=site.environment(),
         ready=lambda: probing.https_status(10259, "/healthz"),
+        restarts_with=API_SERVER,
     )

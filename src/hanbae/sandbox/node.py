@@ -90,6 +90,7 @@ def proxy(site: sites.Site) -> sites.Daemon:
         command=(str(site.programs.path("kube-proxy")), f"--config={config}"),
         environment=site.environment(),
         ready=lambda: probing.http_status(10256, "/healthz"),
+        restarts_with=control_plane.API_SERVER,
         files={config: json.dumps(_proxy(site), indent=2)},
     )
 

@@ -70,6 +70,7 @@ class Starter:
     def __init__(self, site: sites.Site) -> None:
         self._site = site
         self._stop = threading.Event()
+        self._begun: set[str] = set()
 
     def run(
         self,
@@ -142,12 +143,14 @@ class Starter:
             folders.write(path, content)
         process = living.processes().get(daemon.name)
         if process is not None and process.running:
+            is_wanted = process.mark == daemon.mark and daemon.restarts_with not in self._begun
             # One that hangs gets a moment to show it, then it is replaced.
             patience = time.monotonic() + 10
-            if process.mark == daemon.mark and not self._poll(daemon.ready, patience, lambda: True):
+            if is_wanted and not self._poll(daemon.ready, patience, lambda: True):
                 return False
             # One that hangs will not heed a request to end either.
-            living.stop(daemon.name, patience_s=10 if process.mark != daemon.mark else 2)
+            living.stop(daemon.name, patience_s=2 if is_wanted else 10)
+        self._begun.add(daemon.name)
         began = living.start(daemon.name, daemon.command, daemon.environment, log, mark=daemon.mark)
         end = time.monotonic() + daemon.deadline_s
         reason = self._poll(daemon.ready, end, lambda: living.processes()[daemon.name].running)

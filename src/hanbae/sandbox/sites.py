@@ -135,6 +135,7 @@ class Daemon:
         ready: Says why it is not ready yet; empty when it is. Runs in the sandbox's network namespace.
         files: Its configuration files.
         deadline_s: Seconds after which it should be ready, on a slow machine.
+        restarts_with: Another daemon, with whose process this one is started again; empty for none.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Daemon:
     ready: Callable[[], str]
     files: Mapping[Path, str] = field(default_factory=dict)
     deadline_s: float = 90.0
+    restarts_with: str = ""
 
     @property
     def mark(self) -> str:
