@@ -39,21 +39,6 @@ def test_push_is_deployed_by_argo_cd_itself_and_proven(dev: scenes.Scene) -> Non
     assert dev.versions("personal", "personal_db") == [1, 2, 3, 4]
 
 
-def test_a_sync_of_argo_cds_own_fails_where_the_policy_wants_a_person_to_begin_it(
-    dev: scenes.Scene,
-) -> None:
-    """Nobody has generated the Applications again since the policy says so."""
-    with values.editing(dev.clone / loading.NAME, loading.NAME) as policy:
-        policy.update({("environments", dev.environment, "database_changes"): "manual"})
-    failed = dev.deploy("personal")
-    assert failed.code == 1, failed.err
-    assert failed.only["why"]["id"] == "gate.sync-automated"
-    assert failed.only["command"] == ["hanbae", "generate", "argocd", "--env", dev.environment]
-    (during,) = [phase for phase in failed.only["checklist"] if phase["phase"] == "during"]
-    outcomes = {decision["item"]: decision["outcome"] for decision in during["decisions"]}
-    assert outcomes["manual-sync"] == "failed"
-
-
 def test_a_rollback_takes_the_database_back_and_writes_the_commit_that_reverts_git(
     dev: scenes.Scene,
 ) -> None:
@@ -118,3 +103,20 @@ def test_revision_that_failed_in_dev_can_be_mended(dev: scenes.Scene) -> None:
     mended = dev.deploy("identity")
     assert mended.code == 0, mended.err
     assert mended.only["migrations"][-1]["applied"] == [4]
+
+
+def test_a_sync_of_argo_cds_own_fails_where_the_policy_wants_a_person_to_begin_it(
+    dev: scenes.Scene,
+) -> None:
+    """Nobody has generated the Applications again since the policy says so."""
+    dev.edit("auth", {"resources.requests.cpu": "40m"})
+    dev.publish("Ask for less of the processor")
+    with values.editing(dev.clone / loading.NAME, loading.NAME) as policy:
+        policy.update({("environments", dev.environment, "database_changes"): "manual"})
+    failed = dev.deploy("auth")
+    assert failed.code == 1, failed.err
+    assert failed.only["why"]["id"] == "gate.sync-automated"
+    assert failed.only["command"] == ["hanbae", "generate", "argocd", "--env", dev.environment]
+    (during,) = [phase for phase in failed.only["checklist"] if phase["phase"] == "during"]
+    outcomes = {decision["item"]: decision["outcome"] for decision in during["decisions"]}
+    assert outcomes["manual-sync"] == "failed"
