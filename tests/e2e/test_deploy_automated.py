@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from tests.support import scenes
+from tests.support import polling, scenes
 
 from hanbae.charts import values
 from hanbae.policy import loading, naming
@@ -18,12 +19,71 @@ def dev(scene: Callable[[str], scenes.Scene]) -> scenes.Scene:
     return scene("dev")
 
 
+def uid(manifest: dict[str, Any]) -> str:
+    text: str = manifest["metadata"]["uid"]
+    return text
+
+
 LANGUAGE = """\
 -- +goose Up
 ALTER TABLE profiles ADD COLUMN language text;
 -- +goose Down
 ALTER TABLE profiles DROP COLUMN language;
 """
+
+
+def test_deleted_sealed_secret_is_restored_without_a_migration(dev: scenes.Scene) -> None:
+    # A branch that has moved on since the last sync is more than a deleted object to Argo CD: then it syncs wholly.
+    deployed = dev.deploy("auth")
+    assert deployed.code == 0, deployed.err
+    namespace = dev.namespace("auth")
+    label = "app.kubernetes.io/instance=auth-service,app.kubernetes.io/component=migration"
+    listed = ["get", "jobs,pods", "-n", namespace, "-l", label, "-o", "json"]
+
+    def runs() -> set[str]:
+        """Jobs and pods of migrations; their time to live may end in between, new ones may not come."""
+        return {uid(resource) for resource in json.loads(dev.shop.sandbox.kubectl(listed))["items"]}
+
+    ran, pods = runs(), dev.pods("auth")
+    before = dev.operation("auth")["status"]["operationState"]["startedAt"]
+    sealed = dev.get("sealedsecret", "auth-secrets", namespace=namespace)
+    secret = dev.get("secret", "auth-secrets", namespace=namespace)
+    dev.shop.sandbox.kubectl(["delete", "sealedsecret", "auth-secrets", "-n", namespace])
+
+    def restored() -> bool:
+        shown = ["get", "sealedsecret,secret", "-n", namespace, "-o", "json"]
+        items = json.loads(dev.shop.sandbox.kubectl(shown))["items"]
+        uids = {
+            resource["kind"]: uid(resource)
+            for resource in items
+            if resource["metadata"]["name"] == "auth-secrets"
+        }
+        return (
+            uids.keys() == {"SealedSecret", "Secret"}
+            and uids["SealedSecret"] != uid(sealed)
+            and uids["Secret"] != uid(secret)
+        )
+
+    def settled() -> bool:
+        status = dev.operation("auth")["status"]
+        return (
+            status["operationState"]["startedAt"] != before
+            and status["operationState"]["phase"] == "Succeeded"
+            and status["sync"]["status"] == "Synced"
+            and status["health"]["status"] == "Healthy"
+        )
+
+    polling.until(restored, within=90, pause=0.5)
+    polling.until(settled, within=90, pause=0.5)
+    again = dev.get("secret", "auth-secrets", namespace=namespace)
+    assert again["data"] == secret["data"]
+    assert runs() <= ran
+    healed = dev.operation("auth")["status"]["operationState"]["syncResult"]["resources"]
+    kinds = {resource["kind"] for resource in healed}
+    assert "SealedSecret" in kinds
+    assert "Job" not in kinds
+    assert dev.versions("auth", "auth_db") == [1, 2, 3]
+    assert dev.pods("auth").keys() == pods.keys()
 
 
 def test_push_is_deployed_by_argo_cd_itself_and_proven(dev: scenes.Scene) -> None:

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -276,15 +275,3 @@ def add_devices(scene: scenes.Scene, two: two_deployers.Deployers, *, table: str
     text = f"-- +goose Up\n{up} text;\n-- +goose Down\n{down};\n"
     (scene.migrations(SERVICE) / file).write_text(text)
     return file
-
-
-def test_a_release_that_argo_cd_owns_is_refused(
-    entered: Callable[[str], scenes.Scene], admin: dict[str, str]
-) -> None:
-    argo = entered("production")
-    argo.enter()
-    words = ("deploy", SERVICE, "--env", argo.environment, "--engine", "helm")
-    refused = scenes.hanbae(*words, directory=argo.clone, **admin)
-    assert refused.code == 5, refused.err
-    assert "auth-production" in refused.err
-    assert records(argo) == {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import scenes
+from tests.support import demos, scenes
 
 NOWHERE = "sha256:" + "0" * 64
 Deploy = Callable[..., scenes.Ended]
@@ -88,3 +89,18 @@ def test_an_image_without_the_commits_migration_is_refused(
     deployed = command("deploy", "personal")
     assert deployed.code == 0, deployed.err
     assert deployed.only["migrations"][-1]["names"] == [name]
+
+
+def test_a_service_that_argo_cd_owns_is_not_taken_over_by_helm(
+    staging: scenes.Scene, demo: demos.Demo
+) -> None:
+    folder = demo.sandbox.site.folder.root / "bin"
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    words = ("deploy", "auth", "--env", staging.environment, "--engine", "helm")
+    refused = scenes.hanbae(
+        *words, directory=staging.clone, KUBECONFIG=str(demo.sandbox.kubeconfig), PATH=path
+    )
+    assert refused.code == 5, refused.err
+    assert f"auth-{staging.environment}" in refused.err
+    of_helm = ["get", "secret", "-n", staging.namespace("auth"), "-l", "owner=helm", "-o", "name"]
+    assert demo.sandbox.kubectl(of_helm) == b""
