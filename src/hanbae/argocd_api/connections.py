@@ -98,7 +98,7 @@ class Server:
             )
         except exchanges.TooLarge:
             raise answers.too_large(LARGEST_ANSWER, call) from None
-        except httpx2.HTTPError as error:
+        except exchanges.ERRORS as error:
             raise answers.lost(error, call, self.redact) from None
         if not response.is_success:
             raise answers.failure(response.status_code, response.content, call, self.redact)
@@ -151,7 +151,7 @@ class Server:
             raise answers.Silent(
                 "argocd-api.unreachable", place=None, why="-", **call.facts
             ) from None
-        except httpx2.HTTPError as error:
+        except exchanges.ERRORS as error:
             raise answers.lost(error, call, self.redact) from None
 
 

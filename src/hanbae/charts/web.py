@@ -68,7 +68,7 @@ class Web:
         async for _ in attempts:
             try:
                 answer = await self._redirected(entry, parsed(url), most)
-            except httpx2.HTTPError as error:
+            except exchanges.ERRORS as error:
                 attempts.failed(_unreachable(url, error))
                 continue
             except exchanges.TooLarge:
@@ -209,7 +209,7 @@ def _answered(url: str, answer: httpx2.Response) -> errors.Unreachable:
     )
 
 
-def _unreachable(url: str, error: httpx2.HTTPError) -> errors.Unreachable:
+def _unreachable(url: str, error: Exception) -> errors.Unreachable:
     reason = masking.Redactor()(str(error) or type(error).__name__)[:300]
     return errors.Unreachable("dependencies.unreachable", url=_shown(url), reason=reason)
 

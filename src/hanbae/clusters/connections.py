@@ -179,7 +179,7 @@ class Cluster:
             return await exchanges.whole(self._client, request, most=most, repeat=not call.writes)
         except exchanges.TooLarge:
             raise answers.too_large(most, call) from None
-        except httpx2.HTTPError as error:
+        except exchanges.ERRORS as error:
             raise answers.lost(error, call) from None
 
     async def _outlasting(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -331,7 +331,7 @@ def _translated(call: answers.Asked) -> Iterator[None]:
         yield
     except exchanges.TooLarge:
         raise answers.too_large(LARGEST_ANSWER, call) from None
-    except httpx2.HTTPError as error:
+    except exchanges.ERRORS as error:
         raise answers.lost(error, call) from None
 
 

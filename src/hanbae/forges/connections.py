@@ -126,7 +126,7 @@ class Connection:
             )
         except exchanges.TooLarge:
             raise self._error(errors.Unreachable, "forge.nonsense", "> 16 MiB") from None
-        except httpx2.HTTPError as error:
+        except exchanges.ERRORS as error:
             why = str(error) or type(error).__name__
             raise self._error(errors.Unreachable, "forge.unreachable", why) from None
         if not answer.is_success:

@@ -19,7 +19,7 @@ import httpx2
 
 from hanbae import errors, foreign_json, masking
 from hanbae.images import credentials, layouts, references, transporting
-from hanbae.streams import handshakes
+from hanbae.streams import exchanges, handshakes
 
 LARGEST_MANIFEST: Final = 4 * 1024 * 1024
 LARGEST_CONFIG: Final = 8 * 1024 * 1024
@@ -425,6 +425,6 @@ def is_this_machine(host: str) -> bool:
 async def _answers(client: httpx2.AsyncClient, origin: httpx2.URL) -> bool:
     try:
         await client.get(origin.copy_with(path="/v2/"))
-    except httpx2.HTTPError:
+    except exchanges.ERRORS:
         return False
     return True

@@ -6,6 +6,7 @@ another try after a broken connection, and a bound on what comes back.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -113,7 +114,7 @@ class Transport:
         try:
             async for chunk in answer.aiter_raw():
                 yield chunk
-        except httpx2.HTTPError as error:
+        except exchanges.ERRORS as error:
             raise self._unreachable(error) from None
 
     def nonsense(self, path: str = "") -> errors.Unreachable:
@@ -131,7 +132,7 @@ class Transport:
             token = await authorizing.token(
                 self._client, challenge, scope, self.origin, self._login
             )
-        except httpx2.HTTPError as error:
+        except exchanges.ERRORS as error:
             raise self._unreachable(error) from None
         self._authorizations[scope] = f"Bearer {token}"
         return True
@@ -160,7 +161,7 @@ class Transport:
         async for _ in attempts:
             try:
                 answer = await self._once(request, url, headers)
-            except httpx2.HTTPError as error:
+            except exchanges.ERRORS as error:
                 failure = self._unreachable(error)
                 if request.content is not None and not isinstance(error, httpx2.ConnectError):
                     raise failure from None
@@ -190,8 +191,13 @@ class Transport:
     def _is_own(self, url: httpx2.URL) -> bool:
         return (url.scheme, url.netloc) == (self.origin.scheme, self.origin.netloc)
 
-    def _unreachable(self, error: httpx2.HTTPError) -> errors.Unreachable:
-        if _is_no_tls(error) and self._is_own(error.request.url):
+    def _unreachable(self, error: httpx2.HTTPError | ssl.SSLError) -> errors.Unreachable:
+        # Who does not speak TLS is found out in the handshake, of which httpx2 tells.
+        if (
+            isinstance(error, httpx2.HTTPError)
+            and _is_no_tls(error)
+            and self._is_own(error.request.url)
+        ):
             return errors.Unreachable(SPEAKS_PLAINLY, host=self.host)
         reason = masking.Redactor()(str(error) or type(error).__name__)
         return errors.Unreachable("registry.unreachable", host=self.host, reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Final
 
 import httpx2
@@ -11,6 +12,9 @@ from hanbae.streams import backoffs
 
 LONGEST: Final = 300.0
 """Seconds that an exchange may take: a client's own timeouts begin anew with each byte."""
+ERRORS: Final = (httpx2.HTTPError, ssl.SSLError)
+"""With what an exchange breaks off. An error of TLS after the handshake is passed on by httpx2 and httpcore2 as it is:
+with TLS 1.3 a server says then only that it does not trust a client's certificate."""
 _REPEATS: Final = 2
 _BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
 
@@ -40,6 +44,7 @@ async def whole(
     Raises:
         TooLarge: It has more; the connection is closed then.
         httpx2.HTTPError: The exchange failed, or took too long.
+        ssl.SSLError: It failed after the handshake; see :data:`ERRORS`.
     """
     attempts = backoffs.Attempts(1 + (_REPEATS if repeat else 0))
     async for _ in attempts:

@@ -165,10 +165,12 @@ async def test_a_sync_whose_answer_is_lost_is_not_sent_again() -> None:
     assert len(argocd.requests) == 1
 
 
-async def test_handshake_that_breaks_off_is_no_distrust() -> None:
+@pytest.mark.parametrize("words", ["", "HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["eof", "http"])
+async def test_handshake_that_breaks_off_is_no_distrust(words: str) -> None:
     """As by a load balancer whose server starts again: it takes the connection and ends it."""
 
     async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words.encode())
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()

@@ -166,6 +166,40 @@ async def test_handshake_that_breaks_off_is_an_outage_and_no_distrust(
     assert writing_failed.value.text.id == "cluster.unreachable"
 
 
+async def test_server_that_wants_a_clients_certificate_is_told_apart(tmp_path: Path) -> None:
+    """With TLS 1.3 it says so when the handshake is over for the client, which has sent its request by then."""
+    context = self_signed(tmp_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    served: list[asyncio.Task[Any] | None] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
+        received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(received, sent, server_side=True)
+        with contextlib.suppress(ConnectionError):
+            # Read on: who closes a connection with bytes that were not read resets it, and no alert arrives.
+            while chunk := await reader.read(65536):
+                received.write(chunk)
+                with contextlib.suppress(ssl.SSLError):
+                    tls.do_handshake()
+                writer.write(sent.read())
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        path = kubeconfig(tmp_path, address, user={"token": "x"})
+        async with connections.connect(kubeconfig=path) as cluster:
+            with pytest.raises(errors.Unreachable) as reading_failed:
+                await reading.version(cluster)
+            with pytest.raises(answers.Unanswered):
+                await writing.delete(cluster, kinds.JOB, "dev", "x")
+    await asyncio.gather(*filter(None, served))
+    assert reading_failed.value.text.id == "cluster.untrusted"
+
+
 async def test_server_that_takes_no_connection_is_unreachable_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
