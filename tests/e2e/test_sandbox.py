@@ -47,6 +47,18 @@ class Recording:
         self.notes.append(text.id)
 
 
+class Interrupting(Recording):
+    """Ctrl-C as soon as a component has come up."""
+
+    def __init__(self, component: str) -> None:
+        super().__init__()
+        self._component = component
+
+    def finished(self, component: str, seconds: float, *, cached: bool) -> None:
+        if component == self._component:
+            raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module", autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state home of its own: the user's sandboxes are none of these tests' business."""
@@ -230,6 +242,8 @@ def test_what_asks_a_new_api_server_does_not_wait_out_its_back_off(
 ) -> None:
     before = sandbox.site.namespaces.processes()
     kill("kube-apiserver", signal.SIGKILL)
+    with pytest.raises(KeyboardInterrupt):
+        running.up(NAME, progress=Interrupting("kube-apiserver"))
     running.up(NAME)
     after = sandbox.site.namespaces.processes()
     begun = {name for name, process in after.items() if process.pid != before[name].pid}

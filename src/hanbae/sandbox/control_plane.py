@@ -15,9 +15,10 @@ SERVICES: Final = "10.96.0.0/16"
 API_SERVER: Final = "kube-apiserver"
 """The daemon that others ask.
 
-Who has lost it asks again after up to 30 seconds (``defaultBackoffMax`` of client-go's reflectors). A controller
-manager that has not heard of the node for 50 seconds by then takes all pods out of their Services, although they serve.
-So what only asks is started again with it.
+A client that has lost it may wait 30 seconds before it asks again (``defaultBackoffMax`` of client-go's reflectors). A
+controller manager that has not heard of the node for 50 seconds by then takes all pods out of their Services, although
+they serve. So the control plane and kube-proxy are started again with it. The kubelet and Argo CD are not: their delay
+takes no pod out of its Service, and a new kubelet calls pods unready until it has probed them.
 """
 
 

@@ -1,7 +1,7 @@
 """Bringing a sandbox's parts up side by side, each as soon as what it needs is there.
 
-A part that already runs as wanted is left alone; one that has died, hangs or was started differently is started
-(again).
+A part that already runs as wanted is left alone; one that has died, hangs, was started differently or before the one
+that it restarts with is started (again).
 So coming up, going on after an interruption and repairing after a crash are one and the same thing.
 """
 
@@ -70,7 +70,6 @@ class Starter:
     def __init__(self, site: sites.Site) -> None:
         self._site = site
         self._stop = threading.Event()
-        self._begun: set[str] = set()
 
     def run(
         self,
@@ -141,16 +140,18 @@ class Starter:
         log = self._site.folder.logs / f"{daemon.name}.log"
         for path, content in daemon.files.items():
             folders.write(path, content)
-        process = living.processes().get(daemon.name)
+        processes = living.processes()
+        process, leader = processes.get(daemon.name), processes.get(daemon.restarts_with)
         if process is not None and process.running:
-            is_wanted = process.mark == daemon.mark and daemon.restarts_with not in self._begun
+            # By when they were started, so that an `up` that was interrupted in between is gone on with.
+            is_left_behind = leader is not None and process.started < leader.started
+            is_wanted = process.mark == daemon.mark and not is_left_behind
             # One that hangs gets a moment to show it, then it is replaced.
             patience = time.monotonic() + 10
             if is_wanted and not self._poll(daemon.ready, patience, lambda: True):
                 return False
             # One that hangs will not heed a request to end either.
             living.stop(daemon.name, patience_s=2 if is_wanted else 10)
-        self._begun.add(daemon.name)
         began = living.start(daemon.name, daemon.command, daemon.environment, log, mark=daemon.mark)
         end = time.monotonic() + daemon.deadline_s
         reason = self._poll(daemon.ready, end, lambda: living.processes()[daemon.name].running)

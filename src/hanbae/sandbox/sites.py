@@ -135,7 +135,8 @@ class Daemon:
         ready: Says why it is not ready yet; empty when it is. Runs in the sandbox's network namespace.
         files: Its configuration files.
         deadline_s: Seconds after which it should be ready, on a slow machine.
-        restarts_with: Another daemon, with whose process this one is started again; empty for none.
+        restarts_with: A daemon that its part needs; this one is started again where it began before that one did. Empty
+            for none.
     """
 
     name: str
