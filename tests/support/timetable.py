@@ -110,7 +110,7 @@ def play(
     run: Callable[[Scene], None],
     *,
     at_once: int = AT_ONCE,
-    room: Callable[[], bool] = lambda: False,
+    room: Callable[[], bool] | None = None,
     at_most: int = AT_MOST,
 ) -> None:
     """Run scenes side by side, each as early as the environments that it uses are free.
@@ -119,13 +119,16 @@ def play(
         scenes: In the order in which they begin where nothing hinders them.
         run: Runs one scene, in one of several threads.
         at_once: How many at the same time.
-        room: Looks for a while whether the machine could play one more, and is asked by one thread at a time.
+        room: Looks for a while whether the machine could play one more, and is asked by one thread at a time. Without
+            it there is none.
         at_most: How many at the same time as long as there is room.
     """
-    stage = _Stage(scenes, run, room)
+    stage = _Stage(scenes, run)
     with futures.ThreadPoolExecutor(at_most) as workers:
         working = [workers.submit(stage.play_all) for _ in range(at_once)]
-        working += [workers.submit(stage.play_where_is_room) for _ in range(at_most - at_once)]
+        if room is not None:
+            more = range(at_most - at_once)
+            working += [workers.submit(stage.play_where_is_room, room) for _ in more]
         try:
             for worker in futures.as_completed(working):
                 worker.result()
@@ -138,27 +141,25 @@ def play(
 class _Stage:
     """What has not begun, and what plays, for the threads that play it."""
 
-    def __init__(
-        self, scenes: Sequence[Scene], run: Callable[[Scene], None], room: Callable[[], bool]
-    ) -> None:
+    def __init__(self, scenes: Sequence[Scene], run: Callable[[Scene], None]) -> None:
         self._waiting = list(scenes)
         self._playing: list[Scene] = []
         self._changed = threading.Condition()
         self._looking = threading.Lock()
         self._run = run
-        self._room = room
 
     def play_all(self) -> None:
         """Play one scene after the other until none is left."""
         while scene := self._next():
             self._play(scene)
 
-    def play_where_is_room(self) -> None:
+    def play_where_is_room(self, room: Callable[[], bool]) -> None:
         """Play a scene whenever there is room for one more, until none is left."""
         while self._waiting:
             with self._looking:
-                fits = self._room()
-            if fits and (scene := self._next()):
+                # What is free only later may find no room any more: it is looked for again then.
+                scene = self._next(waits=False) if self._waiting and room() else None
+            if scene:
                 self._play(scene)
 
     def close(self) -> None:
@@ -167,8 +168,8 @@ class _Stage:
             self._waiting.clear()
             self._changed.notify_all()
 
-    def _next(self) -> Scene | None:
-        """The first scene that may begin now; waits for one, and returns None when none is left."""
+    def _next(self, *, waits: bool = True) -> Scene | None:
+        """The first scene that may begin now; waits for one if there is none, and returns None when none is left."""
         with self._changed:
             while self._waiting:
                 before = list(self._playing)
@@ -179,6 +180,8 @@ class _Stage:
                         return scene
                     # Who waits for an environment is not overtaken in it.
                     before.append(scene)
+                if not waits:
+                    return None
                 self._changed.wait()
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -109,9 +110,14 @@ def test_no_scene_more_plays_where_there_is_no_room() -> None:
     def run(part: timetable.Scene) -> None:
         assert not playing
         playing.append(part.file)
+        time.sleep(0.02)  # long enough for another one to begin
         playing.remove(part.file)
 
-    timetable.play([scene(name) for name in "abcdef"], run, at_once=1, room=lambda: False)
+    def room() -> bool:
+        time.sleep(0.001)
+        return False
+
+    timetable.play([scene(name) for name in "abcdef"], run, at_once=1, room=room)
 
 
 def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
@@ -126,6 +132,30 @@ def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
     with pytest.raises(OSError, match="a"):
         timetable.play([scene("a", "x"), scene("b", "x"), scene("c", "x")], run, at_once=1)
     assert played == ["a"]
+
+
+def test_room_that_was_there_while_nothing_could_begin_is_not_used_later() -> None:
+    playing: list[str] = []
+    looks: list[bool] = []
+    looked = threading.Event()
+
+    def run(part: timetable.Scene) -> None:
+        assert not playing
+        playing.append(part.file)
+        if part is timetable.DEMO:
+            assert looked.wait(30)
+        time.sleep(0.02)
+        playing.remove(part.file)
+
+    def room() -> bool:
+        time.sleep(0.001)
+        looks.append(timetable.DEMO.file in playing)
+        if len(looks) > 3:
+            looked.set()
+        return looks[-1]
+
+    scenes = [timetable.DEMO, *(scene(name) for name in "abc")]
+    timetable.play(scenes, run, at_once=1, at_most=3, room=room)
 
 
 def test_scene_that_cannot_be_run_where_is_room_ends_the_play_with_its_error() -> None:
