@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,56 +34,88 @@ LONGEST_FUNCTION = 80
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "models"}
 
 
-@functools.cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+@dataclass(frozen=True)
+class Facts:
+    """What the tests want to know of a module; its tree, of a thousand nodes and more, is not kept.
+
+    Attributes:
+        lines: How many it has.
+        is_explained: Whether it has a docstring.
+        long_functions: Functions that do not fit on a screen.
+        relative_imports: Where it imports relatively.
+        shells: Where it calls something with ``shell=``.
+        prints: Where it prints.
+        placeholders: Names that say nothing.
+    """
+
+    lines: int
+    is_explained: bool
+    long_functions: tuple[str, ...]
+    relative_imports: tuple[str, ...]
+    shells: tuple[str, ...]
+    prints: tuple[str, ...]
+    placeholders: tuple[str, ...]
 
 
 @functools.cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    """Every node of a module: the walk takes longer than the tests that look at them."""
-    return tuple(ast.walk(tree(path)))
+def facts(path: Path) -> Facts:
+    text, shown = path.read_text(), path.relative_to(ROOT)
+    tree = ast.parse(text)
+    nodes = tuple(ast.walk(tree))
+    names = _assigned(nodes)
+    if not path.is_relative_to(SOURCE):
+        names += _defined(nodes)
+    return Facts(
+        lines=text.count("\n"),
+        is_explained=bool(ast.get_docstring(tree)),
+        long_functions=tuple(
+            f"{shown}:{node.lineno}: {node.name} has {size} lines"
+            for node in nodes
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and (size := (node.end_lineno or node.lineno) - node.lineno) > LONGEST_FUNCTION
+        ),
+        relative_imports=tuple(
+            f"{shown}:{node.lineno}: relative import"
+            for node in nodes
+            if isinstance(node, ast.ImportFrom) and node.level
+        ),
+        shells=tuple(
+            f"{shown}:{node.value.lineno}: a shell string"
+            for node in nodes
+            if isinstance(node, ast.keyword) and node.arg == "shell"
+        ),
+        prints=tuple(
+            f"{shown}:{node.lineno}: {function}"
+            for node in nodes
+            if isinstance(node, ast.Call) and (function := called(node)) in PRINTING
+        ),
+        placeholders=tuple(
+            f"{shown}:{line}: {name}" for line, name in names if name.strip("_") in PLACEHOLDERS
+        ),
+    )
 
 
-def nodes(paths: Iterable[Path]) -> Iterator[tuple[str, ast.AST]]:
-    """Every node of the modules, with its module's path in the repository."""
-    for path in paths:
-        shown = str(path.relative_to(TESTS.parent))
-        for node in nodes_of(path):
-            yield shown, node
+def all_of(paths: Iterable[Path], kind: Callable[[Facts], Sequence[str]]) -> list[str]:
+    """The facts of one kind of some modules."""
+    return [text for path in paths for text in kind(facts(path))]
 
 
 def test_modules_explain_themselves_and_stay_small() -> None:
-    lines = {path: path.read_text().count("\n") for path in [*MODULES, *SUPPORT]}
+    lines = {path: facts(path).lines for path in [*MODULES, *SUPPORT]}
     assert not {str(path): count for path, count in lines.items() if count > LONGEST_MODULE}
     assert not [
-        str(path)
-        for path, count in lines.items()
-        if count > 40 and not ast.get_docstring(tree(path))
+        str(path) for path, count in lines.items() if count > 40 and not facts(path).is_explained
     ]
     assert not [str(path) for path in lines if path.stem in BANNED_NAMES]
 
 
 def test_functions_fit_on_a_screen() -> None:
-    assert not [
-        f"{path}:{node.lineno}: {node.name} has {size} lines"
-        for path, node in nodes([*MODULES, *SUPPORT])
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (size := (node.end_lineno or node.lineno) - node.lineno) > LONGEST_FUNCTION
-    ]
+    assert not all_of([*MODULES, *SUPPORT], lambda module: module.long_functions)
 
 
 def test_no_shell_and_no_relative_import() -> None:
-    assert not [
-        f"{path}:{node.lineno}: relative import"
-        for path, node in nodes(MODULES)
-        if isinstance(node, ast.ImportFrom) and node.level
-    ]
-    assert not [
-        f"{path}:{node.value.lineno}: a shell string"
-        for path, node in nodes(MODULES)
-        if isinstance(node, ast.keyword) and node.arg == "shell"
-    ]
+    assert not all_of(MODULES, lambda module: module.relative_imports)
+    assert not all_of(MODULES, lambda module: module.shells)
 
 
 PRINTING = {"print", "click.echo", "click.secho"}
@@ -99,11 +132,7 @@ def called(call: ast.Call) -> str | None:
 def test_only_outputs_and_narration_print() -> None:
     allowed = {"cli/outputs.py", "cli/text/narration.py", "cli/main.py", "cli/text/live_view.py"}
     others = [path for path in MODULES if str(path.relative_to(SOURCE)) not in allowed]
-    assert not [
-        f"{path}:{node.lineno}: {function}"
-        for path, node in nodes(others)
-        if isinstance(node, ast.Call) and (function := called(node)) in PRINTING
-    ]
+    assert not all_of(others, lambda module: module.prints)
 
 
 def _public_errors() -> list[type[BaseException]]:
@@ -166,23 +195,11 @@ def _defined(module: Sequence[ast.AST]) -> list[tuple[int, str]]:
     return names
 
 
-@functools.cache
-def placeholders(path: Path) -> Sequence[str]:
-    names = _assigned(nodes_of(path))
-    if not path.is_relative_to(SOURCE):
-        names += _defined(nodes_of(path))
-    return [
-        f"{path.relative_to(ROOT)}:{line}: {name}"
-        for line, name in names
-        if name.strip("_") in PLACEHOLDERS
-    ]
-
-
 def test_assigned_names_say_what_they_hold() -> None:
     clean = [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in NOT_YET]
-    assert not [text for path in [*clean, *OUTSIDE] for text in placeholders(path)]
+    assert not all_of([*clean, *OUTSIDE], lambda module: module.placeholders)
 
 
 def test_only_packages_that_still_use_placeholders_are_exempt() -> None:
-    using = {path.relative_to(SOURCE).parts[0] for path in MODULES if placeholders(path)}
+    using = {path.relative_to(SOURCE).parts[0] for path in MODULES if facts(path).placeholders}
     assert using == NOT_YET
