@@ -40,11 +40,11 @@ _PASSED: Final = (
 """Variables that it gets. Programs that a kubeconfig names for its credentials get no others either."""
 _BUSY: Final = "another operation (install/upgrade/rollback) is in progress"
 _UNOWNED: Final = "invalid ownership metadata"
-_AWAY: Final = re.compile(
-    r"Kubernetes cluster unreachable|connection refused|connection reset by peer|i/o timeout"
-    r"|TLS handshake timeout|https://[^\s\"]{1,2000}\": (?:unexpected )?EOF"
+_AWAY: Final = (
+    *("Kubernetes cluster unreachable", "connection refused", "connection reset by peer"),
+    *("i/o timeout", "TLS handshake timeout", '": EOF', '": unexpected EOF'),
 )
-"""How Helm and Go call an API server that does not answer, or no longer."""
+"""How Helm and Go call an API server that does not answer, or no longer; before EOF is the address, in quotes."""
 
 
 class Chart(Struct, frozen=True):
@@ -191,6 +191,6 @@ def _failure(chart: Chart, answer: _Answer, folder: Path) -> errors.Error:
         return protocol.Busy("upgrade.busy", place=None, **facts)
     if _UNOWNED in words:
         return errors.Refused("upgrade.not-adopted", place=None, **facts)
-    if answer.code == -1 or _AWAY.search(words):
+    if answer.code == -1 or any(text in words for text in _AWAY):
         return errors.Unreachable("upgrade.unreachable", place=None, **facts)
     return errors.Failed("upgrade.failed", place=None, **facts)
