@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -12,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
+from tests.support import ended_handshakes
 
 from hanbae import errors
 from hanbae.argocd_api import answers, applications, connections
@@ -165,18 +165,11 @@ async def test_a_sync_whose_answer_is_lost_is_not_sent_again() -> None:
     assert len(argocd.requests) == 1
 
 
-@pytest.mark.parametrize("words", ["", "HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["eof", "http"])
+@pytest.mark.parametrize(
+    "words", ended_handshakes.WORDS.values(), ids=ended_handshakes.WORDS.keys()
+)
 async def test_handshake_that_breaks_off_is_no_distrust(words: str) -> None:
-    """As by a load balancer whose server starts again: it takes the connection and ends it."""
-
-    async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(words.encode())
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with ended_handshakes.listening(words) as url:
         environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": url, "HOME": "/nowhere"}
         async with connections.connect(url, environment=environment) as argocd:
             with pytest.raises(errors.Unreachable) as caught:

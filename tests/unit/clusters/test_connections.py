@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.support import ended_handshakes
 
 from hanbae import errors, excerpts
 from hanbae.clusters import (
@@ -143,25 +144,20 @@ async def test_certificate_that_is_not_trusted_is_told_apart(tmp_path: Path) -> 
     assert caught.value.text.id == "cluster.untrusted"
 
 
-@pytest.mark.parametrize("words", ["", "HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["eof", "http"])
+@pytest.mark.parametrize(
+    "words", ended_handshakes.WORDS.values(), ids=ended_handshakes.WORDS.keys()
+)
 async def test_handshake_that_breaks_off_is_an_outage_and_no_distrust(
     tmp_path: Path, words: str
 ) -> None:
-    """As by a load balancer whose server starts again: it takes the connection and ends it."""
-
-    async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(words.encode())
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
-        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster:
-            with pytest.raises(errors.Unreachable) as reading_failed:
-                await reading.version(cluster)
-            with pytest.raises(errors.Unreachable) as writing_failed:
-                await writing.delete(cluster, kinds.JOB, "dev", "x")
+    async with (
+        ended_handshakes.listening(words) as address,
+        connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster,
+    ):
+        with pytest.raises(errors.Unreachable) as reading_failed:
+            await reading.version(cluster)
+        with pytest.raises(errors.Unreachable) as writing_failed:
+            await writing.delete(cluster, kinds.JOB, "dev", "x")
     assert reading_failed.value.text.id == "cluster.unreachable"
     assert writing_failed.value.text.id == "cluster.unreachable"
 
