@@ -48,8 +48,8 @@ async def _numbered(
     project = service.project
     try:
         policy, name = project.policy, service.name
-        values = releases.values(project.tree, policy, name, environment)
         written = project.shared.written(name, environment)
+        values = releases.values(project.tree, policy, name, environment, written=written)
         overrides = releases.overrides(
             project.tree, policy, name, environment, values.contents, written=written
         )

@@ -128,6 +128,19 @@ async def test_a_changed_service_is_looked_at_again_and_no_other(
     assert not rendered or set(rendered) == {"services/auth/helm"}
 
 
+async def test_a_finding_in_a_rendered_object_asks_nothing_of_other_services(
+    shop: Path, kept: keeping.Kept, rendered: list[str]
+) -> None:
+    chart = shop / "services/identity/helm/templates/deployment.yaml"
+    chart.write_text(chart.read_text().replace("runAsNonRoot: true", "runAsNonRoot: false"))
+    before = await checked(shop, kept)
+    rendered.clear()
+    with (shop / "services/auth/helm/values-dev.yaml").open("a") as file:
+        file.write("\n# changed\n")
+    assert await checked(shop, kept) == before
+    assert set(rendered) == {"services/auth/helm"}
+
+
 async def test_another_policy_looks_at_everything_again(
     shop: Path, kept: keeping.Kept, rendered: list[str]
 ) -> None:
