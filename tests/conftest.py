@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 from tests import run
-from tests.support import ambient, outcomes
+from tests.support import ambient, collecting, outcomes
 
 from hanbae import errors
 from hanbae.charts import compiling
@@ -24,6 +24,11 @@ def pytest_configure() -> None:
             compiling.link(compiling.obtain())
         except compiling.Unbuildable as error:
             pytest.exit(f"The renderer does not compile: {error}", returncode=1)
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Have the workers of one run compile the tests' modules together; pytest itself collects afterwards."""
+    collecting.begin(session.config.rootpath, session.config.args)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

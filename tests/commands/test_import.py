@@ -16,7 +16,7 @@ from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.sealing import certificates, encrypting, objects
 
-KEY, FORMER = sealing.key(), sealing.key()
+KEY, FORMER = sealing.key(), sealing.key("former")
 PEM = sealing.certificate(KEY)
 Run = Callable[..., tuple[int, str, str]]
 

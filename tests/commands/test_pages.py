@@ -77,7 +77,7 @@ def secrets(shop: Path) -> None:
 
 def template(shop: Path) -> None:
     """SealedSecrets in templates: one with its value, one whose value an expression makes; and a backup of keys."""
-    former, newest = sealing.key(), sealing.key()
+    former, newest = sealing.key("former"), sealing.key("newest")
     keys = [sealing.pem(former), sealing.pem(newest), sealing.certificate(newest)]
     (shop / "keys.pem").write_bytes(b"".join(keys))
     for service, written in {"auth": "VALUE", "personal": "{{ .Values.mailKey }}"}.items():

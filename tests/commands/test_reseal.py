@@ -12,15 +12,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support import sealing
 
 from hanbae.actions import init, new_service
 from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.sealing import certificates, encrypting
 
-FORMER = rsa.generate_private_key(65537, 2048)
-NEWEST = rsa.generate_private_key(65537, 2048)
-STRANGE = rsa.generate_private_key(65537, 2048)
+FORMER, NEWEST = sealing.key("former"), sealing.key("newest")
+STRANGE = sealing.key("stranger")
 Run = Callable[..., tuple[int, str, str]]
 SERVICES = ("auth", "identity")
 

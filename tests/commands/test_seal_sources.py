@@ -17,7 +17,7 @@ from hanbae.actions import init, new_service
 from hanbae.charts import values
 from hanbae.cli import main
 
-KEYS = {name: sealing.key() for name in ("dev", "staging")}
+KEYS = {name: sealing.key(name) for name in ("dev", "staging")}
 Run = Callable[..., tuple[int, str, str]]
 
 

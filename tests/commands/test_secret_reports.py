@@ -18,7 +18,7 @@ from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.sealing import certificates
 
-FORMER, NEWEST = sealing.key(), sealing.key()
+FORMER, NEWEST = sealing.key("former"), sealing.key("newest")
 PEMS = {"former": sealing.certificate(FORMER), "newest": sealing.certificate(NEWEST)}
 MINA, JUN = "Mina@example.com", "jun@example.com"
 Run = Callable[..., tuple[int, str, str]]

@@ -18,6 +18,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support import sealing
 
 from hanbae.actions import init, new_service, seal
 from hanbae.charts import scaffold_record, values
@@ -28,8 +29,7 @@ from hanbae.sealing import encrypting
 CANARY = "postgresql://shop:c4n4ry-p%40ss'w\"ord@db:5432/auth"
 QUOTED = '"' + CANARY.replace('"', '\\"') + '"'
 """As an env file has it: both quotes are in it."""
-KEY = rsa.generate_private_key(65537, 2048)
-OTHER = rsa.generate_private_key(65537, 2048)
+KEY, OTHER = sealing.key(), sealing.key("stranger")
 LABEL = {env: f"services-{env}/auth-secrets".encode() for env in ("dev", "staging", "production")}
 
 

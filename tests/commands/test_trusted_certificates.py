@@ -12,7 +12,7 @@ from hanbae.actions import init, new_service
 from hanbae.cli import main
 
 Run = Callable[..., tuple[int, str]]
-KEYS = {name: sealing.key() for name in ("dev", "staging", "other")}
+KEYS = {name: sealing.key(name) for name in ("dev", "staging", "other")}
 
 
 @pytest.fixture

@@ -345,7 +345,7 @@ def test_values_are_sealed_into_a_manifest_of_the_overlay(root: Path, tmp_path: 
 
 def _other(folder: Path) -> Path:
     path = folder / "other.pem"
-    path.write_bytes(sealing.certificate(sealing.key()))
+    path.write_bytes(sealing.certificate(sealing.key("stranger")))
     return path
 
 

@@ -21,7 +21,9 @@ from hanbae.rules.environments import trust
 from hanbae.sandbox import demo_repository
 from hanbae.sealing import certificates
 
-OWN, RENEWED, STRANGER = (sealing.certificate(sealing.key()) for _ in range(3))
+OWN, RENEWED, STRANGER = (
+    sealing.certificate(sealing.key(name)) for name in ("former", "newest", "stranger")
+)
 PIN = {pem: certificates.parse(pem, "a test").fingerprint for pem in (OWN, RENEWED, STRANGER)}
 VALUES = "services/auth/helm/values-prod.yaml"
 Hits = list[tuple[str, str, str]]

@@ -21,7 +21,7 @@ from hanbae.actions import new_service
 from hanbae.cli import main
 from hanbae.sealing import certificates, pins
 
-OWN, STRANGER = sealing.key(), sealing.key()
+OWN, STRANGER = sealing.key(), sealing.key("stranger")
 CANARY = "TOP-SECRET-C4N4RY"
 CONTROLLER = "kube-system/sealed-secrets-controller"
 PEM = {"own": sealing.certificate(OWN), "stranger": sealing.certificate(STRANGER)}
@@ -74,7 +74,7 @@ class Answerer:
 @pytest.fixture
 def pair(tmp_path: Path) -> Path:
     """A key and its certificate for TLS on this machine."""
-    key = sealing.key()
+    key = sealing.key("tls")
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -23,6 +23,7 @@ class MemoryTree:
     ) -> None:
         self.contents = dict(sorted(contents.items()))
         self._links = dict(sorted((links or {}).items()))
+        self._files: dict[str, Mapping[str, str]] = {}
 
     @classmethod
     def of(cls, *folders: Path) -> MemoryTree:
@@ -49,10 +50,15 @@ class MemoryTree:
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`~hanbae.repository.trees.Tree`."""
-        start = f"{folder.rstrip('/')}/" if folder else ""
-        return {
-            path: _digest(data) for path, data in self.contents.items() if path.startswith(start)
-        }
+        # A rule asks for all files, and a repository of tests is asked by hundreds.
+        if folder not in self._files:
+            start = f"{folder.rstrip('/')}/" if folder else ""
+            self._files[folder] = {
+                path: _digest(data)
+                for path, data in self.contents.items()
+                if path.startswith(start)
+            }
+        return self._files[folder]
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None if there is none."""
@@ -78,5 +84,5 @@ class MemoryTree:
 
 @lru_cache(maxsize=50_000)
 def _digest(data: bytes) -> str:
-    """A rule asks for all files, and a repository of tests is asked by hundreds."""
+    """Trees that differ in one file share the bytes of all others."""
     return hashlib.sha256(data).hexdigest()

@@ -161,11 +161,17 @@ Kept = ast.Call | ast.Assign | ast.Constant | ast.JoinedStr | ast.FunctionDef | 
 def nodes() -> list[tuple[str, Kept]]:
     """Place and node of whatever may be or take an id in the source."""
     return [
-        (f"{path.relative_to(SOURCE)}:{node.lineno}", node)
-        for path in sorted(SOURCE.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, Kept)
+        (f"{name}:{node.lineno}", node)
+        for name in sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
+        for node in nodes_of(name)
     ]
+
+
+@functools.cache
+def nodes_of(name: str) -> list[Kept]:
+    """The same of one module."""
+    tree = ast.parse((SOURCE / name).read_text())
+    return [node for node in ast.walk(tree) if isinstance(node, Kept)]
 
 
 def arguments(node: ast.AST) -> list[ast.expr]:
@@ -244,11 +250,18 @@ EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(templat
 @functools.cache
 def variants() -> frozenset[str]:
     """The words that some rule has."""
+    places = (
+        "rules/**/*.py",
+        "migrations/**/*.py",
+        "checking/acceptance.py",
+        "checking/settling.py",
+    )
     return frozenset(
         str(node.value)
-        for where, node in nodes()
-        if where.startswith(("rules/", "migrations/", "checking/acceptance", "checking/settling"))
-        and isinstance(node, ast.Constant)
+        for place in places
+        for path in SOURCE.glob(place)
+        for node in nodes_of(path.relative_to(SOURCE).as_posix())
+        if isinstance(node, ast.Constant)
     )
 
 

@@ -17,7 +17,7 @@ from hanbae.planning import sealed_files
 from hanbae.policy import loading
 from hanbae.sealing import certificates, encrypting
 
-FORMER, NEWEST = sealing.key(), sealing.key()
+FORMER, NEWEST = sealing.key("former"), sealing.key("newest")
 LARGE = sealing.rsa.generate_private_key(65537, 3072)
 SMALL = certificates.parse(sealing.certificate(NEWEST), "newest")
 LABEL = b"services-dev/auth-secrets"
@@ -74,7 +74,7 @@ def test_what_a_controller_seals_anew_is_taken(tmp_path: Path) -> None:
         lambda: {"B": BEFORE["B"]},
         lambda: {"B": sealed(b"longer than it was")},
         lambda: {"B": sealed(b"second", LARGE)},
-        lambda: {"B": sealed(b"second", sealing.key())},
+        lambda: {"B": sealed(b"second", sealing.key("stranger"))},
     ],
     ids=["left out", "null", "a number", "in clear", "as it was", "longer", "other size", "no key"],
 )
@@ -89,7 +89,8 @@ def test_answer_that_loses_a_value_is_refused(
 def test_values_that_no_key_opens_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(cast("dict[str, str]", BEFORE), "B", sealed(b"second", sealing.key()))
+    unopened = sealed(b"second", sealing.key("stranger"))
+    monkeypatch.setitem(cast("dict[str, str]", BEFORE), "B", unopened)
     with pytest.raises(errors.Failed, match="reseal-unopened") as failed:
         asked_for(tmp_path, None)
     assert failed.value.text.facts["keys"] == "B"

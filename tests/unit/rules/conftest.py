@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from tests.support import trees
 
+from hanbae import subjects
 from hanbae.charts import pools
 from hanbae.checking import settling, whole_repository
-from hanbae.policy import loading
+from hanbae.policy import documents, loading
 from hanbae.repository import services
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
@@ -27,10 +29,16 @@ def shop() -> trees.MemoryTree:
     return trees.MemoryTree.of(demo_repository.example(), prepared)
 
 
+@functools.cache
+def parsed(policy: bytes) -> tuple[documents.Policy, Mapping[str, subjects.Place]]:
+    """A policy and its places; nearly all examples have the same one."""
+    return loading.parse(policy, "hanbae.yaml")
+
+
 def project(
     tree: trees.MemoryTree, branches: Mapping[str, trees.MemoryTree] | None = None
 ) -> views.Project:
-    policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
+    policy, places = parsed(tree.contents["hanbae.yaml"])
     return views.Project(policy, places, tree, services.of(policy, tree), branches or {})
 
 

@@ -3,15 +3,14 @@ from __future__ import annotations
 import base64
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import sealing
 
 from hanbae import errors, masking
 from hanbae.sealing import encrypting, manifests
 
-KEY = rsa.generate_private_key(65537, 2048)
-OTHER = rsa.generate_private_key(65537, 2048)
+KEY, OTHER = sealing.key(), sealing.key("stranger")
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
 SCOPES = st.sampled_from(["strict", "namespace-wide", "cluster-wide"])
 
