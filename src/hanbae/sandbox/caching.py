@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from hanbae import errors
+from hanbae import errors, files
 
 MANIFEST = "manifest.json"
 _STAGING = ".staging-"
@@ -174,13 +174,7 @@ def _record(path: Path) -> Recorded:
 
 
 def _write(path: Path, manifest: Manifest) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    _sync(path.parent)
+    files.replace(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
 def _sync(folder: Path) -> None:
