@@ -6,21 +6,22 @@ import asyncio
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from tests.support import peers
 
 from hanbae.checking import kustomize_builds
 from hanbae.cli import main
 from hanbae.policy import loading, naming
 from hanbae.repository import trees
 from hanbae.rules import rulebook, views
+from hanbae.sandbox import pins
 
-KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
+KUSTOMIZE = next(component for component in pins.COMPONENTS if component.name == "kustomize")
 URL = "https://git.example.com/shop.git"
 BASE = "k8s/base"
 NAMESPACES = f"{BASE}/namespaces.yaml"
@@ -60,9 +61,8 @@ def replace(root: Path, path: str, *pairs: tuple[str, str]) -> None:
 
 
 def built(root: Path, overlay: str) -> list[dict[str, Any]]:
-    answer = subprocess.run(
-        [KUBECTL, "kustomize", str(root / overlay)], capture_output=True, text=True, check=True
-    )
+    command = [peers.program(KUSTOMIZE), "build", str(root / overlay)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
     return list(YAML(typ="safe").load_all(answer.stdout))
 
 

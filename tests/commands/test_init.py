@@ -516,22 +516,29 @@ def type_commands(root: Path, commands: list[str]) -> None:
         assert ended.returncode in allowed, f"{command}\n{ended.stdout}{ended.stderr}"
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_of_the_page_work_in_a_foreign_repository(foreign: Path, page: str) -> None:
-    commands, _ = commands_of(page)
+def test_the_page_has_the_same_commands_in_both_languages() -> None:
+    english, korean = map(commands_of, PAGES)
+    assert english == korean
+
+
+def test_commands_of_the_page_work_in_a_foreign_repository(foreign: Path) -> None:
+    commands, _ = commands_of(PAGES[0])
     assert len(commands) == 9
     type_commands(foreign, commands)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_of_the_page_work_without_a_chart(tmp_path: Path, page: str) -> None:
+def test_commands_of_the_page_work_without_a_chart(tmp_path: Path) -> None:
     chartless.write(tmp_path)
-    _, commands = commands_of(page)
+    _, commands = commands_of(PAGES[0])
     assert len(commands) == 6
     type_commands(tmp_path, commands)
     assert "registry.example.com/web" in (tmp_path / OVERLAY).read_text()
     assert "2.1.0" in (tmp_path / OVERLAY).read_text()
     assert "helm" not in (tmp_path / "k8s/argocd/dev/applicationset.yaml").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_policy_of_the_page_without_a_chart_is_the_one_that_is_tested(page: str) -> None:
     section = (DOCS / page).read_text().partition("\n## 6.")[2].partition("```yaml\n")[2]
     for line in section.partition("```")[0].splitlines():
         assert line in chartless.POLICY.splitlines()
