@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 import pytest
 from tests import run
-from tests.support import ambient, collecting, outcomes
+from tests.support import ambient, collecting, outcomes, reporting
 
 from hanbae import errors
 from hanbae.charts import compiling
@@ -16,13 +16,15 @@ from hanbae.charts import compiling
 _obtained = False
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have the renderer that belongs to the sources, also where pytest is not run by ``./dev``."""
     ambient.clear(os.environ)
     ambient.heed_interrupts()
     # Nearly all that is made in a run stays until its end: modules, tests, their reports. By Python's own thresholds
     # (700, 10, 10) a tenth of the processor's time goes into looking through it for cycles.
     gc.set_threshold(50_000, 20, 100)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        config.pluginmanager.register(reporting)
     if compiling.program() is None:
         try:
             compiling.link(compiling.obtain())

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.support import demos, outcomes, preforking, processors, timetable
+from tests.support import demos, outcomes, preforking, processors, scratch, timetable
 
 ROOT: Final = Path(__file__).parents[2]
 #: With these, few tests run or somebody looks on: one process starts sooner and shows more.
@@ -63,7 +63,8 @@ class Session:
         workers = [] if alone or cores == 1 else ["-n", str(2 * cores), "--dist", "worksteal"]
         if folders and self.goes_on:
             with self.phase(", ".join(folder.name for folder in folders)):
-                self.codes.append(self.pytest([*map(str, folders), *workers]))
+                arguments = [*map(str, folders), *workers]
+                self.codes.append(self.pytest(arguments, **scratch.variables()))
 
     def scenes(self) -> None:
         """Run the end-to-end tests: side by side, what looks at the machine last, and once more what has failed."""
