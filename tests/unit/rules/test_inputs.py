@@ -197,7 +197,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def sooner(self: pools.Pool, message: Sequence[bytes], shown: str, limit: float) -> Any:
         assert limit == pools.TIMEOUT
-        return ask(self, message, shown, 5)
+        return ask(self, message, shown, 2)
 
     monkeypatch.setattr(pools.Pool, "_ask", sooner)
 
