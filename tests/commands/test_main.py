@@ -16,7 +16,7 @@ import pytest
 from hanbae import errors, subjects
 from hanbae.charts import filling
 from hanbae.cli import main
-from hanbae.cli.text import catalogue
+from hanbae.cli.text import catalogue, command_names
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -329,9 +329,9 @@ def test_help_is_grouped_by_the_sections_of_the_policy_document(
             sections[line.removesuffix(":")] = []
         elif sections and (term := re.match(r"  ([a-z]+)(?: |$)", line)):
             list(sections.values())[-1].append(term[1])
-    words = {title: catalogue.words(title) for title in main.SECTIONS}
+    words = {title: catalogue.words(title) for title in command_names.SECTIONS}
     assert {title: sections[words[title]] for title in words} == {
-        title: list(names) for title, names in main.SECTIONS.items()
+        title: list(names) for title, names in command_names.SECTIONS.items()
     }
     # The document that `hanbae generate docs` writes has these headings, in this order.
     folder = Path(main.__file__).parents[1] / "charts/scaffold/repository"

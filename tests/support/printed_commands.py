@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from hanbae.cli import main
-from hanbae.cli.text import wrapping
+from hanbae.cli.text import command_names, wrapping
 
-_COMMAND: Final = re.compile(rf"hanbae (?:{'|'.join(main.COMMANDS)})\b[^`”]*")
+_COMMAND: Final = re.compile(rf"hanbae (?:{'|'.join(command_names.COMMANDS)})\b[^`”]*")
 _AFTER: Final = "`”'\".,;:!?)"
 """What may stand behind a command in a sentence."""
 

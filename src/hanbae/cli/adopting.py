@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.cli.text import escaping, file_changes, narration
+from hanbae.cli.reports import file_changes
+from hanbae.cli.text import escaping, narration
 
 if TYPE_CHECKING:
     from hanbae.actions import adopt

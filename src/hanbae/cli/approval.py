@@ -43,7 +43,7 @@ async def approve(
         asyncio.CancelledError: Ctrl-C instead of an answer; nothing was changed, and that is said.
     """
     from hanbae.actions import plan_live
-    from hanbae.cli.text import plan_terminal
+    from hanbae.cli.reports import plan_terminal
 
     speaker = session.narration
     try:

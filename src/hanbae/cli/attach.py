@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import deploy, interrupts, names, notices, options, outputs
+from hanbae.cli import deployment_views, interrupts, names, notices, options, outputs
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -47,7 +47,7 @@ def command(
     followed = follow(session, deployment, environment, output, kube_context, stops=False)
     if followed.interrupted:
         return followed.interrupted
-    return deploy.exit_code([followed.outcome])
+    return deployment_views.exit_code([followed.outcome])
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class _Follower:
         self.deployment = ""
         self._space = space
         self._output = output
-        self._viewer = deploy.viewer(session, output)
+        self._viewer = deployment_views.viewer(session, output)
 
     def conclude(self) -> None:
         """Say how it has ended, below the table."""

@@ -33,7 +33,7 @@ class _Told(sandbox.Narrated):
 
     def promoted(self, promotion: promotions.Promotion) -> None:
         """What moves: its images, and how the checklist of each service has ended."""
-        from hanbae.cli.text import promotion_terminal
+        from hanbae.cli.reports import promotion_terminal
 
         for line in promotion_terminal.brief(promotion, width=self._speaker.width):
             self._speaker.line(line)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hanbae import errors, wording, workspaces
-from hanbae.cli import approval, deploy, options, outputs, undeployed
+from hanbae.cli import approval, deployment_views, options, outputs, undeployed
 from hanbae.cli.text import catalogue
 from hanbae.deploying import preflight, preparing, runs
 from hanbae.results import deployments, events
@@ -74,7 +74,7 @@ class Run:
         self._output = output
         self._wishes = wishes
         self._prepared: preparing.Prepared | None = None
-        self._viewer: deploy.Viewer | None = None
+        self._viewer: deployment_views.Viewer | None = None
         self._latest: dict[str, int] = {}
 
     async def through(self) -> int:
@@ -85,7 +85,7 @@ class Run:
         if broken is not None:
             self._session.narration.error(catalogue.fault(broken))
             return _FAILED
-        return deploy.exit_code([deployment.outcome for deployment in ended])
+        return deployment_views.exit_code([deployment.outcome for deployment in ended])
 
     async def _approved(self) -> preparing.Prepared:
         """The run, once it is known what is left out of it, and the person has agreed where they are asked."""
@@ -128,7 +128,9 @@ class Run:
         self._prepared = prepared
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last, broken = dict.fromkeys(prepared.services, ""), None
-        self._viewer = deploy.viewer(self._session, self._output, total=len(prepared.plans))
+        self._viewer = deployment_views.viewer(
+            self._session, self._output, total=len(prepared.plans)
+        )
         with self._viewer:
             async with runs.deploying_all(
                 self._space,

@@ -40,7 +40,7 @@ def _show(
         text_id: What is said of files that are not fresh.
         nothing: Why there are no files, where there are none.
     """
-    from hanbae.cli.text import file_changes
+    from hanbae.cli.reports import file_changes
 
     file_changes.show(session.narration, changes, output)
     count = sum(change.outcome == "stale" for change in changes)

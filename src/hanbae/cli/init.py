@@ -77,7 +77,7 @@ def command(
     from hanbae import errors
     from hanbae.actions import init
     from hanbae.cli import adopting
-    from hanbae.cli.text import file_changes
+    from hanbae.cli.reports import file_changes
     from hanbae.policy import loading
 
     root = session.directory

@@ -31,26 +31,9 @@ import click
 
 from hanbae import files
 from hanbae.cli import completion, failures, interrupts, options
-from hanbae.cli.text import catalogue, narration
+from hanbae.cli.text import catalogue, command_names, narration
 
 _BUG: Final = 70
-
-SECTIONS: Final = {
-    "main.section-policy": ("init", "check", "generate"),
-    "main.section-environments": ("status", "local"),
-    "main.section-charts": ("new", "upgrade", "render", "dependencies", "image"),
-    "main.section-secrets": ("secrets",),
-    "main.section-migrations": ("migrations",),
-    "main.section-commands": ("plan", "deploy", "promote", "attach", "stop", "hold", "overlay"),
-    "main.section-rollout": ("rollout", "rollback"),
-    "main.section-checklist": ("checklist", "history"),
-    "main.section-troubleshooting": ("doctor",),
-    "main.section-hanbae": ("demo", "sandbox", "completion"),
-}
-"""Title → the commands that do what a section of the policy document says, in the order of that document."""
-
-COMMANDS: Final = {name: name for names in SECTIONS.values() for name in names}
-"""Command → module in :mod:`hanbae.cli`."""
 
 
 class Front(options.Group):
@@ -58,12 +41,12 @@ class Front(options.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """All commands, in the order of the policy document."""
-        return list(COMMANDS)
+        return list(command_names.COMMANDS)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by the sections of the policy document, in one column."""
-        widest = max(map(len, COMMANDS))
-        for title, names in SECTIONS.items():
+        widest = max(map(len, command_names.COMMANDS))
+        for title, names in command_names.SECTIONS.items():
             commands = [(name, self.get_command(context, name)) for name in names]
             with formatter.section(catalogue.words(title)):
                 formatter.write_dl(
@@ -76,9 +59,9 @@ class Front(options.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import the one command that is asked for."""
-        if name not in COMMANDS:
+        if name not in command_names.COMMANDS:
             return None
-        module = importlib.import_module(f"hanbae.cli.{COMMANDS[name]}")
+        module = importlib.import_module(f"hanbae.cli.{name}")
         command: click.Command = module.command
         return command
 

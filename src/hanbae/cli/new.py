@@ -61,7 +61,7 @@ def service(
 ) -> None:
     """Scaffold a service."""
     from hanbae.actions import new_service
-    from hanbae.cli.text import file_changes
+    from hanbae.cli.reports import file_changes
 
     names = [part.strip() for part in databases.split(",") if part.strip()]
     changes = new_service.new_service(

@@ -231,7 +231,8 @@ def _ask(facts: dict[str, str]) -> None:
 
 def _show(previewed: overlays.Preview) -> None:
     """Write a preview to stdout, as the plans of services are written, and the parts of the namespaces."""
-    from hanbae.cli.text import plan_sections, plan_terminal
+    from hanbae.cli.reports import plan_terminal
+    from hanbae.cli.text import plan_sections
 
     section = plan_sections.Section(
         f"{previewed.folder} → {previewed.environment}  {previewed.revision[:12]}",

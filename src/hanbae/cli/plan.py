@@ -110,7 +110,7 @@ def _compared(
 
         outputs.emit(plan_markdown.compared(comparison))
     else:
-        from hanbae.cli.text import plan_terminal
+        from hanbae.cli.reports import plan_terminal
 
         plan_terminal.compared(comparison)
         facts = {"base": comparison.base[:12], "head": comparison.head[:12]}
@@ -148,7 +148,7 @@ def _live(
 
         outputs.emit(plan_markdown.live(previews))
     else:
-        from hanbae.cli.text import plan_terminal
+        from hanbae.cli.reports import plan_terminal
 
         plan_terminal.live(previews, promises=save is not None)
     if save is not None:

@@ -106,7 +106,8 @@ def _promoted(
 
 
 def _show(promotion: promotions.Promotion, output: str) -> None:
-    from hanbae.cli.text import promotion_markdown, promotion_terminal
+    from hanbae.cli.reports import promotion_terminal
+    from hanbae.cli.text import promotion_markdown
 
     if output == "text" and promotion.changes:
         promotion_terminal.show(promotion)

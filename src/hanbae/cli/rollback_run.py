@@ -13,7 +13,7 @@ import msgspec
 
 from hanbae import errors, wording, workspaces
 from hanbae.actions import rollback
-from hanbae.cli import deploy, deploy_run, options, outputs
+from hanbae.cli import deploy_run, deployment_views, options, outputs
 from hanbae.cli.text import catalogue, rollback_markdown, wrapping
 from hanbae.deploying import preflight
 from hanbae.repository import reverting
@@ -205,7 +205,7 @@ class Run:
         if broken is not None:
             self._speaker.error(catalogue.fault(broken))
             return _FAILED, None
-        return deploy.exit_code([entry.outcome for entry in ended]), ended[-1]
+        return deployment_views.exit_code([entry.outcome for entry in ended]), ended[-1]
 
     async def returned(self, going_back: rollbacks.Rollback) -> rollbacks.Rollback:
         """What git has to do with it: it still points forward, or a commit is written that takes it back."""

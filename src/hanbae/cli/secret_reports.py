@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import names, nothing, options
+from hanbae.cli import names, needed_keys, nothing, options
 
 if TYPE_CHECKING:
     from hanbae.results import secrets
@@ -93,12 +93,10 @@ def _external(
     output: str,
 ) -> int:
     """Where values are that are in a store: how old they are, and who knows them, only the store can tell."""
-    from hanbae.cli import secrets as listing
-
     if suspects:
         raise errors.Refused("report.in-a-store")
     broken: list[errors.FileFault] = []
-    listing.show_needed(session, services, environment, broken, output)
+    needed_keys.show(session, services, environment, broken, output)
     session.narration.note(wording.Text("report.ages-of-store"))
     return 2 if broken else 0
 

@@ -65,7 +65,7 @@ def command(
         raise errors.WrongUse("upgrade.writes-nothing")
 
     from hanbae.actions import upgrade
-    from hanbae.cli.text import file_changes
+    from hanbae.cli.reports import file_changes
     from hanbae.results import files
 
     settings = upgrade.Options(

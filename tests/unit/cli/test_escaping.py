@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from hanbae import subjects, wording
 from hanbae.actions import check
 from hanbae.cli import reports
-from hanbae.cli.reports import terminal
+from hanbae.cli.reports import finding_lines
 from hanbae.cli.text import catalogue, escaping, wrapping
 from hanbae.results import findings
 
@@ -117,7 +117,7 @@ BROKEN = re.compile(r"# #|\\::")
 def test_lines_are_as_wide_as_the_terminal_and_lose_nothing(text: str, width: int) -> None:
     shown = escaping.plain(text)
     assume(not wrapping._program().search(shown))  # a command stays whole
-    lines = terminal.wrapped(shown, width, "  1:1  ", "      ")
+    lines = finding_lines.wrapped(shown, width, "  1:1  ", "      ")
     # A command that was broken is one letter longer.
     assert all(wrapping.cells(line) <= width + len(BROKEN.findall(line)) for line in lines)
     kept = "".join("".join(lines).split())

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hanbae import subjects, wording
-from hanbae.cli import deploy
+from hanbae.cli import deployment_views
 from hanbae.cli.text import catalogue, event_lines, live_view
 from hanbae.engines import rollouts
 from hanbae.results import events, plans
@@ -107,7 +107,7 @@ def test_the_table_fits_any_terminal(width: int) -> None:
     ],
 )
 def test_the_gravest_outcome_decides_the_exit_code(outcomes: list[str], code: int) -> None:
-    assert deploy.exit_code(outcomes) == code  # type: ignore[arg-type]
+    assert deployment_views.exit_code(outcomes) == code  # type: ignore[arg-type]
 
 
 def test_where_a_database_stands_is_told_with_its_files_and_the_command_comes_last() -> None:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from hanbae import subjects, wording
-from hanbae.cli.text import catalogue, plan_terminal
+from hanbae.cli.reports import plan_terminal
+from hanbae.cli.text import catalogue
 from hanbae.results import plans, previews
 
 REFUSAL = wording.Text(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from hanbae.cli import reports
-from hanbae.cli.reports import summary, terminal
+from hanbae.cli.reports import finding_lines, summary
 from hanbae.cli.text import catalogue, escaping
 from hanbae.results import findings
 
@@ -51,7 +51,9 @@ def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) ->
         label = catalogue.words("check.label-environments")
         yield f"  - {label}: {escaping.markdown(', '.join(names))}"
     if why:
-        words = terminal.first_sentence(escaping.general(report.result.about[finding.code].why))
+        words = finding_lines.first_sentence(
+            escaping.general(report.result.about[finding.code].why)
+        )
         yield f"  - {catalogue.words('check.label-why')}: {escaping.markdown(words)}"
     if finding.fix is not None:
         label = catalogue.words("check.label-fix")

@@ -7,7 +7,7 @@ from typing import Final
 
 from hanbae import wording
 from hanbae.cli import reports
-from hanbae.cli.reports import terminal
+from hanbae.cli.reports import finding_lines
 from hanbae.cli.text import catalogue, escaping
 from hanbae.results import findings
 
@@ -22,7 +22,9 @@ def lines(report: reports.Report) -> Iterator[str]:
     if result.changed_files is not None and fresh:
         yield _heading(report, "check.overview-changed", fresh)
         yield from (
-            terminal.by_file(report, fresh) if len(fresh) <= reports.FEW else _rules(report, fresh)
+            finding_lines.by_file(report, fresh)
+            if len(fresh) <= reports.FEW
+            else _rules(report, fresh)
         )
         if not rest:
             return
@@ -65,12 +67,12 @@ def _rule(report: reports.Report, group: Sequence[findings.Finding]) -> Iterator
     severity = catalogue.words(f"check.severity-{first.severity}")
     head = f"{len(group):>6}  {severity} {first.code}  "
     title = escaping.general(report.result.about[first.code].title)
-    line, *more = terminal.wrapped(title, report.width, head, _INDENT)
-    yield terminal.colored(report, line, head, first.severity)
+    line, *more = finding_lines.wrapped(title, report.width, head, _INDENT)
+    yield finding_lines.colored(report, line, head, first.severity)
     yield from more
     places = dict.fromkeys(escaping.plain(str(finding.place)) for finding in group)
     for place in list(places)[:_PLACES]:
-        yield from terminal.wrapped(place, report.width, _INDENT, f"{_INDENT}  ")
+        yield from finding_lines.wrapped(place, report.width, _INDENT, f"{_INDENT}  ")
     if len(places) > _PLACES:
         more_places = wording.Text("check.overview-more", {"count": str(len(places) - _PLACES)})
         yield f"{_INDENT}{catalogue.sentence(more_places)}"
@@ -78,4 +80,4 @@ def _rule(report: reports.Report, group: Sequence[findings.Finding]) -> Iterator
 
 def _heading(report: reports.Report, text_id: str, part: Sequence[findings.Finding]) -> str:
     text = wording.Text(text_id, {"count": str(len(part))})
-    return terminal.styled(catalogue.sentence(text), report, bold=True)
+    return finding_lines.styled(catalogue.sentence(text), report, bold=True)

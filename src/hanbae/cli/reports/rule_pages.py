@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hanbae.cli.reports import terminal
+from hanbae.cli.reports import finding_lines
 from hanbae.cli.text import catalogue, escaping, wrapping
 from hanbae.rules import casebook, rulebook
 
@@ -17,11 +17,14 @@ _LONGEST: Final = 24
 def explained(rule: rulebook.Rule, width: int) -> str:
     """A rule in full."""
     head = f"{rule.code}  {severity(rule)}  "
-    lines = [*terminal.wrapped(text(rule, "title"), width, head, " " * 8), ""]
-    lines += terminal.wrapped(text(rule, "why"), width, "", "")
-    lines += ["", *terminal.wrapped(text(rule, "fix"), width, _labelled("check.label-fix"), "  ")]
+    lines = [*finding_lines.wrapped(text(rule, "title"), width, head, " " * 8), ""]
+    lines += finding_lines.wrapped(text(rule, "why"), width, "", "")
+    lines += [
+        "",
+        *finding_lines.wrapped(text(rule, "fix"), width, _labelled("check.label-fix"), "  "),
+    ]
     if rule.fixable:
-        lines += terminal.wrapped(catalogue.words("check.fixable"), width, "", "")
+        lines += finding_lines.wrapped(catalogue.words("check.fixable"), width, "", "")
     lines += wrapping.wrap(rule.source, width, head=_labelled("check.label-source"), indent="  ")
     for heading, shown in examples(rule):
         lines += ["", f"{heading}:", ""]
@@ -66,7 +69,7 @@ def listed(width: int) -> str:
     for rule in rulebook.rules().values():
         mark = catalogue.words("check.mark-fixable") if rule.fixable else ""
         head = f"{rule.code}  {severity(rule)}  "
-        lines += terminal.wrapped(f"{text(rule, 'title')} {mark}", width, head, " " * 8)
+        lines += finding_lines.wrapped(f"{text(rule, 'title')} {mark}", width, head, " " * 8)
     return "\n".join(lines) + "\n"
 
 

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import Final
-
-import click
+from collections.abc import Iterator
 
 from hanbae.cli import reports
-from hanbae.cli.text import catalogue, escaping, wrapping
+from hanbae.cli.reports import finding_lines, overview
+from hanbae.cli.text import catalogue, escaping
 from hanbae.results import findings
-
-_COLORS: Final = {"error": "red", "warning": "yellow", "notice": "cyan"}
-_INDENT: Final = " " * 6
-_FIRST: Final = re.compile(r".*?[.!?](?=\s|$)")
 
 
 def render(report: reports.Report) -> str:
@@ -26,67 +18,15 @@ def render(report: reports.Report) -> str:
 def _lines(report: reports.Report) -> Iterator[str]:
     result = report.result
     if report.overview and len(result.findings) > reports.FEW:
-        from hanbae.cli.reports import overview  # which shows some of its findings as here
-
         yield from overview.lines(report)
     else:
-        yield from by_file(report, result.findings)
+        yield from finding_lines.by_file(report, result.findings)
     if report.accepted and result.accepted:
         if result.findings:
             yield ""
-        yield styled(catalogue.words("check.accepted-heading"), report, bold=True)
+        yield finding_lines.styled(catalogue.words("check.accepted-heading"), report, bold=True)
         for acceptance in result.accepted:
             yield from _accepted(report, acceptance)
-
-
-def by_file(report: reports.Report, collected: Iterable[findings.Finding]) -> Iterator[str]:
-    """Each finding in full, below its file, with an empty line between files."""
-    first = True
-    for file, of_file in groupby(collected, key=lambda finding: finding.place.file):
-        if not first:
-            yield ""
-        first = False
-        yield styled(escaping.terminal(escaping.plain(file)), report, bold=True)
-        explained: set[str] = set()
-        for finding in of_file:
-            yield from _finding(report, finding, why=finding.code not in explained)
-            explained.add(finding.code)
-
-
-def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) -> Iterator[str]:
-    place = finding.place
-    where = ":".join(str(part) for part in (place.line, place.column) if part)
-    severity = catalogue.words(f"check.severity-{finding.severity}")
-    head = f"  {f'{where}  ' if where else ''}{severity} {finding.code}  "
-    message, *more = wrapped(escaping.sentence(finding.text), report.width, head, _INDENT)
-    yield colored(report, message, head, finding.severity)
-    yield from more
-    for label, words in _details(report, finding, why=why):
-        start = f"{_INDENT}{catalogue.words(label)}: "
-        begin, *rest = wrapped(words, report.width, start, _INDENT + "  ")
-        if report.color and begin.startswith(start):
-            begin = styled(start, report, dim=True) + begin[len(start) :]
-        yield begin
-        yield from rest
-
-
-def _details(
-    report: reports.Report, finding: findings.Finding, *, why: bool
-) -> Iterator[tuple[str, str]]:
-    """What is said below a finding, with a label in front."""
-    names = finding.environments
-    if names and set(names) != set(report.result.environments):
-        yield "check.label-environments", escaping.plain(", ".join(names))
-    if finding.precision == "template":
-        text_id = "check.only-line" if finding.place.line else "check.only-template"
-        yield "check.label-place", catalogue.words(text_id)
-    if why:
-        yield (
-            "check.label-why",
-            first_sentence(escaping.general(report.result.about[finding.code].why)),
-        )
-    if finding.fix is not None:
-        yield "check.label-fix", escaping.sentence(finding.fix)
 
 
 def _accepted(report: reports.Report, accepted: findings.Accepted) -> Iterator[str]:
@@ -94,29 +34,9 @@ def _accepted(report: reports.Report, accepted: findings.Accepted) -> Iterator[s
     by = catalogue.words(f"check.by-{accepted.by}")
     reason = f": {escaping.plain(accepted.reason)}" if accepted.reason else ""
     head = f"  {escaping.plain(str(finding.place))}  {finding.code}  "
-    yield from wrapped(escaping.sentence(finding.text), report.width, head, _INDENT)
-    yield from wrapped(f"{by}{reason}", report.width, _INDENT, _INDENT)
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence of a text, the whole text where no sentence ends."""
-    match = _FIRST.match(text)
-    return match[0] if match else text
-
-
-def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
-    """Text after a head, in lines of so many columns, none of which a build server takes for a command."""
-    lines = wrapping.wrap(text, width, head=head, indent=indent, cut=True)
-    return [escaping.terminal(line) for line in lines]
-
-
-def colored(report: reports.Report, line: str, head: str, severity: findings.Severity) -> str:
-    """A line with the word of a severity in its head in that severity's colour."""
-    word = catalogue.words(f"check.severity-{severity}")
-    painted = styled(word, report, fg=_COLORS[severity])
-    return line.replace(word, painted, 1) if line.startswith(head) else line
-
-
-def styled(text: str, report: reports.Report, **style: bool | str) -> str:
-    """A text in a style, where colours are wanted."""
-    return click.style(text, **style) if report.color else text  # type: ignore[arg-type]
+    yield from finding_lines.wrapped(
+        escaping.sentence(finding.text), report.width, head, finding_lines.INDENT
+    )
+    yield from finding_lines.wrapped(
+        f"{by}{reason}", report.width, finding_lines.INDENT, finding_lines.INDENT
+    )

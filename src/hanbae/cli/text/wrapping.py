@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TextIO
 
+from hanbae.cli.text import command_names
+
 ENDLESS: Final = 1_000_000
 """Columns of what has no terminal: nothing is wrapped, so that every sentence can be searched for."""
 NARROWEST: Final = 30
@@ -54,12 +56,10 @@ _GLUE: Final = "\x00"
 @functools.cache
 def _program() -> re.Pattern[str]:
     """Where a command begins that stands in a sentence without quotes."""
-    from hanbae.cli import main  # which imports this module, and has every command of hanbae's
-
     return re.compile(
         r"\b(?:kubectl|argocd) [a-z]|\bdocker login\b"
         r"|\bgit (?:add|checkout|commit|config|fetch|push|rm|switch)\b"
-        rf"|\bhanbae (?:{'|'.join(main.COMMANDS)})\b"
+        rf"|\bhanbae (?:{'|'.join(command_names.COMMANDS)})\b"
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import click
 
 from hanbae.cli import outputs
-from hanbae.cli.text import catalogue, plan_terminal, promotion_words, wrapping
+from hanbae.cli.reports import plan_terminal
+from hanbae.cli.text import catalogue, promotion_words, wrapping
 from hanbae.results import promotions
 
 
