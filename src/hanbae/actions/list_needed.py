@@ -20,7 +20,7 @@ from hanbae.releases import external_secrets, needs, parts
 from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.rules import views
-from hanbae.rules.secrets import covering, reading
+from hanbae.rules.secrets import reading
 from hanbae.sealing import manifests
 
 ALL: Final = "*"
@@ -193,7 +193,8 @@ def _key(
         place=None,
     )
     holders = [item for item in makers if item.keys is None or key == ALL or key in item.keys]
-    if not makers and secret != release.secret and secret in covering.of_overlays(release):
+    of_overlays = release.service.project.shared.overlay_secrets
+    if not makers and secret != release.secret and secret in of_overlays:
         return _replaced(row, state="made", maker="k8s")
     if not holders:
         return row

@@ -111,6 +111,18 @@ class RecordingFacts(shared_facts.SharedFacts):
         return self._facts.own_kinds
 
     @property
+    def manifest_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of what files outside of charts make."""
+        self._record("manifest_names")
+        return self._facts.manifest_names
+
+    @property
+    def overlay_secrets(self) -> tuple[str, ...]:
+        """The names of the Secrets that files beside the overlays make."""
+        self._record("overlay_secrets")
+        return self._facts.overlay_secrets
+
+    @property
     def release_names(self) -> Mapping[str, str]:
         """Name of the release → service: follows from the policy and the services, which are in every key."""
         return self._facts.release_names
@@ -136,13 +148,13 @@ class RecordingFacts(shared_facts.SharedFacts):
         return self._facts.written_sources
 
     def written(self, service: str, environment: str) -> application_sources.Written:
-        """What a service's Application says of its source, which is looked for among those of all."""
-        self._record("written_sources")
+        """What a service's Application says of its source; a change of another one is none of this."""
+        self._record(f"written:{environment}/{service}")
         return self._facts.written(service, environment)
 
     def bounds(self, environment: str) -> Mapping[str, Any]:
-        """The spec of an environment's AppProject, which is looked for among what is declared."""
-        self._record("declared")
+        """The spec of an environment's AppProject."""
+        self._record(f"bounds:{environment}")
         return self._facts.bounds(environment)
 
     def _record(self, name: str) -> None:
@@ -355,12 +367,16 @@ class ResultCache:
 
     def _fact(self, name: str) -> str | None:
         facts = self._project.shared
-        if name == "others":
-            return keeping.key(*facts.others)
-        if name == "own_kinds":
-            return keeping.key(repr(facts.own_kinds))
-        if name == "written_sources":
-            return keeping.key(repr(facts.written_sources))
-        if name == "declared":
-            return keeping.key(repr(facts.declared))
-        return None
+        kind, _, subject = name.partition(":")
+        environment, _, service = subject.partition("/")
+        answers: dict[str, Callable[[], object]] = {
+            "others": lambda: facts.others,
+            "own_kinds": lambda: facts.own_kinds,
+            "manifest_names": lambda: facts.manifest_names,
+            "overlay_secrets": lambda: facts.overlay_secrets,
+            "written_sources": lambda: facts.written_sources,
+            "declared": lambda: facts.declared,
+            "written": lambda: facts.written(service, environment),
+            "bounds": lambda: facts.bounds(environment),
+        }
+        return keeping.key(repr(answers[kind]())) if kind in answers else None

@@ -377,6 +377,14 @@ def refuse_large(size: int, path: str) -> None:
         raise errors.FileFault("repository.file-too-large", place=place, limit=limit)
 
 
+def text(tree: Tree, path: str) -> str | None:
+    """The text of a file; None where there is none, it may not be read, or it is no text."""
+    with contextlib.suppress(errors.FileFault, UnicodeDecodeError):
+        data = tree.read(path)
+        return None if data is None else data.decode("utf-8-sig")
+    return None
+
+
 def below(paths: Sequence[str], files: Mapping[str, str], folder: str) -> dict[str, str]:
     """The part of a listing below a folder, without looking at the rest.
 

@@ -10,7 +10,13 @@ from hanbae.apis import crds
 from hanbae.argo import generating
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import application_sources, declaring, definitions, neighbours
+from hanbae.rules import (
+    application_sources,
+    declaring,
+    definitions,
+    manifest_names,
+    neighbours,
+)
 
 _OPEN: Final[Mapping[str, Any]] = {
     "destinations": [{"namespace": "*"}],
@@ -59,6 +65,16 @@ class SharedFacts:
                 for kind in definitions.of_file(self._tree, path):
                     kinds[kind.api_version, kind.kind] = kind
         return kinds
+
+    @cached_property
+    def manifest_names(self) -> Mapping[str, tuple[str, ...]]:
+        """Kind → names of the ConfigMaps and volume claims that files outside of charts make."""
+        return manifest_names.by_kind(self._tree, self.others)
+
+    @cached_property
+    def overlay_secrets(self) -> tuple[str, ...]:
+        """Names of the Secrets that files beside the overlays make."""
+        return manifest_names.secrets(self._policy, self._tree)
 
     @cached_property
     def release_names(self) -> Mapping[str, str]:

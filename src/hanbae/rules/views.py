@@ -443,10 +443,7 @@ class Project(Computing):
 
     def text(self, path: str) -> str | None:
         """The text of a file; None where there is none, it may not be read, or it is no text."""
-        with contextlib.suppress(errors.FileFault, UnicodeDecodeError):
-            data = self.tree.read(path)
-            return None if data is None else data.decode("utf-8-sig")
-        return None
+        return trees.text(self.tree, path)
 
     @cached_property
     def shared(self) -> shared_facts.SharedFacts:

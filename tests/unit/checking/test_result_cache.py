@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +16,9 @@ from hanbae import errors
 from hanbae.actions import check
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache
+from hanbae.policy import loading, naming
 from hanbae.repository import keeping, trees
+from hanbae.results import findings
 from hanbae.rules import shared_facts
 
 SHOP = Path(__file__).parents[3] / "examples" / "shop"
@@ -65,7 +68,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return charts
 
 
-async def checked(shop: Path, kept: keeping.Kept | None) -> object:
+async def checked(shop: Path, kept: keeping.Kept | None) -> tuple[findings.Finding, ...]:
     return (await check.check(shop, kept=kept)).findings
 
 
@@ -134,10 +137,65 @@ async def test_a_finding_in_a_rendered_object_asks_nothing_of_other_services(
     chart = shop / "services/identity/helm/templates/deployment.yaml"
     chart.write_text(chart.read_text().replace("runAsNonRoot: true", "runAsNonRoot: false"))
     before = await checked(shop, kept)
+    traced = [finding for finding in before if finding.place.file.endswith("/deployment.yaml")]
+    assert {finding.service for finding in traced} == {"identity"}
     rendered.clear()
     with (shop / "services/auth/helm/values-dev.yaml").open("a") as file:
         file.write("\n# changed\n")
     assert await checked(shop, kept) == before
+    assert set(rendered) == {"services/auth/helm"}
+
+
+READS = {
+    "a ConfigMap": ("configMapRef", "ConfigMap"),
+    "a Secret": ("secretRef", "Secret"),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_a_name_that_the_overlays_make_asks_nothing_of_other_services(
+    shop: Path, kept: keeping.Kept, rendered: list[str], read: str
+) -> None:
+    reference, kind = READS[read]
+    values = shop / "services/identity/helm/values-dev.yaml"
+    values.write_text(values.read_text().replace('tag: ""', 'tag: "1.0.0"'))
+    chart = shop / "services/identity/helm/templates/deployment.yaml"
+    source = f"          envFrom: [{{{reference}: {{name: shared}}}}]\n"
+    text = chart.read_text()
+    head, _, tail = text.partition("          {{- if or .Values.migration.enabled $sealed }}\n")
+    chart.write_text(head + source + tail.partition("          {{- end }}\n")[2])
+    made = shop / "k8s/base/shared.yaml"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    made.write_text(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: shared}}\n")
+    before = await checked(shop, kept)
+    rendered.clear()
+    with (shop / "services/auth/helm/values-dev.yaml").open("a") as file:
+        file.write("\n# changed\n")
+    assert await checked(shop, kept) == before
+    assert set(rendered) == {"services/auth/helm"}
+    rendered.clear()
+    made.unlink()
+    assert await checked(shop, kept) != before
+    assert "services/identity/helm" in rendered
+
+
+async def test_an_application_asks_nothing_of_other_services(
+    shop: Path, kept: keeping.Kept, rendered: list[str]
+) -> None:
+    await checked(shop, kept)
+    rendered.clear()
+    policy = loading.load(shop / "hanbae.yaml").policy
+    name = naming.application(policy, "auth", "dev")
+    source = {"repoURL": policy.argocd.repository, "path": "services/auth/helm"}
+    application = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name},
+        "spec": {"source": source | {"helm": {"parameters": [{"name": "a", "value": "b"}]}}},
+    }
+    (shop / "k8s/argocd").mkdir(parents=True, exist_ok=True)
+    (shop / "k8s/argocd/own.yaml").write_text(json.dumps(application))
+    await checked(shop, kept)
     assert set(rendered) == {"services/auth/helm"}
 
 
@@ -234,11 +292,21 @@ def test_every_fact_that_follows_from_files_is_a_question(shop: Path, name: str)
     assert list(recording.questions) == [("", "@", name)]
 
 
-def test_the_bounds_of_an_environment_follow_from_what_is_declared(shop: Path) -> None:
+@pytest.mark.parametrize("name", ["manifest_names", "overlay_secrets", "written_sources"])
+def test_every_fact_of_what_is_shared_is_a_question(shop: Path, name: str) -> None:
+    project = projects.project(shop)
+    recording = result_cache.Recording(project)
+    assert getattr(recording.project.shared, name) == getattr(project.shared, name)
+    assert list(recording.questions) == [("", "@", name)]
+
+
+def test_a_fact_of_an_environment_is_asked_for_that_one_alone(shop: Path) -> None:
     project = projects.project(shop)
     recording = result_cache.Recording(project)
     assert recording.project.bounds("dev") == project.bounds("dev")
-    assert list(recording.questions) == [("", "@", "declared")]
+    written = recording.project.shared.written("auth", "dev")
+    assert written == project.shared.written("auth", "dev")
+    assert list(recording.questions) == [("", "@", "bounds:dev"), ("", "@", "written:dev/auth")]
 
 
 def test_a_branch_that_is_fetched_later_makes_a_result_anew(shop: Path, kept: keeping.Kept) -> None:

@@ -74,7 +74,10 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
 def _is_there(service: views.Service, file: naming.ValuesFile) -> bool:
     if file.inside:
         return file.inside in service.chart_files
-    return file.path in service.project.tree.files(file.path.rpartition("/")[0])
+    try:
+        return service.project.tree.read(file.path) is not None
+    except errors.FileFault:
+        return True  # LAY012 or the rendering says what is wrong with it
 
 
 @rulebook.of_service("LAY008", "warning", source=_CHART, essential=False)

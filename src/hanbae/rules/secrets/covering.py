@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import libyaml, subjects
+from hanbae import subjects
 from hanbae.releases import external_secrets, needs
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
@@ -13,12 +13,6 @@ from hanbae.rules.secrets import reading
 
 _BY_HAND: Final = frozenset({"pull", "tls"})
 """Secrets that a cluster's people or other operators make: not every release brings its own."""
-_NAMES: Final[tuple[views.Pointer, ...]] = (
-    ("metadata", "name"),
-    ("spec", "template", "metadata", "name"),
-    ("spec", "target", "name"),
-)
-"""Where a Secret, a SealedSecret and an ExternalSecret say how the Secret is called."""
 
 
 @rulebook.of_release(
@@ -44,7 +38,10 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
             missing.setdefault(read.secret, []).append(read)
     for (namespace, name), reads in missing.items():
         own = (namespace, name) == (release.namespace, release.secret)
-        if not own and (name in of_overlays(release) or release.once(_makes_some_itself)):
+        if not own and (
+            name in release.service.project.shared.overlay_secrets
+            or release.once(_makes_some_itself)
+        ):
             continue
         facts = {"secret": name, "objects": _labels(reads)}
         on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
@@ -93,37 +90,6 @@ def _makes_some_itself(release: views.Release) -> bool:
 def _covers(rule: Mapping[str, Any], field: str, word: str) -> bool:
     words = rule.get(field)
     return isinstance(words, list) and (word in words or "*" in words)
-
-
-def of_overlays(release: views.Release) -> frozenset[str]:
-    """Names of the Secrets that files beside the overlays make; read only when something is missing."""
-    folders = {
-        settings.overlay.partition("/")[0]
-        for settings in release.policy.environments.values()
-        if settings.overlay
-    }
-    names: set[str] = set()
-    for folder in folders:
-        for path in release.service.project.tree.files(folder):
-            if path.endswith((".yaml", ".yml")):
-                names |= _secrets(release.service.text(path) or "")
-    return frozenset(names)
-
-
-def _secrets(text: str) -> set[str]:
-    """Names of the Secrets that the manifests of a file are or make."""
-    if "Secret" not in text:  # parsing takes a hundred times as long as this
-        return set()
-    try:
-        documents = list(libyaml.load_all(text.encode()))
-    except libyaml.Fault:
-        return set()  # the build of the overlay reports it
-    names = set()
-    for document in documents:
-        if isinstance(document, dict) and str(document.get("kind")).endswith("Secret"):
-            manifest = views.Object(document, "", 0, "")
-            names |= {manifest.get(*pointer) for pointer in _NAMES}
-    return {name for name in names if isinstance(name, str)}
 
 
 def _asked(release: views.Release, reads: Iterable[reading.Read]) -> Iterator[str]:

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from hanbae import errors, libyaml
+from hanbae import errors
 from hanbae.images import references
 from hanbae.releases import images, needs, objects, parts
-from hanbae.rules import rulebook, views
+from hanbae.rules import manifest_names, rulebook, views
 from hanbae.rules.argo import reading as skipping
 
 _CONFIG_MAPS: Final = (
@@ -18,8 +18,6 @@ _CONFIG_MAPS: Final = (
 _PULLING: Final = (
     "https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/"
 )
-# KUB015 says it of accounts.
-_KINDS: Final = frozenset({"ConfigMap", "PersistentVolumeClaim"})
 _OF_CLUSTERS: Final = frozenset(
     {"kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert", "linkerd-identity-trust-roots"}
 )  # fmt: skip
@@ -38,7 +36,11 @@ def not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     missing: dict[tuple[str, str], list[parts.Need]] = {}
     for need in model.needs if read else needs.needs(applied):
         named = (need.kind, need.name)
-        absent = need.kind in _KINDS and named not in makes and need.name not in _OF_CLUSTERS
+        absent = (
+            need.kind in manifest_names.KINDS
+            and named not in makes
+            and need.name not in _OF_CLUSTERS
+        )
         if absent and need.by.namespace == release.namespace:
             missing.setdefault(named, []).append(need)
     for (kind, name), all_needs in missing.items():
@@ -90,7 +92,7 @@ def _is_made_elsewhere(release: views.Release, kind: str, name: str) -> bool:
         if other != release.name
     ):
         return True
-    return name in project.once(_names_in_manifests).get(kind, frozenset())
+    return name in project.shared.manifest_names.get(kind, ())
 
 
 def _mentions(node: object, name: str) -> bool:
@@ -107,47 +109,6 @@ def _mentions(node: object, name: str) -> bool:
         elif document == name:
             return True
     return False
-
-
-def _names_in_manifests(project: views.Project) -> dict[str, frozenset[str]]:
-    """Names of the objects that plain manifests and kustomizations outside of charts make, by kind."""
-    names: dict[str, set[str]] = {kind: set() for kind in _KINDS}
-    charts = {path[: -len("Chart.yaml")] for path in project.tree.files() if _is_chart(path)}
-    for path in project.others:
-        in_chart = any(path.startswith(f"{chart}templates/") for chart in charts)
-        if not path.endswith((".yaml", ".yml")) or in_chart:
-            continue
-        text = project.text(path) or ""
-        if any(kind in text for kind in (*_KINDS, "configMapGenerator")):
-            for document in _documents(text):
-                _add(names, document)
-    return {kind: frozenset(own) for kind, own in names.items()}
-
-
-def _is_chart(path: str) -> bool:
-    return path == "Chart.yaml" or path.endswith("/Chart.yaml")
-
-
-def _documents(text: str) -> list[object]:
-    try:
-        return list(libyaml.load_all(text))
-    except libyaml.Fault:
-        return []  # INP009 or the build of the overlay reports it
-
-
-def _add(names: dict[str, set[str]], document: object) -> None:
-    if not isinstance(document, dict):
-        return
-    kind, metadata = str(document.get("kind")), document.get("metadata")
-    if kind in names and isinstance(metadata, dict):
-        names[kind].add(str(metadata.get("name")))
-    if kind == "List":
-        for item in document.get("items") or ():
-            _add(names, item)
-    generators = document.get("configMapGenerator")
-    for generator in generators if isinstance(generators, list) else ():
-        if isinstance(generator, dict):
-            names["ConfigMap"].add(str(generator.get("name")))
 
 
 @rulebook.of_release("SEC021", "error", source=_PULLING, essential=True)
