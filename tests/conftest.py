@@ -21,9 +21,10 @@ def pytest_configure(config: pytest.Config) -> None:
     ambient.clear(os.environ)
     ambient.heed_interrupts()
     # Nearly all that is made in a run stays until its end: modules, tests, their reports. By Python's own thresholds
-    # (700, 10, 10) a tenth of the processor's time goes into looking through it for cycles.
+    # (700, 10, 10) a tenth of the processor's time goes into looking through it for cycles. Garbage in cycles lives
+    # longer for it, so a resource that is not closed may be told in a later test than the one that has opened it.
     gc.set_threshold(50_000, 20, 100)
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if "PYTEST_XDIST_WORKER" in os.environ and config.get_verbosity() <= 0:
         config.pluginmanager.register(reporting)
     if compiling.program() is None:
         try:

@@ -28,8 +28,15 @@ def begin(root: Path, arguments: Sequence[str]) -> None:
         return
     workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     for path in share(modules(arguments), int(worker), workers):
-        with contextlib.suppress(Exception, pytest.skip.Exception):
-            importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+        with contextlib.suppress(Exception, pytest.skip.Exception, pytest.fail.Exception):
+            for conftest in (folder / "conftest.py" for folder in reversed(path.parents)):
+                if conftest.is_relative_to(root) and conftest.exists():
+                    importlib.import_module(_name(conftest, root))
+            importlib.import_module(_name(path, root))
+
+
+def _name(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts)
 
 
 def modules(arguments: Sequence[str]) -> list[Path]:

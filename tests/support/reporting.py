@@ -1,28 +1,33 @@
-"""What a worker of a spread run says of a test: one report of a test that has passed, not three and two marks.
+"""What a worker of a spread run reports: what did not pass, at once, and one report of a test that did.
 
-A report is packed by the worker, unpacked by the process that has started it, and shown to every plugin there. For ten
-thousand short tests that is a minute of a core. What has failed or was skipped is reported as ever.
+A report is packed by the worker, unpacked by the process that has started it, and shown to every plugin there. pytest
+makes three of each test and says when it begins and ends; for ten thousand short tests that is half a minute of a core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator
 
 import pytest
 from _pytest import runner
 
 
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """Run a test and report it."""
-    for report in worth_telling(runner.runtestprotocol(item, log=False, nextitem=nextitem)):
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Report what did not pass before anything else of its test runs, which may end the process."""
+    report = yield
+    if not report.passed:
         item.ihook.pytest_runtest_logreport(report=report)
+    return report
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run a test, and report its call if that has passed, with the seconds of all its phases."""
+    reports = runner.runtestprotocol(item, log=False, nextitem=nextitem)
+    for report in reports:
+        if report.when == "call" and report.passed:
+            report.duration = sum(phase.duration for phase in reports)
+            item.ihook.pytest_runtest_logreport(report=report)
     return True
-
-
-def worth_telling(reports: Sequence[pytest.TestReport]) -> Sequence[pytest.TestReport]:
-    """The reports of a test's phases; of one that has passed only the call's, with the seconds of all."""
-    if not all(report.passed for report in reports):
-        return reports
-    (call,) = (report for report in reports if report.when == "call")
-    call.duration = sum(report.duration for report in reports)
-    return [call]

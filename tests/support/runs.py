@@ -60,11 +60,15 @@ class Session:
         alone = any(option.startswith(_ONE_PROCESS) for option in self._options)
         # Twice as many as cores, because much of a test is waiting: for a child, a server, or its clock. Who is idle
         # takes from the others' ends, so modules mostly stay together and share their fixtures.
-        workers = [] if alone or cores == 1 else ["-n", str(2 * cores), "--dist", "worksteal"]
+        workers = 1 if alone or cores == 1 else 2 * cores
+        arguments = [*map(str, folders)]
+        variables: dict[str, str] = {}
+        if workers > 1:
+            arguments += ["-n", str(workers), "--dist", "worksteal"]
+            variables = {} if "TMPDIR" in os.environ else scratch.variables(workers)
         if folders and self.goes_on:
             with self.phase(", ".join(folder.name for folder in folders)):
-                arguments = [*map(str, folders), *workers]
-                self.codes.append(self.pytest(arguments, **scratch.variables()))
+                self.codes.append(self.pytest(arguments, **variables))
 
     def scenes(self) -> None:
         """Run the end-to-end tests: side by side, what looks at the machine last, and once more what has failed."""

@@ -13,12 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hanbae.sealing import encrypting
 
 
-@functools.cache
 def key(name: str = "newest") -> rsa.RSAPrivateKey:
     """A private key, smaller than those that controllers make; the same one whenever a process names it.
 
     Making one takes a twentieth of a second, and dozens of modules need one when they are imported.
     """
+    return _made(name)
+
+
+@functools.cache
+def _made(name: str) -> rsa.RSAPrivateKey:
+    del name  # only tells one key from another
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

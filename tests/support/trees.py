@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from hanbae.rules import casebook
 
@@ -53,11 +54,12 @@ class MemoryTree:
         # A rule asks for all files, and a repository of tests is asked by hundreds.
         if folder not in self._files:
             start = f"{folder.rstrip('/')}/" if folder else ""
-            self._files[folder] = {
+            digests = {
                 path: _digest(data)
                 for path, data in self.contents.items()
                 if path.startswith(start)
             }
+            self._files[folder] = MappingProxyType(digests)
         return self._files[folder]
 
     def read(self, path: str) -> bytes | None:

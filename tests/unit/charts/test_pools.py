@@ -111,9 +111,10 @@ async def test_what_has_no_end_costs_one_fault_and_the_pool_goes_on(template: st
 
 async def test_faults_of_some_do_not_touch_the_others() -> None:
     async def outcome(pool: pools.Pool, number: int) -> str:
-        template = '{{ repeat 2000000000 "x" | repeat 10 }}' if number % 5 == 0 else str(number)
+        endless = number % 5 == 0
+        template = "{{ range until 2000000000 }}{{ end }}" if endless else str(number)
         try:
-            return await value(pool, template)
+            return await value(pool, template, limit=2 if endless else 20)
         except errors.FileFault as fault:
             return fault.text.id
 
