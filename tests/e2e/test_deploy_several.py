@@ -310,6 +310,7 @@ def stopped_on_the_way_back(scene: scenes.Scene, *words: str) -> scenes.Ended:
         lock.close()
         ended = stopping.result(120)
         assert driver.wait(60) == 1, "".join(lines)
+    print("".join(lines), ended.out, ended.err)  # noqa: T201  shown where what follows fails
     return ended
 
 
@@ -350,10 +351,11 @@ def test_a_failed_service_hides_no_other(several: scenes.Scene) -> None:
     for service in several.shop.services:
         (row,) = [line for line in ended.out.splitlines() if line.startswith(f"{service} ")]
         assert ("failed" if service == "auth" else "succeeded") in row
+    auth = f"auth {several.environment}"
     *above, command = ended.err.splitlines()
-    assert command.startswith("auth several → "), "the cure is the last thing on the screen"
+    assert command.startswith(f"{auth} → "), "the cure is the last thing on the screen"
     counts = above.index("1 failed · 2 succeeded")
-    assert any(line.startswith("auth several ✘ ") for line in above[counts:])
-    verdicts = [line for line in ended.err.splitlines() if line.startswith("auth several ✘ ")]
+    assert any(line.startswith(f"{auth} ✘ ") for line in above[counts:])
+    verdicts = [line for line in ended.err.splitlines() if line.startswith(f"{auth} ✘ ")]
     assert verdicts[-1] in verdicts[:-1], "the verdict is repeated at the end"
     assert broken in verdicts[-1]
