@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -101,6 +101,26 @@ async def test_what_writes_is_left_to_its_end_and_found_again(
         left = await reading.get(cluster, kinds.JOB, "default", name)
         assert left is not None
         assert "deletionTimestamp" not in left["metadata"]
+    await writing.delete(cluster, kinds.JOB, "default", name)
+
+
+async def test_what_writes_is_left_to_its_end_by_who_loses_sight_of_it(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watch ends for good, and the cluster answers again before the Job would be deleted."""
+
+    async def lost(*_: Any, **__: Any) -> AsyncGenerator[watching.Seen]:
+        raise errors.Unreachable("cluster.unreachable")
+        yield
+
+    name = unique("probe")
+    with monkeypatch.context() as patched:
+        patched.setattr(watching, "watch", lost)
+        with pytest.raises(errors.Unreachable):
+            await probes.run_to_end(cluster, job(name), deadline=30, stays=True)
+    left = await reading.get(cluster, kinds.JOB, "default", name)
+    assert left is not None
+    assert "deletionTimestamp" not in left["metadata"]
     await writing.delete(cluster, kinds.JOB, "default", name)
 
 

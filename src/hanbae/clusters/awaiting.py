@@ -31,6 +31,10 @@ _CANNOT_START: Final = frozenset(
 )
 
 
+class CannotStart(errors.Failed):
+    """A pod that waits for something which nobody brings, so that its container has done nothing."""
+
+
 class Ended(Struct, frozen=True):
     """How a probe ended.
 
@@ -91,9 +95,7 @@ class Waiter:
                 elif self.trouble is not None:
                     reason, message = self.trouble
                     job = str(kinds.ref(self._job))
-                    raise errors.Failed(
-                        "probe.cannot-start", job=job, reason=reason, message=message
-                    )
+                    raise CannotStart("probe.cannot-start", job=job, reason=reason, message=message)
         return self._ended()
 
     @property

@@ -66,7 +66,8 @@ async def run_to_end(
         job: The Job, with the label `KEY` and one container; see :func:`hardened` for what is filled in.
         deadline: Seconds that it may run; becomes its ``activeDeadlineSeconds``.
         grace: Seconds for which something may keep its pod from starting.
-        stays: It writes, so whoever leaves lets it go on; who comes again with the same key finds it.
+        stays: It writes, so whoever leaves, or loses sight of it, lets it go on; who comes again with the same key
+            finds it.
 
     Raises:
         hanbae.errors.Failed: Its pod cannot start, or nothing was heard of its end in time.
@@ -83,22 +84,26 @@ async def run_to_end(
             await _withdraw(cluster, making)
         raise
     probe = awaiting.Waiter(cluster, created)
-    left = False
+    is_over = not stays
     try:
         async with asyncio.timeout(deadline + SLACK) as timer:
-            return await probe.end(grace)
-    except asyncio.CancelledError:
-        left = stays
+            ended = await probe.end(grace)
+            is_over = True
+            return ended
+    except awaiting.CannotStart:
+        is_over = True
         raise
     except TimeoutError:
         if not timer.expired():
             raise
+        is_over = True  # by the Job's own deadline
         why = ": ".join(part for part in probe.trouble or ("", "") if part) or "-"
         raise errors.Failed(
             "probe.deadline", job=str(kinds.ref(created)), seconds=str(round(deadline)), why=why
         ) from None
     finally:
-        if not left:
+        # What goes wrong here, such as a connection, ends nothing there: it would be killed in the middle of a write.
+        if is_over:
             await _remove(cluster, created)
 
 
