@@ -18,11 +18,11 @@ def key(name: str = "newest") -> rsa.RSAPrivateKey:
 
     Making one takes a twentieth of a second, and dozens of modules need one when they are imported.
     """
-    return _made(name)
+    return _of_name(name)
 
 
 @functools.cache
-def _made(name: str) -> rsa.RSAPrivateKey:
+def _of_name(name: str) -> rsa.RSAPrivateKey:
     del name  # only tells one key from another
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 

@@ -164,9 +164,9 @@ async def test_a_name_that_the_overlays_make_asks_nothing_of_other_services(
     text = chart.read_text()
     head, _, tail = text.partition("          {{- if or .Values.migration.enabled $sealed }}\n")
     chart.write_text(head + source + tail.partition("          {{- end }}\n")[2])
-    made = shop / "k8s/base/shared.yaml"
-    made.parent.mkdir(parents=True, exist_ok=True)
-    made.write_text(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: shared}}\n")
+    manifest = shop / "k8s/base/shared.yaml"
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    manifest.write_text(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: shared}}\n")
     before = await checked(shop, kept)
     rendered.clear()
     with (shop / "services/auth/helm/values-dev.yaml").open("a") as file:
@@ -174,7 +174,7 @@ async def test_a_name_that_the_overlays_make_asks_nothing_of_other_services(
     assert await checked(shop, kept) == before
     assert set(rendered) == {"services/auth/helm"}
     rendered.clear()
-    made.unlink()
+    manifest.unlink()
     assert await checked(shop, kept) != before
     assert "services/identity/helm" in rendered
 
