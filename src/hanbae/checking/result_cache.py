@@ -30,6 +30,10 @@ from hanbae.rules import application_sources, declaring, neighbours, rulebook, s
 _LINK: Final = "link:"
 _ABSENT: Final = "absent"
 _FACT: Final = "@"
+_PROPERTIES: Final = frozenset(
+    {"declared", "manifest_names", "others", "overlay_secrets", "own_kinds", "written_sources"}
+)
+"""Facts that are about no environment; a kept entry may ask for anything."""
 Question = tuple[str, str, str]
 """Name of the tree (empty for the one that is checked), the method, and its argument."""
 
@@ -366,17 +370,20 @@ class ResultCache:
         return self._trees[name].of(method, argument)
 
     def _fact(self, name: str) -> str | None:
+        try:
+            return keeping.key(repr(self._shared(name)))
+        except Exception:  # noqa: BLE001  the rule that asks for it fails by itself, and is told of
+            return None
+
+    def _shared(self, name: str) -> object:
+        """A fact by the name under which :class:`RecordingFacts` has recorded it."""
         facts = self._project.shared
         kind, _, subject = name.partition(":")
         environment, _, service = subject.partition("/")
-        answers: dict[str, Callable[[], object]] = {
-            "others": lambda: facts.others,
-            "own_kinds": lambda: facts.own_kinds,
-            "manifest_names": lambda: facts.manifest_names,
-            "overlay_secrets": lambda: facts.overlay_secrets,
-            "written_sources": lambda: facts.written_sources,
-            "declared": lambda: facts.declared,
-            "written": lambda: facts.written(service, environment),
-            "bounds": lambda: facts.bounds(environment),
-        }
-        return keeping.key(repr(answers[kind]())) if kind in answers else None
+        if kind == "written":
+            return facts.written(service, environment)
+        if kind == "bounds":
+            return facts.bounds(environment)
+        if kind in _PROPERTIES:
+            return getattr(facts, kind)
+        raise ValueError(name)

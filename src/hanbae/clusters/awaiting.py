@@ -32,7 +32,7 @@ _CANNOT_START: Final = frozenset(
 
 
 class CannotStart(errors.Failed):
-    """A pod that waits for something which nobody brings, so that its container has done nothing."""
+    """A pod waits for something which nobody brings, so that nothing of it runs."""
 
 
 class Ended(Struct, frozen=True):
@@ -58,11 +58,19 @@ class Ended(Struct, frozen=True):
 class Waiter:
     """What was seen of one Job.
 
+    Args:
+        cluster: The workload cluster.
+        job: The Job, as it was created.
+        cuts: Of a log that is longer than a probe's its end is kept; else it is an error.
+
     Attributes:
         trouble: Reason and message of what keeps its pod from starting, if anything does.
     """
 
-    def __init__(self, cluster: connections.Cluster, job: kinds.Object) -> None:
+    def __init__(
+        self, cluster: connections.Cluster, job: kinds.Object, *, cuts: bool = False
+    ) -> None:
+        self._cuts = cuts
         self.trouble: tuple[str, str] | None = None
         self._since = 0.0
         self._cluster = cluster
@@ -131,6 +139,8 @@ class Waiter:
             if pod != self._last:
                 return  # it was evicted in the middle of what it had to say, and another one says it all
             self._logs[container] += lines
+            if self._cuts:
+                del self._logs[container][:-MOST_LINES]
             if len(self._logs[container]) > MOST_LINES:
                 job = str(kinds.ref(self._job))
                 raise errors.Failed("probe.log-too-long", job=job, lines=str(MOST_LINES))

@@ -83,7 +83,7 @@ async def run_to_end(
         else:
             await _withdraw(cluster, making)
         raise
-    probe = awaiting.Waiter(cluster, created)
+    probe = awaiting.Waiter(cluster, created, cuts=stays)
     is_over = not stays
     try:
         async with asyncio.timeout(deadline + SLACK) as timer:

@@ -43,14 +43,15 @@ def by_kind(tree: trees.Tree, others: Iterable[str]) -> Mapping[str, tuple[str, 
 
 
 def _add(names: dict[str, set[str]], document: object) -> None:
+    """Take the names of a document of any shape, and of a list's objects; Kubernetes has no lists in lists."""
     if not isinstance(document, dict):
         return
-    kind, metadata = str(document.get("kind")), document.get("metadata")
-    if kind in names and isinstance(metadata, dict):
-        names[kind].add(str(metadata.get("name")))
-    if kind == "List":
-        for item in document.get("items") or ():
-            _add(names, item)
+    items = document.get("items") if document.get("kind") == "List" else None
+    for item in (document, *(items if isinstance(items, list) else ())):
+        if isinstance(item, dict):
+            kind, metadata = str(item.get("kind")), item.get("metadata")
+            if kind in names and isinstance(metadata, dict):
+                names[kind].add(str(metadata.get("name")))
     generators = document.get("configMapGenerator")
     for generator in generators if isinstance(generators, list) else ():
         if isinstance(generator, dict):
@@ -81,7 +82,7 @@ def _secret_names(document: object) -> set[str]:
     if not isinstance(document, dict) or not str(document.get("kind")).endswith("Secret"):
         return set()
     manifest = objects.Object(document, "", 0, "")
-    names = {manifest.get(*pointer) for pointer in _SECRET_NAMES}
+    names = (manifest.get(*pointer) for pointer in _SECRET_NAMES)
     return {name for name in names if isinstance(name, str)}
 
 

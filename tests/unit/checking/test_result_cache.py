@@ -19,7 +19,7 @@ from hanbae.checking import inspecting, projects, result_cache
 from hanbae.policy import loading, naming
 from hanbae.repository import keeping, trees
 from hanbae.results import findings
-from hanbae.rules import shared_facts
+from hanbae.rules import manifest_names, shared_facts
 
 SHOP = Path(__file__).parents[3] / "examples" / "shop"
 
@@ -298,6 +298,53 @@ def test_every_fact_of_what_is_shared_is_a_question(shop: Path, name: str) -> No
     recording = result_cache.Recording(project)
     assert getattr(recording.project.shared, name) == getattr(project.shared, name)
     assert list(recording.questions) == [("", "@", name)]
+
+
+ODD = {
+    "a list of a number": "kind: List\nitems: 5 # ConfigMap\n",
+    "a list in itself": "&a {kind: List, items: [*a, {kind: ConfigMap, metadata: {name: own}}]}\n",
+    "a name that is a list": "kind: Secret\nmetadata: {name: [ConfigMap]}\n",
+    "metadata that is a word": "kind: ConfigMap\nmetadata: Secret\n",
+    "a generator that is a word": "configMapGenerator: Secret\n",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_names_of_manifests_of_any_shape_are_read(shop: Path, name: str) -> None:
+    before = projects.project(shop).shared
+    (shop / "k8s/odd.yaml").write_text(ODD[name])
+    after = projects.project(shop).shared
+    own = set(after.manifest_names["ConfigMap"]) - set(before.manifest_names["ConfigMap"])
+    assert own <= {"own"}
+    assert after.overlay_secrets == before.overlay_secrets
+
+
+def test_a_fact_that_cannot_be_worked_out_is_left_to_the_rule_that_asks(
+    shop: Path, kept: keeping.Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = result_cache.Recording(projects.project(shop))
+    assert recording.project.shared.manifest_names
+    recall = _recall(kept, shop)
+    recall.keep("auth", recording, inspecting.Inspection(()))
+    assert _recall(kept, shop).of("auth") is not None
+
+    def broken(*_: object) -> object:
+        raise TypeError
+
+    monkeypatch.setattr(manifest_names, "by_kind", broken)
+    assert _recall(kept, shop).of("auth") is None
+
+
+def test_every_fact_that_is_recorded_has_a_state(shop: Path, kept: keeping.Kept) -> None:
+    recording = result_cache.Recording(projects.project(shop))
+    facts = recording.project.shared
+    for name in vars(shared_facts.SharedFacts):
+        if isinstance(vars(result_cache.RecordingFacts).get(name), property):
+            getattr(facts, name)
+    facts.bounds("dev")
+    facts.written("auth", "dev")
+    assert len(recording.questions) >= 8
+    assert _recall(kept, shop)._answers(list(recording.questions)) is not None
 
 
 def test_a_fact_of_an_environment_is_asked_for_that_one_alone(shop: Path) -> None:

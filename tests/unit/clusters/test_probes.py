@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from hanbae.clusters import probes
+from hanbae import errors
+from hanbae.clusters import awaiting, probes
 from hanbae.policy import labels
 
 
@@ -55,3 +56,22 @@ def test_probe_without_a_key_is_a_mistake() -> None:
     unhardened["metadata"]["labels"] = {}
     with pytest.raises(ValueError, match=labels.KEY):
         probes.hardened(unhardened, deadline=5)
+
+
+@pytest.mark.parametrize("cuts", [True, False])
+def test_the_end_of_a_long_log_is_kept_of_what_must_not_be_ended(*, cuts: bool) -> None:
+    container = {"name": "app", "image": "example.com/app"}
+    job = {
+        "kind": "Job",
+        "metadata": {"namespace": "default", "name": "a", "uid": "1"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    waiter = awaiting.Waiter(cast("Any", None), job, cuts=cuts)
+    waiter._last = "pod"
+    lines = [str(number) for number in range(awaiting.MOST_LINES + 1)]
+    if cuts:
+        waiter._take("log", ("pod", "app", lines))
+        assert waiter._logs["app"] == lines[1:]
+        return
+    with pytest.raises(errors.Failed, match="log-too-long"):
+        waiter._take("log", ("pod", "app", lines))
