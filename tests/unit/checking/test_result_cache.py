@@ -131,6 +131,17 @@ async def test_a_changed_service_is_looked_at_again_and_no_other(
     assert not rendered or set(rendered) == {"services/auth/helm"}
 
 
+async def expect_auth_alone(
+    shop: Path, kept: keeping.Kept, rendered: list[str], before: tuple[findings.Finding, ...]
+) -> None:
+    """A change of auth has no other service looked at again."""
+    rendered.clear()
+    with (shop / "services/auth/helm/values-dev.yaml").open("a") as file:
+        file.write("\n# changed\n")
+    assert await checked(shop, kept) == before
+    assert set(rendered) == {"services/auth/helm"}
+
+
 async def test_a_finding_in_a_rendered_object_asks_nothing_of_other_services(
     shop: Path, kept: keeping.Kept, rendered: list[str]
 ) -> None:
@@ -139,11 +150,7 @@ async def test_a_finding_in_a_rendered_object_asks_nothing_of_other_services(
     before = await checked(shop, kept)
     traced = [finding for finding in before if finding.place.file.endswith("/deployment.yaml")]
     assert {finding.service for finding in traced} == {"identity"}
-    rendered.clear()
-    with (shop / "services/auth/helm/values-dev.yaml").open("a") as file:
-        file.write("\n# changed\n")
-    assert await checked(shop, kept) == before
-    assert set(rendered) == {"services/auth/helm"}
+    await expect_auth_alone(shop, kept, rendered, before)
 
 
 READS = {
@@ -168,11 +175,7 @@ async def test_a_name_that_the_overlays_make_asks_nothing_of_other_services(
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: shared}}\n")
     before = await checked(shop, kept)
-    rendered.clear()
-    with (shop / "services/auth/helm/values-dev.yaml").open("a") as file:
-        file.write("\n# changed\n")
-    assert await checked(shop, kept) == before
-    assert set(rendered) == {"services/auth/helm"}
+    await expect_auth_alone(shop, kept, rendered, before)
     rendered.clear()
     manifest.unlink()
     assert await checked(shop, kept) != before
