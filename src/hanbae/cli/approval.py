@@ -84,8 +84,10 @@ async def _line() -> str:
 
     def read() -> None:
         if not ready.done():
+            # A terminal in its usual mode becomes readable with a whole line, so this does not block.
             ready.set_result(sys.stdin.readline())
 
+    # epoll refuses ordinary files; `deploy_run.Run._is_asked` lets only a terminal come here.
     loop.add_reader(sys.stdin, read)
     try:
         answer: str = await ready

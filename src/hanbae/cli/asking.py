@@ -42,6 +42,7 @@ def first(looked: adopt.Looked) -> proposal.Stated:
     if "environments" in chosen.guesses:
         default = ", ".join(item.name for item in chosen.environments)
         environments = _list(_asked("adopt.ask-environments", {}, default, _are_environments))
+    # Where there are Applications, what they deploy already says which charts are services.
     others = () if looked.survey.applications else (*chosen.exclude, *chosen.left_out)
     services: tuple[str, ...] = ()
     if others:
@@ -74,6 +75,8 @@ def rest(chosen: proposal.Proposal, repository: str | None, *, one_cluster: bool
         controls = ["" for _ in controls]
     for field in _NAMES:
         if field in chosen.guesses:
+            # Environments that share an Argo CD would share the Application object as well if its
+            # name did not hold the environment.
             apart = field != "application" or len(set(controls)) == len(controls)
             names[field] = _template(field, getattr(chosen, field), apart=apart)
     values: tuple[str, ...] = ()

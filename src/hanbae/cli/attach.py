@@ -125,6 +125,7 @@ class _Follower:
         from hanbae.deploying import attaching
 
         if not stops:
+            # `hanbae stop` has settled before which deployment it is, and has asked about that one.
             deployment = await _of_service(self._space, deployment, environment)
         stream = attaching.attached(self._space, deployment, environment=environment, stops=stops)
         with self._viewer as viewer:
@@ -156,6 +157,7 @@ async def _of_service(space: workspaces.Workspace, name: str, environment: str |
     for newest in space.store.deployments(service=name, environment=environment, limit=1):
         if newest.outcome == "running":
             return newest.id
+    # A deployment that another machine has begun is not in this history; the Lease has its id.
     async with space.clusters(environment) as clusters:
         lease = await claiming.seen(space.policy, clusters.workload, name, environment)
     if lease is None or not claiming.is_open(lease):

@@ -32,6 +32,7 @@ class Output(click.ParamType[Destination]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Destination:
         """The format, and the path; empty for standard output."""
+        # click's contract: a type must also accept values that are converted already.
         if isinstance(value, tuple):
             return value
         kind, equals, path = str(value).partition("=")
@@ -264,6 +265,7 @@ def _write_baseline(session: options.Session, result: check.Result) -> int:
     from hanbae.checking import acceptance, baselines
     from hanbae.policy import loading
 
+    # Of the check's own codes only the first can be accepted: a baseline has no effect on the others.
     accepted = [finding for finding in result.findings if finding.code not in acceptance.OWN[1:]]
     path = loading.find(session.directory).parent / baselines.NAME
     outputs.save(path, baselines.text(baselines.of(accepted)).decode())

@@ -37,6 +37,7 @@ def between(
     Raises:
         hanbae.errors.WrongUse: The last day is before the first.
     """
+    # Adding the day before the zone keeps midnight: where clocks change, a day has 23 or 25 hours.
     until = now if last is None else (last + timedelta(days=1)).astimezone()
     since = until - _USUAL if first is None else first.astimezone()
     if since >= until:
@@ -119,6 +120,7 @@ def command(
             until=until,
             rollback_hours=rollback_within,
         )
+        # A service that has left the repository is still known by its records.
         if service is not None and not (measured.deliveries or measured.unreadable):
             services.check(space.loaded, service)
     if output == "json":

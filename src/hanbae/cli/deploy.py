@@ -163,6 +163,8 @@ def command(
             with interrupts.terminable() as terminated:
                 return asyncio.run(run.through())
         except KeyboardInterrupt:
+            # Before `detached`, which then names only what goes on all the same. It needs a new
+            # event loop: the interruption has closed the one of the run.
             if stops:
                 asyncio.run(run.stopped())
             run.detached()

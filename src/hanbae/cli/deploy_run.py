@@ -148,6 +148,7 @@ class Run:
                         if isinstance(event.fact, events.Opened):
                             last[event.fact.plan.service] = event.deployment
                 except errors.Error as error:
+                    # With a single service, its error and exit code are those of the command.
                     if len(last) == 1:
                         raise
                     broken = error  # the others have ended all the same
@@ -268,10 +269,13 @@ class Run:
             return  # nothing was begun
         with self._viewer:
             for deployment in self._prepared.plans if self._prepared is not None else ():
+                # Refused: it has ended meanwhile. WrongUse: it had not even been opened.
                 with contextlib.suppress(errors.Refused, errors.WrongUse):
                     stream = attaching.attached(self._space, deployment, stops=True)
                     async with contextlib.aclosing(stream):
                         async for event in stream:
+                            # The stream starts at the first event; what was shown before the
+                            # interruption is left out.
                             if event.seq > self._latest.get(deployment, 0):
                                 self._viewer.event(event)
         self._viewer.conclude()

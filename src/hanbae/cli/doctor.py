@@ -130,6 +130,8 @@ def _unseen(listed: diagnoses.Diagnoses) -> Iterator[wording.Text]:
 
 def _list(listed: diagnoses.Diagnoses, typed: _Command, *, colour: bool) -> None:
     place = ("", "")
+    # sorted() is stable: within an environment the gravest stay first, and what belongs to no
+    # service, such as a node, comes last.
     for entry in sorted(
         listed.diagnoses, key=lambda entry: (entry.environment, entry.service == "")
     ):

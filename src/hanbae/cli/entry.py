@@ -14,6 +14,7 @@ _INTERRUPTED: Final = 130
 
 def main() -> None:
     """Run the command line of this process."""
+    # Python has None for an output that the shell has closed (`>&-`); the front door replaces it.
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from hanbae import _version
 

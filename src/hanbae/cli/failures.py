@@ -74,6 +74,7 @@ def bug(error: Exception, arguments: Sequence[str]) -> None:
 
 def is_json_expected(arguments: Sequence[str]) -> bool:
     """Whether standard output is to hold JSON, as far as the command line and the environment say."""
+    # Read by hand, because it is asked also where click could not parse the command line.
     words: list[str] = []
     for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         if argument == "--":
@@ -84,6 +85,9 @@ def is_json_expected(arguments: Sequence[str]) -> bool:
             return True
         if not argument.startswith("-"):
             words.append(argument)
+    # The names that click gives them (auto_envvar_prefix), such as HANBAE_CHECK_OUTPUT and
+    # HANBAE_HISTORY_LIST_OUTPUT. Whether the second word belongs to the command is not known here,
+    # so both are tried.
     variables = (
         "_".join(("HANBAE", *words[:length], "OUTPUT")).upper().replace("-", "_")
         for length in (1, 2)

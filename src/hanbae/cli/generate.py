@@ -286,6 +286,7 @@ def compose(session: options.Session, check: bool, output: str) -> int:
     if not check:
         parity_lines.gaps(session.narration, local.composition.gaps)
         return code
+    # Stale without a difference means that the file is missing: there is nothing to compare.
     if not any(change.outcome == "stale" and not change.diff for change in changes):
         parity = generate_compose.compare(local)
         parity_lines.tell(session.narration, parity)

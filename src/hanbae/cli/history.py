@@ -97,6 +97,7 @@ def listing(
         find = partial(space.store.listing, service=service, environment=environment)
         listed = find(limit=limit, refused=everything)
         rows = listed.deployments
+        # Including refused attempts: if the newest one was refused and is not listed, a note below says so.
         newest = find(limit=1).deployments
         if service is not None and not (newest or listed.unreadable):
             _require_service(space, service)

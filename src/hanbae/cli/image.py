@@ -85,6 +85,7 @@ def set_(
             )
         )
     except errors.Unreachable as error:
+        # The error of a registry without TLS names its own cure, --insecure-registry.
         if error.text.id != transporting.SPEAKS_PLAINLY:
             error.hint = wording.Text("image.resolve-hint")
         raise

@@ -232,6 +232,7 @@ def _sealed(
     from hanbae.cli import secret_inputs
 
     where = session.directory, service, environment
+    # Sealed values are larger than plaintexts: each has an encrypted key in front, and is base64.
     content = secret_inputs.read(file, most=4 * secret_inputs.LARGEST)
     foreign = import_secrets.chosen(import_secrets.parse(content, str(file)), keys)
     if foreign.left_out:

@@ -18,10 +18,12 @@ def terminable() -> Iterator[list[int]]:
 
     def note(number: int, _: object) -> None:
         signals.append(number)
+        # Whatever answers Ctrl-C now is to answer this: asyncio.run's handler cancels the main
+        # task, which then cleans up; Python's own raises KeyboardInterrupt.
         if callable(signal.getsignal(signal.SIGINT)):
-            signal.raise_signal(signal.SIGINT)  # an event loop has its own way to handle it
+            signal.raise_signal(signal.SIGINT)
         else:
-            # Shells and nohup have what runs in the background ignore Ctrl-C; this is no Ctrl-C.
+            # A shell without job control starts `command &` with SIGINT ignored, so raising it has no effect.
             raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, note)

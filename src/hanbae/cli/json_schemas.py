@@ -40,6 +40,7 @@ from hanbae.results import (
 )
 from hanbae.sandbox import statuses
 
+# A name of its own: within the classes below, `deployments` is also the name of a field.
 _Unreadable = deployments.Unreadable
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -298,6 +299,7 @@ def schema(output: str) -> dict[str, Any]:
     """
     kind = LINES.get(output) or OUTPUTS[output]
     (reference,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    # No type has this field: `outputs.emit_json` adds it to every document, and lines go without it.
     if output not in LINES:
         root = components[reference["$ref"].rpartition("/")[2]]
         version = {"const": outputs.FORMAT, "description": "Version of this form."}

@@ -228,6 +228,7 @@ def _state(row: compositions.Running) -> str:
 
 
 def _is_well(row: compositions.Running) -> bool:
+    # A migration's container runs once; that it has ended is right if it ended with 0.
     if row.state == "exited":
         return row.exit_code == 0
     return row.state == "running" and row.health in {"", "healthy"}

@@ -59,6 +59,7 @@ class Front(options.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import the one command that is asked for."""
+        # The name is what somebody typed, and not every module of hanbae.cli is a command.
         if name not in command_names.COMMANDS:
             return None
         module = importlib.import_module(f"hanbae.cli.{name}")
@@ -131,6 +132,7 @@ Examples:
 def front(context: click.Context, lang: str | None, directory: Path, color: str) -> None:
     """Settle the language, the folder and the colours, then go on to the command."""
     directory = _resolved(directory)
+    # Once more: only now, with `-C`, is it known which policy's language counts.
     catalogue.speak(catalogue.preferred(lang, directory))
     chosen = {"auto": None, "always": True, "never": False}[color]
     context.color = chosen
@@ -138,6 +140,7 @@ def front(context: click.Context, lang: str | None, directory: Path, color: str)
     _say_warnings(context, speaker)
     context.obj = options.Session(directory, speaker)
     if context.invoked_subcommand is None:
+        # By itself, click shows the help only where there is no argument at all, not for `--lang ko` alone.
         raise click.exceptions.NoArgsIsHelpError(context)
 
 
@@ -164,6 +167,7 @@ def run(arguments: list[str] | None = None) -> int:
         arguments: The words after ``hanbae``; None for the process's own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    # For the errors of a command line in which click does not get as far as `--lang`.
     catalogue.speak(catalogue.preferred(os.environ.get("HANBAE_LANG"), Path()))
     try:
         return _run(arguments)
@@ -185,6 +189,7 @@ def _run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         failures.interrupted(arguments)
         return interrupts.INTERRUPTED
+    # A reader that has gone is not a bug; `run` answers it.
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  an expected failure, or the last resort: a bug of ours
@@ -229,6 +234,8 @@ def _complete_streams() -> None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
+            # The default, `strict`, refuses lone surrogates, which stand for the bytes of a file
+            # name that is not UTF-8, and letters that the locale's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
 
 

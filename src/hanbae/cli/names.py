@@ -33,4 +33,5 @@ def environments(context: click.Context, _: click.Parameter, incomplete: str) ->
 
 
 def _folder(context: click.Context) -> Path:
+    # For completion, click parses the options (`-C`) but runs no command, so there is no Session yet.
     return Path(context.find_root().params.get("directory") or Path()).resolve()

@@ -38,6 +38,7 @@ def telling(
     try:
         yield space if receivers.is_empty else replace(space, tells=_Teller(space, receivers).tell)
     finally:
+        # This waits up to `senders.PATIENCE` for the last messages, also after an error or an interruption.
         for text in receivers.close():
             session.narration.warn(text)
 
@@ -66,6 +67,8 @@ class _Teller:
         for past in self._space.store.events(event.deployment) if event.seq > 1 else ():
             if past.seq < event.seq:
                 course.take(past)
+            # Also from events after this one: the note is written when the chat has answered, and
+            # others may have been recorded by then.
             self._take_message(past)
         return course
 

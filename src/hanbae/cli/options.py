@@ -44,6 +44,8 @@ class Command(click.Command):
     def format_help(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help in the language that is spoken."""
         options = [p for p in self.get_params(context) if isinstance(p, click.Option)]
+        # click reads these attributes while it lays out the page. They become msgids again
+        # afterwards, because the next page may be in another language.
         msgids = self.help, [option.help for option in options]
         try:
             self.help = catalogue.words(self.help or "")

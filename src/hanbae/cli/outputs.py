@@ -16,6 +16,8 @@ from hanbae import files
 from hanbae.cli.text import wrapping
 from hanbae.policy import boundaries
 
+# What GitHub, Azure Pipelines and TeamCity obey anywhere in a line. GitHub's `::error::` counts
+# only at the beginning of a line, where JSON never has text: a quote stands before it.
 _COMMAND: Final = re.compile(rb"##(?=\[|vso|teamcity)")
 FORMAT: Final = 1
 """Version of the form that the JSON documents have; see :mod:`hanbae.cli.json_schemas`."""
@@ -78,6 +80,7 @@ class Array:
         start = b"" if self._first else b",\n"
         self._first = False
         with _writable():
+            # Every newline here is layout: inside a string JSON escapes it.
             lines = _unheard(lines).replace(b"\n", b"\n    ")
             sys.stdout.buffer.write(start + b"    " + lines)
 

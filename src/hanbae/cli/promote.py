@@ -99,6 +99,7 @@ def _promoted(
     from hanbae.cli.text import promotion_markdown
     from hanbae.results import promotions
 
+    # Without changes `carry_out` pushes nothing, --dry-run or not.
     if planned and promotion.changes:
         return promotions.Promoted(promotion, "planned")
     spoken = promotion_markdown.words(promotion)

@@ -162,6 +162,7 @@ def _server(
     password = None
     if from_stdin:
         password = masking.Masked(sys.stdin.buffer.readline().rstrip(b"\r\n"))
+    # The database to copy is in the request (`copy`); the connection to the server is for several.
     others = {key: value for key, value in settings.items() if key != "dbname"}
     yield servers.Server(others, password), rehearsal_server.goose(progress)
 

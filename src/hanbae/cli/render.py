@@ -84,6 +84,7 @@ async def _print(
     from hanbae.actions import render
 
     failures: list[render.Failure] = []
+    # YAML is what `helm template` prints; JSON has every object that Argo CD gets, a chart's CRDs too.
     request = msgspec.structs.replace(request, printed=output != "json")
     alone = len(request.services) == 1 and request.environment is not None
     rendered = 0
@@ -164,6 +165,7 @@ def _warn(session: options.Session, release: render.Release) -> None:
 def _report(session: options.Session, failures: list[render.Failure]) -> int:
     """Say what did not render, and where; a fault in the user's files."""
     for failure in failures:
+        # The environment is empty where a service renders in none of them.
         where = f" ({failure.service} {failure.environment})".replace(" )", ")")
         session.narration.fail_worded(catalogue.fault(failure.fault) + where)
     return 2 if failures else 0

@@ -83,11 +83,15 @@ class Run:
         self._refuse_losses(going_back)
         self._ask(going_back)
         why = self._wishes.why or self._sentence("rollback.hold-why", going_back)
+        # Held before anything goes back, so that nobody deploys the present commit again meanwhile.
         held = await rollback.keep_away(self._space, going_back, why)
         going_back = msgspec.structs.replace(going_back, held=True)
         code, ended = await self._driven_through(planned)
         if ended is not None:
             going_back = msgspec.structs.replace(going_back, deployment=ended)
+            # Refused means that nothing was changed, so our own hold is lifted, but not one that
+            # was there before. After any other outcome databases may have gone back, and the hold
+            # keeps the newer code away.
             if ended.outcome == "refused" and held:
                 await rollback.let_go(self._space, going_back)
                 going_back = msgspec.structs.replace(going_back, held=False)
@@ -147,6 +151,7 @@ class Run:
         for depth, text in plan_lines(going_back):
             room = "  " * depth
             sentence = catalogue.sentence(text)
+            # With --dry-run the plan is the result and goes to stdout; otherwise it belongs to the question.
             if self._output == "text" and self._wishes.dry:
                 outputs.emit_text(sentence, head=room, indent=f"{room}  ")
                 continue
@@ -190,6 +195,7 @@ class Run:
         prepared = planned.prepared
         if not prepared.plans:
             return 0, None
+        # Without another question: `_ask` has asked for the rollback as a whole.
         wishes = deploy_run.Wishes(
             (self._wishes.service,),
             self._wishes.environment,

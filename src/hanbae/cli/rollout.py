@@ -234,6 +234,7 @@ async def _follow(
                     latest[state.kind, state.namespace, state.name] = state
                     _tell(session, state)
         except errors.Failed:
+            # Before the error, which the front door prints afterwards.
             await _explain(session, pods)
             raise
         return workloads.Rolled(service, environment, tuple(latest.values()), undone)

@@ -179,6 +179,7 @@ def seal(
         settings["unverified_cluster"] = unverified_cluster
         results = _sealed(session, service, by_environment, settings)
     except errors.WrongUse as error:
+        # The error knows the key only; here it gets the line of the file that the value came from.
         error.place = error.place or places.get(error.text.facts.get("key", ""))
         raise
     except errors.Unreachable:
@@ -221,6 +222,7 @@ def named(certificates: Sequence[str], environments: Sequence[str]) -> dict[str,
     files = {}
     for text in certificates:
         environment, separator, file = text.partition("=")
+        # A path may contain `=` itself; only an environment that was named with --env counts as one.
         if not separator or environment not in environments:
             environment, file = environments[0], text
             if len(environments) > 1:

@@ -71,6 +71,7 @@ def gather(
         if others:
             return {}
         raise errors.WrongUse("seal.nothing")
+    # A hidden prompt asks at /dev/tty even where stdin is a pipe, and what is piped in would be ignored.
     if not sys.stdin.isatty():
         raise errors.WrongUse("seal.no-terminal", keys=" ".join(keys))
     return {key: _asked(key) for key in keys}
@@ -98,6 +99,7 @@ def lengths(assignments: Sequence[str]) -> dict[str, int]:
     """
     lengths = {}
     for key, text in _assigned(assignments).items():
+        # Only the first digits are converted: int() raises ValueError for more than 4300 of them.
         if not text.isascii() or not text.isdigit() or not _FEWEST <= int(text[:6]) <= _MOST:
             raise errors.WrongUse("seal.not-a-length", key=key, least=str(_FEWEST), most=str(_MOST))
         lengths[key] = int(text)
@@ -163,9 +165,11 @@ def read(path: Path, *, most: int = LARGEST) -> bytes:
     """
     place = subjects.Place(str(path))
     try:
+        # O_NONBLOCK: otherwise opening a named pipe waits until somebody opens it for writing.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
             head = _awaited(file.fileno(), place) if is_pipe else b""
+            # By now there is a writer, which may take as long as it needs.
             os.set_blocking(file.fileno(), True)
             return _bounded(head + file.read(most + 1), most, place)
     except OSError as error:
@@ -181,6 +185,8 @@ def _awaited(handle: int, place: subjects.Place) -> bytes:
     """
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)
+    # poll() says nothing of a pipe that has had no writer yet, as of one whose writer is silent.
+    # read() tells them apart: end of file without a writer, EAGAIN with one.
     while not waiting.poll(SECONDS_FOR_WRITER * 1000):
         try:
             head = os.read(handle, 1)

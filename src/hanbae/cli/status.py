@@ -89,6 +89,7 @@ def command(
     with workspaces.opened(session.directory, context=kube_context) as space:
         try:
             if watches:
+                # It only ends by an interruption; the lines below are for a single look.
                 asyncio.run(_watch(session, space, services, chosen, output))
             listed = asyncio.run(status.status(space, services, chosen))
         except KeyboardInterrupt:
@@ -132,6 +133,7 @@ async def _watch(
                         outputs.emit_jsonl(standing)
                     else:
                         outputs.emit(standing_table.line(standing, listed, now))
+                # Only what is new since the last look; it would be repeated every few seconds.
                 unreadable.tell(
                     session,
                     [entry for entry in listed.unreadable if entry not in before.unreadable],

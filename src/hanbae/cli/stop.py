@@ -63,6 +63,7 @@ def command(
                 )
             except KeyboardInterrupt:
                 return interrupts.INTERRUPTED
+    # No deployment of hanbae's: `_service` has ended the operation already.
     if is_service and not deployment:
         return 0
     followed = attach.follow(session, deployment, environment, output, kube_context, stops=True)

@@ -18,6 +18,7 @@ def text(error: click.ClickException) -> wording.Text:
         case click.NoSuchOption(option_name=name):
             facts = {"option": name, "known": ", ".join(_options(context))}
             return wording.Text("usage.no-option", facts)
+    # click's own sentence would name the option, which nobody has typed here.
     variable = _variable(error, context)
     if variable:
         return wording.Text("usage.variable", {"variable": variable, "message": error.message})

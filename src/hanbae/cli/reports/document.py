@@ -30,7 +30,9 @@ def render(report: reports.Report) -> str:
         },
         "folder": result.folder,
         "findings": [
-            _finding(finding, mark) for finding, mark in zip(result.findings, marks, strict=False)
+            # Not strict: `marks` goes on with those of the accepted findings.
+            _finding(finding, mark)
+            for finding, mark in zip(result.findings, marks, strict=False)
         ],
         "accepted": [
             msgspec.to_builtins(acceptance) | {"finding": _finding(acceptance.finding, mark)}

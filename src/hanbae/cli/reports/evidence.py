@@ -17,6 +17,7 @@ from hanbae.cli.text import catalogue, escaping
 from hanbae.results import evidence
 
 _T = TypeVar("_T")
+# Characters with which spreadsheets begin a formula (OWASP, "CSV Injection").
 _BEGINS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -44,6 +44,7 @@ def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) ->
     for label, words in _details(report, finding, why=why):
         start = f"{INDENT}{catalogue.words(label)}: "
         begin, *rest = wrapped(words, report.width, start, INDENT + "  ")
+        # If not even one word fits beside the label, its line has lost the trailing blank of `start`.
         if report.color and begin.startswith(start):
             begin = styled(start, report, dim=True) + begin[len(start) :]
         yield begin
@@ -78,6 +79,7 @@ def first_sentence(text: str) -> str:
 def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
     """Text after a head, in lines of so many columns, none of which a build server takes for a command."""
     lines = wrapping.wrap(text, width, head=head, indent=indent, cut=True)
+    # After wrapping, because any word can begin a line now.
     return [escaping.terminal(line) for line in lines]
 
 

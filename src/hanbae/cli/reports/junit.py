@@ -18,6 +18,7 @@ def render(report: reports.Report) -> str:
     """The document. A service without findings has one case, which passes."""
     root = ET.Element("testsuites", name="hanbae check")
     cases = failures = 0
+    # The empty name is for findings that belong to no service, such as those about the policy.
     for name in ("", *report.result.services, *_other(report)):
         suite = _suite(report, name)
         root.append(suite)

@@ -62,6 +62,7 @@ def markdown(plans: Sequence[migration_plans.Plan]) -> str:
         parts.append(f"#### {escaping.markdown(migration_sentences.title(plan))}")
         for database in plan.databases:
             sentences = migration_sentences.standing(database)
+            # Two blanks at the end of a line are a hard line break in Markdown.
             parts.append("\n".join(f"**{escaping.markdown(words)}**  " for words in sentences))
             rows = [row for pending in database.pending or () for row in _rows(pending)]
             parts += ["\n".join(rows)] if rows else []
@@ -164,6 +165,7 @@ def _suite(
     case = ET.SubElement(suite, "testcase", name=standing[0], classname=name)
     if database.is_faulty:
         failures += 1
+        # Everything that makes a database faulty has a sentence after the first, so there are two.
         failure = ET.SubElement(case, "failure", type="standing", message=standing[1])
         failure.text = "\n".join(standing)
     elif database.pending is None:

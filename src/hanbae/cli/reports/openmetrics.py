@@ -62,6 +62,7 @@ def _lines(measured: measures.Measures) -> Iterator[str]:
 
 def _described(name: str, kind: str, meaning: str) -> Iterator[str]:
     yield f"# TYPE {_PREFIX}_{name} {kind}"
+    # OpenMetrics demands that the name of a metric ends with its unit.
     if name.endswith("_seconds"):
         yield f"# UNIT {_PREFIX}_{name} seconds"
     yield f"# HELP {_PREFIX}_{name} {meaning}"

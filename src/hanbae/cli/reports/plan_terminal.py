@@ -125,6 +125,7 @@ def _field(field: plans.Field, width: int) -> Iterator[str]:
         marked.append(("+", new, "green"))
     yield f"    {path} |{click.style(by, dim=True)}"
     for mark, value, color in marked:
+        # Indentation, mark and blank take eight columns.
         yield f"      {click.style(mark, fg=color)} {wrapping.clip(value, max(width - 8, _SHORT))}"
 
 

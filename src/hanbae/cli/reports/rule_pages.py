@@ -125,6 +125,7 @@ def _section(rule: rulebook.Rule) -> Iterator[str]:
     for heading, shown in examples(rule):
         yield f"{heading}:"
         yield ""
+        # Four backticks, because an example may contain a fence of three.
         yield "````diff"
         yield from (line.rstrip() for line in shown)
         yield "````"

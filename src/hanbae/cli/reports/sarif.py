@@ -39,6 +39,7 @@ def render(report: reports.Report) -> str:
         _result(finding, accepted, mark, index[finding.code], result.folder)
         for (finding, accepted), mark in zip(shown, marks, strict=True)
     ]
+    # Columns are counted in characters of Python strings, which are code points.
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     log = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

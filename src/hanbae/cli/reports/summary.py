@@ -43,6 +43,7 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         if self._stream is not None and self._shown:
+            # To the beginning of the line, then erase to its end.
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 

@@ -29,6 +29,8 @@ _FOLDER: Final = Path(__file__).parents[2] / "locale"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::([^{}|]*\|[^{}]*))?\}")
 """``{files}``, or ``{files:file|files}`` for the form that goes with that number."""
 _POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
+# An escape sequence goes as a whole (CSI, OSC, ESC and one character); without its ESC alone, the
+# rest of it, such as `[2J`, would be shown. Adjacent classes share no character: it is linear.
 _CONTROL: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
@@ -36,7 +38,8 @@ _CONTROL: Final = re.compile(
 
 # What some programs take for the end of a line, tabs left out.
 _BREAK: Final = re.compile("\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
-# "::error::" and its kin, which GitHub's runner obeys at the beginning of a line, indented or not.
+# "::error::" and its kin, which GitHub's runner obeys at the beginning of a line, indented or not. They are
+# looked for at the beginning of every word, because a sentence may be wrapped there.
 _COMMAND: Final = re.compile(r"(?<!\S)::(?=[A-Za-z][A-Za-z-]{0,40}(?:::|\s))")
 # "##[error]", "##vso[…]" and "##teamcity[…]", which GitHub's, Azure's and TeamCity's obey wherever they stand.
 _COMMAND_ANYWHERE: Final = re.compile(r"##(?=\[|vso|teamcity)")
@@ -87,7 +90,8 @@ def _translated(msgid: str) -> str:
     language = os.environ.get("LANGUAGE", "")
     if language in LANGUAGES and gettext.textdomain() == _DOMAIN:
         return _translations(language).gettext(msgid)
-    return gettext.gettext(msgid)  # nobody has chosen a language yet
+    # Nobody has chosen a language yet, or `untranslated` keeps the msgids for click.
+    return gettext.gettext(msgid)
 
 
 def preferred(chosen: str | None, directory: Path) -> str:
@@ -104,6 +108,7 @@ def preferred(chosen: str | None, directory: Path) -> str:
 
 def _of_locale() -> str:
     """The language of the person's locale; empty where it is none of ours, or says nothing as ``C`` does."""
+    # POSIX has this order: the first one that is set decides, whatever the others say.
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable, "")
         if value:
@@ -124,6 +129,7 @@ def _of_policy(directory: Path) -> str:
             if not path.is_file():  # reading a named pipe would wait for ever
                 continue
             with path.open("rb") as file:
+                # The beginning is enough: `hanbae init` writes `language` as one of the first keys.
                 match = _POLICY_LANGUAGE.search(file.read(4096).decode("utf-8", "replace"))
         except OSError:
             continue
@@ -150,6 +156,7 @@ def sentence(text: wording.Text) -> str:
 def _filled(match: re.Match[str], facts: Mapping[str, str]) -> str:
     name, forms = match[1], match[2]
     if name not in facts:
+        # The placeholder stays; `escaping.general` shows it as `<name>`.
         return match[0]
     if forms is None:
         return _fact(name, facts[name])

@@ -19,6 +19,7 @@ _DECEITFUL: Final = re.compile(
 _SPACE: Final = re.compile(r"\s+")
 _COMMAND: Final = re.compile(r"^(\s*)::")
 _OTHER_COMMANDS: Final = re.compile(r"##(?=\[|vso|teamcity)")
+# With a zero-width space a forge sees no mention and notifies nobody.
 _MENTION: Final = "@\u200b"
 _ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
 """What Markdown, HTML or GitHub may take for more than itself: mentions and links included."""
@@ -83,12 +84,14 @@ def code(text: str) -> str:
     shown = plain(text) or " "
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
+    # A backtick at either end would join the fence. CommonMark strips one blank on each side.
     gap = " " if "`" in shown else ""
     return f"{fence}{gap}{shown}{gap}{fence}"
 
 
 def annotation(text: str) -> str:
     """The message of an annotation on GitHub."""
+    # The percent sign first, so that those of the other escapes stay.
     return plain(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
@@ -99,6 +102,7 @@ def annotation_property(text: str) -> str:
 
 def sarif(text: str) -> str:
     """A message in SARIF, where brackets would be a link."""
+    # The backslash first, so that those of the other escapes stay.
     return plain(text).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
 
 

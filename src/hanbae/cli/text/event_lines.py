@@ -93,6 +93,7 @@ class Quoting:
                     continue
                 quoted.append(line.words)
             elif isinstance(fact, events.Logged):
+                # Without the name of the container in front: that is how a cause quotes it.
                 quoted.append(escaping.line(fact.line))
             yield line
 

@@ -13,6 +13,8 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, Final
 
+# Magic number, version, number of messages, offsets of the tables of originals and of translations,
+# size and offset of a hash table (GNU gettext manual, "The Format of GNU MO Files").
 _HEADER: Final = struct.Struct("<7I")
 _ENTRY: Final = struct.Struct("<2I")
 _MAGIC: Final = 0x950412DE
@@ -37,16 +39,21 @@ class Translations(gettext.GNUTranslations):
             return
         self._data, self._count = data, count
         self._originals, self._translated = originals, translated
+        # The same file with one message only: the empty one, which is the first in order, and whose
+        # translation holds charset and plural rule.
         alone = _HEADER.pack(magic, version, min(count, 1), originals, translated, *rest)
         super()._parse(io.BytesIO(alone + data[_HEADER.size :]))
 
     def gettext(self, message: str) -> str:
         """The message in the catalogue's language; itself where the catalogue has none."""
+        # The base class has read the empty message, and everything if the byte order is the other one.
         if not message or not self._count:
             return super().gettext(message)
         key = message.encode("utf-8", "surrogatepass")
+        # The format requires the originals to be sorted by their bytes.
         number = bisect_left(range(self._count), key, key=self._original)
         original = self._original(number) if number < self._count else b""
+        # The original of a message with a plural is both forms, with NUL between them.
         singular, plural, _ = original.partition(b"\0")
         if singular != key:
             return message

@@ -23,6 +23,7 @@ class Redrawn:
         self._live = live.Live(
             console=paper,
             auto_refresh=False,
+            # rich would send what is written to sys.stderr meanwhile to this console, hence to stdout.
             redirect_stdout=False,
             redirect_stderr=False,
         )

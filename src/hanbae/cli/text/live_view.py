@@ -86,7 +86,9 @@ class View:
             console=self._console,
             get_renderable=self.table,
             refresh_per_second=_PER_SECOND,
+            # The table of results on stdout takes its place at the end.
             transient=True,
+            # rich would send what is written to sys.stdout meanwhile to this console, hence to stderr.
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -111,6 +113,7 @@ class View:
             facts = {"environment": fact.plan.environment}
             row.doing = catalogue.sentence(wording.Text("deploy.preparing", facts))
             self._rows[event.deployment] = row
+        # Every stream begins with Opened; `runs` repeats it for a deployment that is resumed.
         row = self._rows[event.deployment]
         for line in self._quoting.lines(event):
             if line.meaning == "state":

@@ -74,6 +74,7 @@ class Narration:
 
     def line(self, words: str) -> None:
         """A line that is worded and laid out already, such as a log line of the cluster's."""
+        # Callers style in any case; click strips the styles where `color` is False.
         click.echo(words, file=self.stream, color=self.color)
 
     def ask(self, text: wording.Text) -> None:

@@ -44,6 +44,7 @@ def _bounded(title: str, sections: Sequence[plan_sections.Section], blocks: Iter
     for block in (*_table(sections), *blocks):
         if len(block) + 2 > room:
             cut += 1
+            # Left out, but a shorter one further down may still fit.
             continue
         parts.append(block)
         room -= len(block) + 2
@@ -75,6 +76,7 @@ def _block(section: plan_sections.Section) -> str:
     """A section, collapsed; of too many fields the first."""
     summary = f"{escaping.element(section.title)}: {escaping.element(plan_sections.counts(section.forecast))}"
     lines: list[str] = []
+    # One service with many changes must not crowd out the others.
     room = LARGEST // 4
     cut = 0
     for line in (*_lists(section), *_order(section)):

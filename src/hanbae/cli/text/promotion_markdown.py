@@ -8,6 +8,7 @@ from hanbae.cli.text import catalogue, escaping, plan_markdown, promotion_words
 from hanbae.promoting import sending
 from hanbae.results import promotions
 
+# GitLab and Gitea take at most 255 characters.
 _LONGEST_TITLE = 200
 
 

@@ -137,6 +137,7 @@ def _line(mark: str, text_id: str, facts: dict[str, str], *, depth: int = 1) -> 
 def markdown(rehearsal: rehearsals.Rehearsal) -> str:
     """The rehearsal as a comment for a merge request."""
     title, *rest = lines(rehearsal)
+    # The lines stand inside a fence, which foreign text such as an error of goose must not end.
     body = "\n".join(f"{line.head}{line.words}" for line in rest).replace("```", "'''")
     verdict = "❌" if rehearsal.failed else "✅"
     return f"### {verdict} {escaping.line(title.words)}\n\n```text\n{body}\n```"

@@ -9,6 +9,7 @@ from hanbae.cli.text import catalogue, escaping
 from hanbae.results import rollbacks
 
 _SHORT = 12
+# GitLab and Gitea take at most 255 characters.
 _LONGEST_TITLE = 200
 _MOST_FILES = 100
 

@@ -67,6 +67,7 @@ def _cell(
     standing: standings.Standing, listed: standings.Standings, now: datetime, *, is_wide: bool
 ) -> Iterator[str]:
     """The lines of a cell."""
+    # An image that is tagged with the commit would have the cell say the same twice.
     is_commit = len(standing.version) >= _SHORT and standing.deployed.startswith(standing.version)
     version = "" if is_commit else wrapping.clip(catalogue.printable(standing.version), _LONGEST)
     facts = {"revision": standing.deployed[:_SHORT], "age": age(standing.since, now)}

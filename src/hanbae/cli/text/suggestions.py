@@ -24,6 +24,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """
     import difflib
 
+    # Reversed, so that of names that differ only in case the first one wins.
     spelled = {existing.casefold().lstrip("-"): existing for existing in reversed(list(names))}
     typed = name.casefold().lstrip("-")
     if typed in spelled:

@@ -128,6 +128,8 @@ def wrap(
         gap = "" if empty else " "
         for piece in _pieces(word, room, cut=cut):
             size = cells(piece) + len(gap)
+            # A word that is too long stays behind the head unless a new line gives it more room:
+            # that is where the head is wider than the indentation, which takes `columns - room`.
             if used + size <= columns or (empty and used <= columns - room):
                 line, used, empty = line + gap + piece, used + size, False
             else:
@@ -146,6 +148,8 @@ def _pieces(word: str, columns: int, *, cut: bool) -> Iterator[str]:
         yield word
         return
     is_command = _program().match(word.lstrip("`")) and cells(word) <= _LONGEST_COMMAND
+    # Something too long may be broken before a bracket, as in `image(registry.example.com/…)`. A
+    # space means that it is a command, which was glued together.
     for part in re.split(r"(?<=[^\s(])(?=\()", word) if " " not in word else [word]:
         begin = used = 0
         for start, _, size in _graphemes(part) if cut and not is_command else ():
@@ -219,6 +223,7 @@ def _words(text: str) -> list[str]:
         end = _command_end(glued, match.start())
         span = glued[match.start() : end]
         glued = glued[: match.start()] + span.replace(" ", _GLUE) + glued[end:]
+        # The match may reach further than the command: of `kubectl get을`, only `kubectl` is one.
         position = max(end, match.end())
     return [word.replace(_GLUE, " ") for word in glued.split(" ") if word]
 
@@ -229,6 +234,7 @@ def _command_end(text: str, start: int) -> int:
     words: Sequence[str] = text[start:].split(" ")
     for index, word in enumerate(words):
         bare = word.rstrip(_ENDS)
+        # The first two words name the program and its command, so they are not looked up among prose.
         if index > 1 and (bare in _PROSE or not bare.isascii()):
             break
         if index and not bare.isascii():
