@@ -144,6 +144,7 @@ def _trusted(realm: httpx2.URL, origin: httpx2.URL) -> bool:
         return True
     if realm.scheme != "https":
         return False
+    # The numbers of an address are no domains: 3.4 is not above 1.2.3.4.
     numeric = any(_ADDRESS.fullmatch(host) for host in (realm.host, origin.host))
     above = "." in realm.host and origin.host.endswith(f".{realm.host}") and not numeric
     pairs = {*_PAIRS, *_pairs(os.environ.get(VARIABLE, ""))}
@@ -161,4 +162,5 @@ def _token(answer: httpx2.Response) -> str:
         return ""
     document = foreign_json.mapping(answer.content)
     text = document.get("token") or document.get("access_token")
+    # It becomes the value of a header, which a line break in it would end.
     return text if isinstance(text, str) and text.isascii() and text.isprintable() else ""

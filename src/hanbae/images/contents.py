@@ -90,6 +90,7 @@ async def migrations_in(
                 layers = _layers(manifest, reference)
                 reply = await _read(connected, reference, folder, layers, whole=whole)
     except TimeoutError:
+        # Another's TimeoutError says nothing about our own time.
         if not timer.expired():
             raise
         raise errors.Unreachable(
@@ -123,6 +124,7 @@ def _layers(manifest: registry.Manifest, reference: references.Reference) -> lis
     odd = next((layer.media_type for layer in layers if ".tar" not in layer.media_type), None)
     if odd is not None:
         raise _fault(reference, odd)
+    # A negative size must not make room for another layer.
     if sum(max(layer.size, 0) for layer in layers) > LARGEST_IMAGE:
         raise _fault(reference, f"more than {LARGEST_IMAGE // 1024**3} GiB")
     return layers
@@ -187,6 +189,8 @@ async def _whole(pipe: asyncio.StreamReader, begun: bytes) -> bytes:
 
 @asynccontextmanager
 async def _worker() -> AsyncIterator[asyncio.subprocess.Process]:
+    # With -I and without an environment, neither PYTHONPATH nor the folder that we are in
+    # decides which code runs.
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", "hanbae.images.layer_worker",
         env={},

@@ -128,6 +128,7 @@ def _of_entry(entry: dict[str, Any], host: str) -> Credentials | None:
     username, password = entry.get("username"), entry.get("password")
     if entry.get("auth"):
         try:
+            # Docker, too, takes zero bytes at the end away.
             plain = base64.b64decode(str(entry["auth"]), validate=True).rstrip(b"\0")
         except ValueError:  # binascii's own, and letters that are not ASCII
             return None
@@ -140,6 +141,7 @@ def _of_entry(entry: dict[str, Any], host: str) -> Credentials | None:
 
 def _of_helper(name: str, key: str, host: str) -> Credentials | None:
     """Ask ``docker-credential-<name>``; the question goes to its standard input, the answer comes from its output."""
+    # The file names a program to run: one on PATH, never a path of its own.
     if not _HELPER.fullmatch(name):
         raise errors.Failed("registry.helper-failed", helper=name, host=host)
     try:

@@ -17,6 +17,7 @@ LONGEST_PATH: Final = 4096
 """Characters of a path, as in Linux."""
 MOST_FILES: Final = 20_000
 """Files of the one folder that is asked for."""
+# As many as Linux follows in one path.
 _MOST_LINKS: Final = 40
 _REMOVED: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
@@ -59,6 +60,8 @@ class Tree:
     def __init__(self) -> None:
         self._root: _Folder = {}
         self._nodes = 0
+        # Folders by their ids, which Python may give again when one is gone. That does no harm: the
+        # new one is made in this layer, and so is pure.
         self._fresh: set[tuple[int, str]] = set()  # members of this layer: the folder, the name
         self._pure: set[int] = set()  # folders that have nothing of lower layers
 
@@ -112,6 +115,7 @@ class Tree:
             return
         child = folder.get(name)
         self._purify(child)
+        # A folder stays while this layer has something in it.
         if not child or not isinstance(child, dict):
             self._drop(folder, name)
 
@@ -180,6 +184,7 @@ class Tree:
             last: Whether a link at the end is followed as well.
         """
         waiting, links = list(reversed(parts)), 0
+        # The folders down to the present one: `..` goes up from where links have really led.
         trail: list[_Folder] = [self._root]
         node: _Node = self._root
         while waiting:

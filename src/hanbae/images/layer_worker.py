@@ -39,7 +39,9 @@ MOST_TEXT: Final = 64 * 1024**2
 _LONGEST_REQUEST: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
 _MIB: Final = 1024 * 1024
+# By name, because tarfile exports only what they are derived from.
 _ENDS: Final = {"EOFHeaderError", "EmptyHeaderError"}
+# Of zlib: 15 for the largest window, and 16 for a header of gzip's.
 _GZIP_BITS: Final = 31
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"

@@ -130,6 +130,7 @@ def layer(files: Iterable[File]) -> Layer:
                 entries.setdefault(str(parent), File(f"/{parent}", mode=0o755))
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        # In this order a folder comes before what is in it.
         for path in sorted(entries):
             _add(tar, path, entries[path])
     data = buffer.getvalue()

@@ -100,6 +100,7 @@ def _is_host(host: str) -> bool:
 
 def _split(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
+    # As distribution decides it: a capital letter, which no repository may have, makes a host, too.
     is_host = slash and (
         "." in first or ":" in first or first == "localhost" or first != first.lower()
     )

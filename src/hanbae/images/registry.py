@@ -131,6 +131,7 @@ async def connect(
         timeout=_TIMEOUT,
         follow_redirects=False,
         trust_env=not (insecure or near),
+        # Digests and sizes are those of the bytes that the registry keeps: nothing may pack them on the way.
         headers={"user-agent": "hanbae", "accept-encoding": "identity"},
         event_hooks={"request": [handshakes.look_after]},
     ) as client:
@@ -157,6 +158,7 @@ class Registry:
         announced = answer.headers.get("docker-content-digest", "")
         if _DIGEST.fullmatch(announced):
             return str(announced)
+        # Not every registry announces it.
         manifest = await self.manifest(reference)
         return manifest.digest if manifest else None
 
@@ -308,6 +310,7 @@ class Registry:
             self._expect(answer, 200, path=reference.path)
             page = foreign_json.texts(foreign_json.mapping(answer.content).get("tags"))
             tags += page
+            # An empty page ends the list, so that links without tags cannot lead on for ever.
             onward = answer.links.get("next", {}).get("url") if page else None
             url = url.join(onward) if onward else None
             elsewhere = url is not None and url.netloc != self._transport.origin.netloc
@@ -318,6 +321,8 @@ class Registry:
     async def push(self, image: layouts.Image, reference: references.Reference) -> str:
         """As the module's :func:`push`."""
         scope = f"repository:{reference.path}:pull,push"
+        # The manifest goes last: a registry refuses one whose blobs it does not have, and a tag
+        # never names half an image.
         for blob, data in image.blobs():
             await self._upload(reference.path, blob, data, scope)
         url = self._url(f"/v2/{reference.path}/manifests/{reference.tag or image.digest}")
@@ -332,6 +337,7 @@ class Registry:
             return
         begun = await self._send("POST", self._url(f"/v2/{path}/blobs/uploads/"), scope)
         self._expect(begun, 202, path=path)
+        # The query of the location says which upload it is, and has to stay.
         where = self._location(begun, path).copy_merge_params({"digest": blob})
         headers = {"content-type": "application/octet-stream"}
         answer = await self._send("PUT", where, scope, headers=headers, content=data)
@@ -350,6 +356,7 @@ class Registry:
             where = where.copy_with(
                 scheme=self._transport.origin.scheme, port=self._transport.origin.port
             )
+        # It may go on elsewhere, as in a store of blobs, but not in the clear.
         if where.scheme != "https" and where.netloc != self._transport.origin.netloc:
             raise self._transport.nonsense(path)
         return where

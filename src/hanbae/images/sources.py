@@ -141,6 +141,7 @@ class Sources:
         try:
             return await ask(own.reference, own_login, own.plain)
         except errors.Forbidden:
+            # Unless a login was held back, the registry's own words are the reason.
             if own.with_login or (login or credentials.of_docker(own.host)) is None:
                 raise
             raise errors.Forbidden(

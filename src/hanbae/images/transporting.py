@@ -87,6 +87,7 @@ class Transport:
             errors.Forbidden: The registry's token server hands out no token.
         """
         answer = await self._redirected(request)
+        # A 401 from where a redirect has led is not met: nobody but the registry gets credentials.
         if answer.status_code == _UNAUTHORIZED and self._is_own(answer.request.url):
             challenge = authorizing.challenge(answer.headers)
             if challenge is not None and await self._authorize(challenge, request.scope):
@@ -109,6 +110,7 @@ class Transport:
             await answer.aclose()
 
     async def _chunks(self, answer: httpx2.Response) -> AsyncIterator[bytes]:
+        # The body of an error has been read already (see `_once`).
         if answer.is_stream_consumed:
             return
         try:
@@ -124,6 +126,7 @@ class Transport:
     async def _authorize(self, challenge: authorizing.Challenge, scope: str) -> bool:
         """Meet a challenge; False when nothing is known that would meet it."""
         if challenge.scheme == "basic":
+            # A password that was sent already would be refused again, and an identity token is no password.
             if self._login is None or self._login.is_token or scope in self._authorizations:
                 return False
             self._authorizations[scope] = self._login.basic()

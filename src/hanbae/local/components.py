@@ -22,6 +22,8 @@ USERS: Final = {"postgresql": "postgres", "clickhouse": "default"}
 _FROM_18: Final = 18
 _MAJOR: Final = re.compile(r"[^0-9]{0,10}([0-9]{1,3})(?:[^0-9].{0,100})?", re.DOTALL)
 
+# By standard input, because psql replaces no variables in --command; by \gexec, because PostgreSQL
+# knows no CREATE DATABASE IF NOT EXISTS.
 _CREATE: Final = """\
 for name in "$@"; do
     printf '%s\\n' "SELECT format('CREATE DATABASE %I', :'name')

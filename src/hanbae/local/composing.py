@@ -122,6 +122,7 @@ def _place(source: pods.Source, taken: set[str]) -> Iterator[_Placed]:
         translated = pods.of(manifest, source, frozenset(taken))
         taken.update(service.name for service in translated.services)
         phases = manifest.phases
+        # A hook of other phases alone, such as SyncFail, is no part of a sync: it starts only by hand.
         phase = next((name for name in phases if name in _PHASES), "" if phases else "Sync")
         yield _Placed(
             manifest,
@@ -167,6 +168,7 @@ def _running(entry: _Placed, jobs: Sequence[_Placed]) -> Iterator[Service]:
         for job in jobs
         if job.moment[0] <= 0 and (job.migrates or job.moment < entry.moment)
     ]
+    # The last one is enough, since each Job waits for the one before it.
     depends: dict[str, Condition] = dict.fromkeys(before[-1:], _ENDED)
     for service in entry.translated.services:
         runs_on = service.role in {"workload", "sidecar"}
@@ -223,6 +225,7 @@ def _after_components(
         own |= {engine for key, engine in by_key.items() if key.secret in secrets}
     for service in every:
         depends = dict(service.depends_on)
+        # What waits for a Job begins after what that Job has waited for, and a sidecar after its pod.
         is_first = _ENDED not in depends.values() and service.role != "sidecar"
         for engine in components.ENGINES:
             if is_first and engine in engines[service.owner] and engine in used:
@@ -289,6 +292,7 @@ def rendered_secrets(releases: Iterable[parts.Release]) -> Mapping[SecretKey, by
                 except (binascii.Error, ValueError):
                     continue
                 values[SecretKey(manifest.name, str(key))] = decoded
+            # After `data`, over which it wins in the API server as well.
             for key, value in (texts if isinstance(texts, dict) else {}).items():
                 values[SecretKey(manifest.name, str(key))] = str(value).encode()
     return values

@@ -66,6 +66,7 @@ class Project:
         Raises:
             hanbae.errors.Failed: Compose has failed; what it said was shown.
         """
+        # Otherwise Compose would leave running what a profile has started.
         options = ["--profile", "*", "down", "--remove-orphans"]
         code = self._shown([*options, *(["--volumes"] if volumes else [])])
         if code != 0:
@@ -139,6 +140,8 @@ class Project:
     def _command(self, words: Sequence[str], *, starts: bool = False) -> list[str]:
         main, *others = self.files
         named = [
+            # Only a start reads the file itself, with its files of variables; all else gets
+            # `relaxed` by standard input.
             str(self.root / main) if starts else "-",
             *(str(self.root / file) for file in others),
         ]
@@ -206,6 +209,7 @@ def require(root: Path) -> tuple[str, ...]:
         raise errors.Lacking(
             "local.no-compose-plugin" if shutil.which("docker") else "local.no-docker"
         )
+    # docker-compose may be there without the program docker.
     if program[0] == "docker":
         ended = _run(["docker", "version", "--format", "{{.Server.Version}}"], root)
         if ended.returncode != 0:
@@ -271,6 +275,7 @@ def merged(root: Path, files: Sequence[str]) -> dict[str, Any] | None:
     for name, entry in compose_document.services(result).items():
         paths = compose_document.env_files(own.get(name, {}))
         if paths and isinstance(entry, dict):
+            # `_relaxed` has taken them out so that Compose reads none of them; a comparison needs their names.
             entry["env_file"] = [*compose_document.env_files(entry), *paths]
     return result
 
@@ -337,6 +342,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             break
         send()
+        # Another Ctrl-C ends the waiting only, and what comes next is the kill.
         with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             process.wait(patience)
     if process.stdout is not None:

@@ -17,6 +17,8 @@ from hanbae.local import limits
 from hanbae.local.composition import FOLDER, File, SecretKey
 from hanbae.releases import variables
 
+# These names, which a chart chooses, become parts of paths below .hanbae/local: no dots alone and
+# no slash may lead out of it.
 _NAME: Final = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}")
 _FOLDERS: Final = {"secret": "files/secrets", "configMap": "files/configmaps"}
 
@@ -90,6 +92,7 @@ class Volumes:
         volume = self._volumes.get(name)
         if volume is None or not target.startswith("/"):
             return self._gap(name, "-")
+        # Docker's containers cannot share a tmpfs: what several of them see becomes a volume.
         if "emptyDir" in volume and name not in self._shared:
             return Mounted((self._in_memory(volume, target),))
         claim = volume.get("persistentVolumeClaim")
@@ -163,6 +166,7 @@ class Volumes:
             }
             for key, where in targets.items()
         )
+        # Where no key is known, the folder alone has to be there, since Docker does not make it.
         if kind == "secret":
             keys = tuple(SecretKey(name, key) for key in paths)
             files = tuple(File(f"{folder}/{key.key}", key=key) for key in keys)

@@ -119,11 +119,13 @@ def _variables(
         present |= names_in(file) or frozenset()
     secret = secret_values.names(service, composition.keys)
     own_file = pods.env_file(service) in compose_document.env_files(entry)
+    # hanbae writes its own file with all names before each start, so it need not be there now.
     expected = set(service.environment) | (set() if own_file else secret)
     for name in sorted(expected - present):
         yield _difference(service.name, "environment", name, "", "variable-missing")
     declared = set(service.environment) | secret
     extra = [name for name in sorted(written) if name not in declared]
+    # Of a whole Secret nobody knows here which variables it brings.
     if not service.whole:
         for name in extra:
             yield _difference(service.name, "environment", "", name, "variable-extra")
@@ -204,6 +206,7 @@ def _waited(name: str, entries: Mapping[str, Entry]) -> set[str]:
             continue
         visited.add(current)
         for other, condition in compose_document.depends_on(entries[current]).items():
+            # Under whatever condition: before `other` has started, what it waits for has ended.
             waiting.append(other)
             if condition == _ENDED:
                 ended.add(other)
@@ -238,6 +241,7 @@ def _server(service: Service, entries: Mapping[str, Entry]) -> str | None:
     names = {repository, service.name} | ({"redis"} if service.name == "valkey" else set())
     for name, entry in entries.items():
         own = pods.repository(str(entry.get("image") or "")).rpartition("/")[2]
+        # What depends on something is a client in the server's image, such as the one that makes databases.
         if own in names and compose_document.depends_on(entry) == {}:
             return name
     return None

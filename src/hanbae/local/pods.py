@@ -119,6 +119,7 @@ class _Translator:
         main = ""
         for pointer, container in self._manifest.containers():
             is_init = "initContainers" in pointer
+            # Kubernetes' own kind of sidecar: an init container whose end nobody waits for.
             runs_beside = is_init and container.get("restartPolicy") == "Always"
             migration = migrating.get(pointer)
             role: Role = "workload"
@@ -290,6 +291,7 @@ def repository(image: str) -> str:
     """An image without tag and digest."""
     rest = image.partition("@")[0]
     folder, slash, name = rest.rpartition("/")
+    # In the last part only: a colon before it stands in front of a registry's port.
     return f"{folder}{slash}{name.partition(':')[0]}"
 
 

@@ -99,6 +99,7 @@ def published(
             result.append(service)
             continue
         entry = reached[service.name]
+        # Of those that share an alias Docker answers with any, so a name of two leads to neither.
         aliases = tuple(
             alias
             for alias in entry.aliases

@@ -183,6 +183,7 @@ def _context(tree: trees.Tree, folder: str, path: str) -> str:
     files = tree.files()
     for line in text.splitlines():
         words = line.split()
+        # What is copied from another stage says nothing of the folder.
         if not words or words[0].upper() not in {"COPY", "ADD"} or "--from" in line:
             continue
         named = [word for word in words[1:-1] if not word.startswith("--")]

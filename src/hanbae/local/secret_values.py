@@ -104,6 +104,7 @@ class Store:
                 value = (asking(key) if asking is not None else None) or _random()
                 made_up.append(key)
             new[key] = value
+        # On the disk before anything starts with them: PostgreSQL takes its password at its first start only.
         self._append(new)
         return values | new, tuple(made_up)
 
@@ -138,6 +139,7 @@ class Store:
                 lines = [_line(name, password.unmask()) for name in variables]
                 files.replace(folder / "env" / f"{server}.env", b"".join(lines), mode=0o600)
             elif composition.service(server) is not None:
+                # Compose starts nothing whose file of variables is missing, though nothing need be in it.
                 files.replace(folder / "env" / f"{server}.env", b"", mode=0o600)
         for service in composition.services:
             if service.has_secrets:
@@ -267,4 +269,5 @@ def _random() -> masking.Masked:
 
 
 def _is_storable(key: SecretKey) -> bool:
+    # The names come from a chart: one that is no plain file name could lead out of the folder.
     return bool(_KEY.fullmatch(key.key)) and pods.safe(key.secret) == key.secret

@@ -79,6 +79,7 @@ async def read(
             _texts(registries, names[name], migrations_in_image.folder_of(container))
             for name, container in containers.items()
         ),
+        # One image that cannot be read must not keep the others from being read.
         return_exceptions=True,
     )
     contents: dict[str, Mapping[str, bytes]] = {}

@@ -55,6 +55,7 @@ class Goose(Struct, frozen=True):
         Raises:
             hanbae.errors.Failed: It did not come to its end in time.
         """
+        # Without -env=none goose reads settings from a file .env of the folder that we are in.
         options = ("-env=none", "-dir", str(self.folder), "-table", TABLE)
         with servers.addressed(self.server, self.database) as (variables, descriptors):
             kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

@@ -33,7 +33,8 @@ BLOCKS: Final[Mapping[str, rehearsals.Blocks]] = MappingProxyType(
 )
 """The modes that keep others waiting, the strongest first → what they cannot do. A locked row blocks that row alone."""
 
-# The schema is no part of what is compared.
+# `schemas` leaves this schema out of what it compares. The functions have a search_path of their
+# own, since a migration may set another one.
 _PREPARE: Final = """
 CREATE SCHEMA hanbae_rehearsal;
 CREATE TABLE hanbae_rehearsal.locks (number bigint GENERATED ALWAYS AS IDENTITY, tag text, relation oid, mode text);

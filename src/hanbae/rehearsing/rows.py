@@ -19,6 +19,7 @@ SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid 
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\\_%'
   AND n.nspname NOT IN ('information_schema', 'hanbae_rehearsal') AND c.relname NOT LIKE 'goose\\_db\\_version%'
 """
+# Of varchar(n) and char(n), atttypmod is n + 4.
 _COLUMNS: Final = """
 SELECT a.attnum, a.attname, t.typname, t.typtype, a.attnotnull,
   a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', a.atttypid,

@@ -10,6 +10,7 @@ _OWN: Final = """\
 n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'hanbae_rehearsal')
 """
 _NOT_GOOSE: Final = "c.relname NOT LIKE 'goose\\_db\\_version%'"
+# Functions that belong to an extension (deptype e) come with the line of that extension.
 _QUERIES: Final = (
     "SELECT 'schema ' || n.nspname FROM pg_namespace n WHERE :own",
     """

@@ -77,6 +77,7 @@ def database(server: Server, *, like: str = "") -> Iterator[str]:
     from psycopg import sql
 
     name = _PREFIX + secrets.token_hex(4)
+    # Not template1, into which the owner of a server may have put things.
     template = sql.Identifier(like or "template0")
     with connect(server, server.database) as connection:
         try:
@@ -89,6 +90,8 @@ def database(server: Server, *, like: str = "") -> Iterator[str]:
         try:
             yield name
         finally:
+            # A server that has gone meanwhile must not hide what the rehearsal has to say. FORCE
+            # ends the sessions of what was broken off.
             with contextlib.suppress(psycopg.Error):
                 connection.execute(
                     sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
@@ -114,6 +117,7 @@ def addressed(server: Server, name: str) -> Iterator[tuple[dict[str, str], tuple
     try:
         escaped = server.password.unmask().replace(b"\\", b"\\\\").replace(b":", b"\\:")
         os.write(descriptor, b"*:*:*:*:" + escaped + b"\n")
+        # Who opens it by this name reads it from its beginning, although our own offset is at its end.
         yield variables | {"PGPASSFILE": f"/dev/fd/{descriptor}"}, (descriptor,)
     finally:
         os.close(descriptor)

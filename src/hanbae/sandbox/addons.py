@@ -16,6 +16,8 @@ DATA: Final = "data"
 POSTGRESQL: Final = "postgresql"
 SEALED_SECRETS: Final = "sealed-secrets-controller"
 
+# Port 1053, which the Service maps, since CoreDNS is not root and could not bind 53. Nothing is
+# forwarded, because no name server answers inside.
 _COREFILE: Final = """\
 .:1053 {
     errors
@@ -47,10 +49,12 @@ def apply(site: sites.Site) -> bool:
     """Apply DNS and PostgreSQL; done again later, it only mends what was changed."""
     folder = site.folder.root / "postgresql"
     folder.mkdir(mode=0o700, exist_ok=True)
+    # fsGroup does not reach hostPath volumes, so the folder must belong to the pod's user.
     os.chown(folder, system_images.USER, system_images.USER)
     items = [*_dns(), *_postgresql(site)]
     document = {"apiVersion": "v1", "kind": "List", "items": items}
     site.apply("-f", "-", stdin=json.dumps(document).encode())
+    # kubectl does not say whether a server-side apply has changed anything: the first one counts as work.
     return not site.folder.ready.exists()
 
 

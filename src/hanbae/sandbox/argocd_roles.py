@@ -135,6 +135,8 @@ def _settings(site: sites.Site) -> dict[str, Any]:
 
     secret = {
         "admin.password": site.passwords.argocd_hash,
+        # A fixed time in the past: Argo CD takes no session from before it, so a new time at each
+        # `up` would end them all.
         "admin.passwordMtime": "2026-01-01T00:00:00Z",
         "server.secretkey": site.passwords.argocd_signing.unmask().decode(),
     }

@@ -197,6 +197,7 @@ def obtain(*, progress: Progress) -> Binaries:
         waiting = wording.Text("sandbox.build-waiting")
         with caching.locked(cache, lambda: progress.note(waiting)):
             caching.sweep(folder)
+            # It looks at each again: whoever had the lock before may have made it.
             _make(jobs, folder, progress)
     else:
         for job in jobs:

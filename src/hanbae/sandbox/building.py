@@ -42,6 +42,7 @@ def digest(component: pins.Component, go: golang.Go, modules: Path = MODULES) ->
     hashed = hashlib.sha256()
     for path in sorted(sources(component, modules).iterdir()):
         content = path.read_bytes()
+        # With names and lengths, so that no two sets of files are hashed as the same bytes.
         hashed.update(f"{path.name} {len(content)}\n".encode() + content)
     # Seconds only make estimates; of the room, what is in it counts.
     described = dataclasses.asdict(dataclasses.replace(component, seconds=0.0))
@@ -169,6 +170,7 @@ def _started(command: Sequence[str], folder: Path, output: int) -> subprocess.Po
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
+        # A terminal's Ctrl-C then reaches us alone, and the compilers are ended together with Go.
         process_group=0,
     )
 
@@ -177,6 +179,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Interrupt the process group, and kill what of it is left after a while."""
     for sent in (signal.SIGINT, signal.SIGKILL):
         try:
+            # Compilers may outlive Go, so SIGKILL is sent to the group even where Go has heeded SIGINT.
             os.killpg(process.pid, sent)
             process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:

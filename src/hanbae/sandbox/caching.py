@@ -100,6 +100,7 @@ def store(folder: Path, fill: Callable[[Path], None]) -> None:
     try:
         fill(staging)
         _write(staging / MANIFEST, Manifest({name: _record(path) for name, path in _walk(staging)}))
+        # rename(2) does not replace a folder that has something in it.
         remove(folder)
         staging.rename(folder)
         _sync(folder.parent)

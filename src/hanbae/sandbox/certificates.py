@@ -78,6 +78,7 @@ def make(folder: folders.Folder, identity: identities.Identity) -> None:
     addresses = ["127.0.0.1", SERVICE_ADDRESS, identity.inner]
     _write(folder.pki, "apiserver", _issue(authority, "kube-apiserver", "", [*names, *addresses]))
     node = [identity.host, identity.inner, "127.0.0.1"]
+    # By this name and this group the Node authorizer knows a kubelet and what it may read.
     kubelet = _issue(authority, f"system:node:{identity.host}", "system:nodes", node)
     _write(folder.pki, "kubelet", kubelet)
     server = f"https://{identity.inner}:6443"

@@ -61,6 +61,8 @@ def hierarchies(mounts: str | None = None) -> list[Hierarchy]:
         mounts = Path("/proc/self/mountinfo").read_text()
     mounted: dict[Path, Hierarchy] = {}
     for line in mounts.splitlines():
+        # proc(5): a lone hyphen ends the optional fields, which may be any number; the type stands
+        # behind it, and the mount point is the fifth field.
         before, _, after = line.partition(" - ")
         kind = after.split(" ")[0]
         if kind in ("cgroup", "cgroup2"):
@@ -127,6 +129,7 @@ def _delegate(hierarchy: Hierarchy, name: str) -> None:
 def _inherit_cpuset(group: Path) -> None:
     """Version 1: a new cpuset is empty, and no process may enter an empty one."""
     for file in ("cpuset.cpus", "cpuset.mems"):
+        # Only version 1 has cgroup.clone_children. On version 2 an empty cpuset means the parent's.
         own = group / file
         if (
             own.exists()
@@ -160,9 +163,9 @@ def remove(
         left = [group for group in left if not _gone(group)]
         if not left or time.monotonic() > end:
             break
-        time.sleep(
-            0.05
-        )  # rmdir says EBUSY until the last process is reaped; nothing can be waited on
+        # rmdir says EBUSY until the last process is reaped; nothing can be waited on.
+        time.sleep(0.05)
+    # After the groups: the kernel keeps a controller switched on while a group below uses it.
     for root, controllers in switched.items():
         for controller in controllers:
             try:
@@ -173,6 +176,7 @@ def remove(
 
 
 def _gone(group: Path) -> bool:
+    # A group's control files cannot be removed one by one, and need not be: rmdir takes them along.
     for folder in _deepest_first(group):
         try:
             folder.rmdir()

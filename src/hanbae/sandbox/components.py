@@ -31,6 +31,8 @@ def daemons(site: sites.Site) -> tuple[tuple[sites.Daemon, tuple[str, ...]], ...
         (node.containerd(site), ()),
         (control_plane.controller_manager(site), (api,)),
         (control_plane.scheduler(site), (api,)),
+        # Not before the images: no registry has them, so a pod without its image would wait for the
+        # kubelet's back-off.
         (node.kubelet(site), (api, "images")),
         (node.proxy(site), (api,)),
         (services.registry(site), ()),

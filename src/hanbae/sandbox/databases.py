@@ -59,6 +59,7 @@ class Postgres:
                 password=self.password.unmask().decode(),
                 dbname=database,
                 connect_timeout=10,
+                # CREATE DATABASE cannot run in a transaction.
                 autocommit=True,
             )
         except psycopg.OperationalError as error:
@@ -114,6 +115,7 @@ class Databases:
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[Any]]:
         connection = self._server.connect()
+        # After `connect`, which says what to install where psycopg is missing.
         import psycopg
 
         with connection:

@@ -32,6 +32,7 @@ _ENVIRONMENT: Final = {
 #: Variables that would make git work somewhere else, as inside a hook of another repository.
 _DROPPED: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 
+#: What a checkout may have beside the example: a developer's own values, which git ignores, and a repository.
 _IGNORED: Final = shutil.ignore_patterns("values.yaml", ".git")
 
 

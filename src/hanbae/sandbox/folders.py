@@ -189,6 +189,7 @@ def _remove(path: Path) -> None:
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
         return
+    # `onexc` came with Python 3.12, and 3.11 is supported.
     shutil.rmtree(path, onerror=_unless_gone)
 
 

@@ -76,6 +76,7 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     # GOWORK: the folders may lie below a go.work of somebody's; GO111MODULE: "off" would break all.
     settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
+    # The later ones win: the user's GOGC over ours, our GOTOOLCHAIN over the user's.
     return _GARBAGE | kept | settings
 
 

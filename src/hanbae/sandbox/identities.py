@@ -79,6 +79,7 @@ def derive(place: Path, taken: Iterable[IPv4Network]) -> Identity:
     count = 2 ** (_LENGTH - _RANGE.prefixlen)
     start = int(digest[:8], 16) % count
     for step in range(count):
+        # A network of 30 bits has four addresses.
         first = int(_RANGE.network_address) + 4 * ((start + step) % count)
         network = IPv4Network((first, _LENGTH))
         if not any(network.overlaps(other) for other in blocked):

@@ -34,6 +34,7 @@ _BIND, _REC, _PRIVATE, _SHARED = 0x1000, 0x4000, 0x40000, 0x100000
 # ioctl numbers and the flag of <net/if.h>.
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1
 
+# Python's standard library has no mount(2).
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -53,8 +54,10 @@ def prepare(inside: dict[str, Any]) -> None:
     for member in inside["cgroups"]:
         Path(member).write_text("0")
     socket.sethostname(inside["hostname"])
+    # What is mounted in here may not reach the machine, nor may what is mounted there later reach us.
     mount("none", "/", flags=_REC | _PRIVATE)
     held = _hold(inside["keep"], [*inside["covers"], "/run"])
+    # The sandbox's folder may itself be below /run, which is covered next: a handle still leads to it.
     folder = os.open(inside["folder"], os.O_PATH | os.O_DIRECTORY)
     mount("tmpfs", "/run", kind="tmpfs", data="mode=755")
     for directory in ("/run/netns", "/run/lock"):
@@ -103,6 +106,7 @@ def _release(held: dict[str, int]) -> None:
 
 def _raise_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        # struct ifreq of <net/if.h>: a name of 16 bytes, then the interface's flags.
         request = array.array("B", struct.pack("16sh14x", b"lo", 0))
         fcntl.ioctl(control, _GET_FLAGS, request)
         (flags,) = struct.unpack_from("h", request, 16)
@@ -134,6 +138,7 @@ class Child:
                     (os.POSIX_SPAWN_DUP2, handle, 2),
                 ],
                 setsid=True,
+                # Python ignores these two signals, and an ignored signal stays ignored in a new program.
                 setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
         finally:
@@ -171,6 +176,8 @@ class Init:
         self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self.parent)
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write)
+        # Python writes to the wake-up descriptor only for signals that have a handler; the work
+        # itself is done by `reap`.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.selector.register(wake_read, selectors.EVENT_READ, self.reap)
 
@@ -184,6 +191,7 @@ class Init:
 
     def reap(self, handle: Any) -> None:
         """Collect every process that has ended, ours and orphans."""
+        # Emptied before looking: a child that ends during the look then wakes the loop once more.
         with contextlib.suppress(BlockingIOError):
             os.read(handle, 4096)
         by_pid = {child.pid: child for child in self.children.values() if child.code is None}
@@ -204,6 +212,7 @@ class Init:
     def accept(self, _: Any) -> None:
         """One request: read it, act, answer."""
         connection, _address = self.listener.accept()
+        # Requests are served one by one: who connects and says nothing holds up the others for that long.
         connection.settimeout(5)
         try:
             with connection.makefile("rb") as file:
@@ -239,6 +248,7 @@ class Init:
         if request["do"] == "stop":
             if child is None or not running:
                 return {"running": False}
+            # It has not been reaped, which only this thread does: its id cannot be another's by now.
             os.kill(child.pid, request.get("signal", signal.SIGTERM))
             child.waiting.append(connection)
             return None

@@ -84,6 +84,8 @@ class Namespaces:
             errors.Unreachable: There is none.
         """
         with self._connect() as connection:
+            # struct ucred: the ids of process, user and group. The kernel gives the first one as
+            # our own process namespace counts it.
             size = struct.calcsize("3i")
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
         pid: int = struct.unpack("3i", credentials)[0]
@@ -114,11 +116,12 @@ class Namespaces:
         with self._folder.life.open("a") as lock:
             while time.monotonic() < end:
                 with contextlib.suppress(errors.Unreachable):
-                    # (one of an older hanbae's does not say)
+                    # A process 1 that an older hanbae has started does not tell it; it was kept.
                     if self.ask({"do": "status"}).get("kept", True):
                         return True
                     time.sleep(0.02)
                     continue
+                # Who gets the lock knows that no process 1 lives, nor is being born.
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return False
@@ -183,6 +186,7 @@ class Namespaces:
         """End a process: SIGTERM, and SIGKILL if it is still there after `patience_s`."""
         try:
             self.ask({"do": "stop", "name": name}, deadline_s=patience_s)
+        # The answer comes when the process has ended, so none in time means that it does not heed SIGTERM.
         except errors.Unreachable:
             request = {"do": "stop", "name": name, "signal": int(signal.SIGKILL)}
             self.ask(request, deadline_s=patience_s)
@@ -210,9 +214,9 @@ class Namespaces:
         except (errors.Unreachable, ProcessLookupError):
             return
         try:
-            if (
-                not self.alive()
-            ):  # it ended before the handle was taken: the id may be another's now
+            # Had it ended before the handle was taken, the id could have been another's by then. Its
+            # answer shows that it has not.
+            if not self.alive():
                 return
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             ended, _, _ = select.select([handle], [], [], _DEATH_S)
@@ -226,6 +230,8 @@ class Namespaces:
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
         try:
+            # A socket's path may have 107 bytes only, and that of the state home may be longer:
+            # through a handle of the folder it is short.
             place = os.open(self._folder.root, os.O_PATH | os.O_DIRECTORY)
             try:
                 connection.connect(f"/proc/self/fd/{place}/control")

@@ -15,6 +15,7 @@ from hanbae.sandbox import calling, control_plane, namespaces, probing, sites
 #: Image that holds a pod's namespaces.
 PAUSE: Final = "hanbae.local/pause:1"
 DNS: Final = "10.96.0.10"
+#: What the controller manager gives of `control_plane.PODS` to the first node, which is the only one.
 _NODE_PODS: Final = "10.244.0.0/24"
 _SOCKET: Final = "containerd.sock"
 
@@ -73,6 +74,7 @@ def kubelet(site: sites.Site) -> sites.Daemon:
             f"--config={config}",
             f"--hostname-override={site.identity.host}",
             f"--kubeconfig={site.folder.pki / 'kubelet.kubeconfig'}",
+            # Without it the kubelet looks its own name up, and no name server answers inside.
             f"--node-ip={site.identity.inner}",
             f"--root-dir={namespaces.HOME}/kubelet",
         ),
@@ -194,6 +196,7 @@ def _kubelet(site: sites.Site) -> dict[str, Any]:
         "imageGCHighThresholdPercent": 100,
         # kube-proxy has rules of its own; these would only need another program.
         "makeIPTablesUtilChains": False,
+        # The default, -999, needs CAP_SYS_RESOURCE, which not every machine grants.
         "oomScoreAdj": 0,
         "podLogsDir": f"{namespaces.HOME}/pod-logs",
         "resolvConf": str(site.folder.etc / "resolv.conf"),
@@ -221,5 +224,6 @@ def _proxy(site: sites.Site) -> dict[str, Any]:
         "hostnameOverride": site.identity.host,
         "metricsBindAddress": "127.0.0.1:10249",
         "mode": "nftables",
+        # As for the kubelet.
         "oomScoreAdj": 0,
     }

@@ -177,6 +177,7 @@ class _Apt:
         ended = subprocess.run(
             list(command),
             cwd=folder or self._work,
+            # In English, because `libraries`, `_installed` and `_missing` read what is said.
             env=os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -204,6 +205,7 @@ class _Apt:
 
 def _take_program(package: str, entry: str, tree: Path, folder: Path) -> None:
     name, _, target = entry.partition("=")
+    # A further name of a program that is there already, such as iptables of xtables-nft-multi.
     if target and (folder / target).exists():
         (folder / name).symlink_to(target)
         return
@@ -218,6 +220,7 @@ def _take_program(package: str, entry: str, tree: Path, folder: Path) -> None:
 
 def _complete(apt: _Apt, into: Path) -> None:
     """Add the libraries that the programs need and the machine lacks, and theirs."""
+    # Fetched only when something is missing: a machine may have every library.
     candidates: dict[str, Path] | None = None
     while missing := _missing(apt, into):
         if candidates is None:

@@ -104,10 +104,13 @@ class Starter:
                     )
                     for future in ended:
                         name = running.pop(future)
+                        # Raises the part's own error. The parts that are stopped because of it
+                        # raise `Cancelled`, which nobody asks for.
                         acted = future.result()
                         order.done(name)
                         seconds = time.monotonic() - began[name]
                         progress.finished(name, seconds, cached=not acted)
+            # Leaving the pool waits for every part that still works; this ends their waiting.
             except BaseException:
                 self._stop.set()
                 raise

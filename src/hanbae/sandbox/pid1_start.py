@@ -30,6 +30,7 @@ _TUNABLES: Final = {
     "kernel/keys/root_maxbytes": "25000000",
 }
 _SYSCTLS: Final = {
+    # Every packet of a pod is routed (see `node`).
     "net/ipv4/ip_forward": "1",
     "net/ipv6/conf/all/disable_ipv6": "1",
     "net/ipv6/conf/default/disable_ipv6": "1",
@@ -78,14 +79,21 @@ def launch(
     """
     mounted = cgroups.hierarchies()
     switched = cgroups.missing(mounted)
+    # Written before anything is switched on: a `down` after a kill in between still has to know
+    # what to switch off.
     folders.write(folder.root / "cgroups.json", json.dumps(switched))
     members = cgroups.make(identity.cgroup, mounted, switched)
     inside = _inside(folder, identity, programs, members)
     folders.write(folder.root / "inside.json", msgspec.json.encode(inside))
     command = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--mount-proc"]
+    # unshare stays, as the parent of process 1. With --kill-child process 1 is killed when unshare
+    # ends, on which the kill below relies.
     command += ["--kill-child", sys.executable, "-I", "-S", init.__file__, str(folder.root)]
     log = folder.logs / "init.log"
     with log.open("ab") as output, folder.life.open("a") as life:
+        # The lock belongs to the open file, which process 1 inherits: it is held until that ends,
+        # although this block closes our own descriptor. Nobody else holds it now (see
+        # `Namespaces.settle`).
         fcntl.flock(life, fcntl.LOCK_EX)
         command.append(str(life.fileno()))
         starter = subprocess.Popen(
@@ -95,6 +103,7 @@ def launch(
             stderr=output,
             cwd="/",
             env=programs.environment(),
+            # Ctrl-C in the terminal is not meant for what goes on without us.
             start_new_session=True,
             pass_fds=(life.fileno(),),
         )
@@ -105,11 +114,13 @@ def launch(
         assert starter.stdin is not None  # noqa: S101  for mypy: it is a pipe
         starter.stdin.write(b"go\n")
         starter.stdin.close()
+    # On Ctrl-C as well: what is half made shall not live on.
     except BaseException:
         starter.kill()
         starter.wait()
         raise
-    # It goes on without us and is nobody's zombie: our end hands it to the machine's own process 1.
+    # It goes on without us, so Popen shall neither wait for it nor warn that it still runs. When we
+    # end, the machine's own process 1 inherits it: it becomes nobody's zombie.
     starter.returncode = 0
     return born
 
@@ -135,6 +146,8 @@ def _inside(
         cover = folder.root / covers[covered]
         cover.mkdir(parents=True, exist_ok=True)
         cover.chmod(mode)
+    # The programs are links into the cache. The cache, the sandbox's folder, this Python and hanbae
+    # may all be below a cover, such as /tmp or /var/lib.
     keep = {folder.root.parent, programs.root}
     keep |= {path.resolve() for path in (programs.root, programs.cni, programs.libraries)}
     keep |= {path.resolve().parent for path in programs.bin.iterdir()}
@@ -147,6 +160,7 @@ def _inside(
         covers=covers,
         keep=sorted(str(path) for path in keep),
         files=files,
+        # A kernel without IPv6 has no settings of it.
         sysctls={
             name: value for name, value in _SYSCTLS.items() if Path("/proc/sys", name).exists()
         },
@@ -164,6 +178,7 @@ def _await_inside(
         except errors.Unreachable:
             time.sleep(0.02)  # its socket is its first deed; there is nothing before it to wait on
             continue
+        # Process 1 serves only once its inside is made or has failed, so its first answer is final.
         if answer["ready"]:
             return
         fault = answer["fault"]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+#: CLONE_NEWNET of <linux/sched.h>.
 _NEW_NET: Final = 0x40000000
 _DEADLINE_S: Final = 3.0
 
@@ -168,6 +169,7 @@ class Api:
             missing = resources
             if status == http.HTTPStatus.OK:
                 missing = resources - {resource["name"] for resource in group["resources"]}
+            # A resource may be listed before requests for it are served.
             for name in sorted(resources - missing):
                 status, _ = self.get(f"/apis/{group_version}/{name}?limit=1")
                 if status != http.HTTPStatus.OK:
@@ -205,6 +207,7 @@ class Api:
             _, listed = self.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")
         except OSError as error:
             return str(error)
+        # A pod that has failed, such as an evicted one, stays in the list until somebody deletes it.
         pods = [
             pod
             for pod in listed.get("items", [])
@@ -234,5 +237,5 @@ class Api:
         return ""
 
     def _stale(self, stamp: str) -> bool:
-        # Kubernetes tells whole seconds only.
+        # Kubernetes tells whole seconds only, so ours are cut off as well.
         return dt.datetime.fromisoformat(stamp).timestamp() < int(self.born())

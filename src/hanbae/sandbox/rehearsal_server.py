@@ -108,6 +108,7 @@ def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
         hanbae.errors.Failed: It ended instead, or took too long.
     """
     until = time.monotonic() + STARTS_WITHIN
+    # In English, because of LC_ALL=C.
     while b"ready to accept connections" not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > until:
             reason = log.read_text(errors="replace").strip()

@@ -299,13 +299,15 @@ def _up(
     living = namespaces.Namespaces(folder)
     identity_before = identities.load(folder)
     lives = living.settle()
+    # It was made before and its process 1 is gone: first goes what that has left outside the folder.
     if identity_before is not None and not lives:
         _clear(folder)
         rebooted = (
             identity_before.boot != identities.boot() or identity_before.format != identities.FORMAT
         )
         if rebooted or not folder.ready.exists():
-            # What never was whole, or lost its disk cache, is not worth mending: making it takes 15 s.
+            # What never was whole is not worth mending, nor is what a reboot may have torn, since
+            # etcd and PostgreSQL run without fsync: making it takes 15 s.
             folder.remove(keep_logs=True)
             progress.note(wording.Text("sandbox.rebuilding", {"name": folder.name}))
         else:
@@ -320,6 +322,7 @@ def _up(
     enter = functools.partial(probing.enter_network, living.pid)
     starter.run(components.parts(site, starter), progress, enter=enter)
     _tools(site)
+    # After an upgrade the daemons run the new programs, and `attach` finds out here which these are.
     if not folder.ready.exists() or _recorded(folder).programs != str(programs.root):
         ready = _Ready(str(programs.root), round(time.monotonic() - began, 2))
         folders.write(folder.ready, msgspec.json.encode(ready))
@@ -369,6 +372,7 @@ def down(
         living = namespaces.Namespaces(folder)
         if living.settle():
             living.kill()
+        # The folder goes last: its identity and its cgroups.json name what has to be removed outside.
         _clear(folder)
         folder.remove(keep_logs=keep_logs)
         return True
@@ -379,6 +383,7 @@ def _clear(folder: folders.Folder) -> None:
     identity = identities.load(folder) or identities.derive(folder.root, ())
     if not pid1_start.await_link_gone(identity, deadline_s=10):
         raise errors.Failed("sandbox.link-left", link=identity.link)
+    # Written before anything is switched on (see `pid1_start.launch`): without it nothing was.
     switched_file = folder.root / "cgroups.json"
     switched = json.loads(switched_file.read_bytes()) if switched_file.exists() else {}
     left = cgroups.remove(identity.cgroup, cgroups.hierarchies(), switched)
@@ -401,6 +406,7 @@ def _tools(site: sites.Site) -> None:
             link.symlink_to(target)
     password = site.passwords.postgres.unmask().decode()
     line = f"{site.identity.inner}:{databases.PORT}:*:{passwords.POSTGRES}:{password}\n"
+    # libpq ignores a password file that others can read; this one gets mode 0600.
     folders.write(site.folder.root / "pgpass", line)
     folders.write(site.folder.root / _LOGINS / "config.json", _logins(site))
 

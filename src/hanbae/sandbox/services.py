@@ -28,8 +28,9 @@ def registry(site: sites.Site) -> sites.Daemon:
     return sites.Daemon(
         name="registry",
         command=(str(site.programs.path("registry")), "serve", str(config)),
-        # version 3 sends traces to localhost unless it is told not to
+        # Version 3 sends traces to localhost unless it is told not to.
         environment=site.environment(OTEL_TRACES_EXPORTER="none"),
+        # Without a login, 401 is the right answer.
         ready=lambda: probing.http_status(
             5000, "/v2/", host=site.identity.inner, want=http.HTTPStatus.UNAUTHORIZED
         ),

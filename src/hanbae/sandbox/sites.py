@@ -27,6 +27,8 @@ _CONTAINER_LIMITS: Final = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+# --force-conflicts takes back what others have changed since, which is how applying mends. Without validation
+# kubectl needs no schemas, whose fetching costs half a second of CPU; the objects are our own.
 _APPLY: Final = ("apply", "--server-side", "--force-conflicts", "--validate=false")
 #: What kubectl calls an API server that has not enough time, or cannot answer yet.
 _OVERLOADED: Final = re.compile(
@@ -120,6 +122,7 @@ def _memory() -> int:
     for path in _CONTAINER_LIMITS:
         with contextlib.suppress(OSError):
             limit = path.read_text(encoding="ascii").strip()
+            # No limit is "max" on version 2, and a number larger than any machine's memory on version 1.
             sizes += [int(limit)] if limit.isdecimal() else []
     return min(sizes)
 

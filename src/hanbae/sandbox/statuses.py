@@ -112,6 +112,7 @@ def _components(site: sites.Site) -> tuple[Component, ...]:
         "sealed-secrets": lambda: addons.sealed_secrets_ready(site),
         "postgresql": lambda: addons.postgresql_ready(site),
     }
+    # Side by side, because each one that hangs is asked until a deadline of seconds.
     with concurrent.futures.ThreadPoolExecutor(
         8, initializer=probing.enter_network, initargs=(site.namespaces.pid,)
     ) as workers:

@@ -63,6 +63,8 @@ def load(site: sites.Site) -> bool:
 def _tar(name: str, programs: binaries.Binaries) -> Path:
     """The image as an OCI tar, from the cache or made; its key is what it is made of."""
     folder = caching.private(caching.root() / "images")
+    # The folder of built programs is called after its content (see `binaries`), so its path stands
+    # for that; the recipes are in the two modules.
     key = hashlib.sha256(f"{programs.root.resolve()}\n".encode())
     for source in (__file__, layouts.__file__):
         key.update(Path(source).read_bytes())
@@ -150,6 +152,7 @@ def _closure(programs: Iterable[Path]) -> Iterator[layouts.File]:
             ["ldd", str(program)], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}
         )
         libraries.update(_LINKED.findall(listed.stdout))
+    # The wheel's own libraries are listed, too; they are in the image as a tree already.
     machine = {path for path in libraries if path.startswith(("/lib", "/usr/lib"))}
     # Before glibc 2.34 the account look-up is a library of its own, which is loaded when it is used.
     machine |= {
