@@ -28,6 +28,7 @@ _ANYWHERE: Final = re.compile(
 )
 _BLOCK: Final = re.compile(r"#{1,6}(?=\s|$)|>|[+-](?=\s|$)|[-:][-:\s]*$|=+\s*$")
 """What begins a block where a text begins, beside what is escaped anywhere; an underline is all of its line."""
+# CommonMark reads at most nine digits as the number of an item.
 _ITEM: Final = re.compile(r"([0-9]{1,9})([.)])(?=\s|$)")
 _ENTITIES: Final = {"<": "&lt;", "&": "&amp;"}
 
@@ -39,6 +40,7 @@ def escaped(text: str) -> str:
         text: The text, without line breaks and without space around it.
     """
     shown = _ANYWHERE.sub(lambda match: _escape(match, text), text)
+    # Of what begins a block nothing was escaped above, so no backslash gets one of its own.
     if _BLOCK.match(text):
         shown = f"\\{shown}"
     if text.endswith("#") and text.rstrip("#")[-1:].isspace():

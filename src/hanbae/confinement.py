@@ -12,6 +12,8 @@ import signal
 import sys
 from typing import Final
 
+# PR_SET_PDEATHSIG and PR_SET_DUMPABLE of <linux/prctl.h>, which Python's standard library has no
+# names for.
 _PDEATHSIG: Final = 1
 _SET_DUMPABLE: Final = 4
 
@@ -28,6 +30,7 @@ def confine(*, memory: int, cpu: int, files: int = 64) -> None:
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, cpu),
+        # This bounds files and not pipes, so a worker's answers still go out.
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, files),
     ):

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
-_UNFINISHED: Final = ".hanbae-"
 # Short whatever the file's own name is: names may have 255 bytes, and a Korean letter has three.
+_UNFINISHED: Final = ".hanbae-"
 _TRIES: Final = 100
 
 
@@ -51,6 +51,8 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = True) -> I
     """
     if mode is None:
         mode = _present_mode(path)
+    # Nobody else may open the file until its permissions are set, so a key's content is never
+    # readable to others in between. Unlike open, fchmod ignores the umask.
     handle, unfinished = _create(path.parent, 0o666 if mode is None else 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -58,9 +60,12 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = True) -> I
             file.flush()
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
+            # Content before name: in the other order, a crash could leave an empty file under the
+            # file's name.
             if durable:
                 os.fsync(file.fileno())
         unfinished.replace(path)
+    # Not only errors: Ctrl-C must not leave an unfinished file behind either.
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
@@ -80,6 +85,8 @@ def replace_all(contents: Mapping[Path, str]) -> None:
         OSError: One cannot be written, which is the error's ``filename``; all of them are as they were.
     """
     with contextlib.ExitStack() as stack:
+        # Read before anything changes: it is what is put back where a later file cannot take its
+        # name.
         former = {path: _former(path) for path in contents}
         fresh = {path: stack.enter_context(_beside(path, text)) for path, text in contents.items()}
         with _undisturbed():
@@ -103,6 +110,7 @@ def locked(folders: Iterable[Path]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         for folder in sorted({folder.resolve() for folder in folders}):
+            # The lock goes with the descriptor, so it ends with this process however that ends.
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -122,6 +130,7 @@ def ordinary(path: Path, *, most: int) -> bytes | None:
     Raises:
         OSError: It cannot be read.
     """
+    # Without O_NONBLOCK, opening a named pipe that a branch has put there would wait for a writer.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         handle = os.open(path, flags)
@@ -170,6 +179,8 @@ def _present_mode(path: Path) -> int | None:
         status = path.lstat()
     except FileNotFoundError:
         return None
+    # A link's own permissions, which are always 0777 on Linux, say nothing about the file to be
+    # written.
     return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
 
 
@@ -226,6 +237,7 @@ def _rename_all(fresh: Mapping[Path, Path], former: Mapping[Path, bytes | None])
                 unfinished.replace(path)
             renamed.append(path)
     except OSError:
+        # Ctrl-C and SIGTERM cannot end this half-way: they are held back (`_undisturbed`).
         for path in reversed(renamed):
             data = former[path]
             with contextlib.suppress(OSError):  # the first error is the one to be told
@@ -238,7 +250,8 @@ def _undisturbed() -> Iterator[None]:
     """Keep Ctrl-C and SIGTERM waiting."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        # Within the block: one that came just before is answered by this very call.
+        # Within the try: a signal that came just before has its handler run by this very call, and
+        # what that raises must not leave the signals blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         yield
     finally:

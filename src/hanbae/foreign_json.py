@@ -41,6 +41,7 @@ def decode(data: bytes | str, kind: Any = Any) -> Any:
     """
     try:
         decoded = msgspec.json.decode(data, type=kind)
+        # Hardly any text has so many digits in a row, so hardly any is read twice.
         return decoded if not _has_long_number(data) else _bounded(data, kind, decoded)
     except RecursionError:
         raise Fault("too many levels") from None
@@ -59,6 +60,8 @@ def _bounded(data: bytes | str, kind: Any, decoded: Any) -> Any:
 
     It has seen that the text is JSON; what it keeps raw is left as it is.
     """
+    # What has raw parts cannot be made of Python's objects, and json.loads takes no raw text:
+    # in both cases what msgspec has read is kept.
     with contextlib.suppress(msgspec.ValidationError, TypeError):
         return msgspec.convert(json.loads(data, parse_int=_whole), kind, str_keys=True)
     return decoded
@@ -66,6 +69,7 @@ def _bounded(data: bytes | str, kind: Any, decoded: Any) -> Any:
 
 def _whole(digits: str) -> int | float:
     """A whole number, or the nearest that a computer counts to, as Go, Java and JavaScript read it."""
+    # Beyond that length int() takes quadratic time, and refuses more than 4300 digits.
     number = int(digits) if len(digits) <= _LONGEST else float(digits)
     return number if -(1 << 63) <= number < 1 << 64 else float(number)
 

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+# What fits none of these, such as `08`, is no whole number for go-yaml either, but may be a float.
 _BASES: Final = (
     (re.compile(r"0[bB]([01]+)"), 2),
     (re.compile(r"0[oO]?([0-7]+)"), 8),
@@ -76,6 +77,8 @@ def _number(text: str) -> Any:
     for form, base in _BASES:
         match = form.fullmatch(bare)
         whole = int(sign + match[1], base) if match else None
+        # Go reads what has a sign as 64 bits signed, and only what has none as 64 bits unsigned as
+        # well.
         if whole is not None and _SMALLEST <= whole <= (_LARGEST >> 1 if sign else _LARGEST):
             return whole
     number = _float(digits)
@@ -83,6 +86,8 @@ def _number(text: str) -> Any:
 
 
 def _float(text: str) -> float | str:
+    # The pattern first: Python's float() takes words such as `infinity` as well. What is too large
+    # for a float, such as `1e400`, is text for go-yaml.
     number = float(text) if _FLOAT.fullmatch(text) else math.inf
     return text if math.isinf(number) else number
 
@@ -105,12 +110,14 @@ def json_key(value: Any) -> str | None:
 
 def _float_key(value: float) -> str:
     """The shortest text of a number of 32 bits, in Go's format ``g``."""
+    # sigs.k8s.io/yaml writes a key that is a float with 32 bits, although it has read it with 64.
     try:
         number: float = struct.unpack("f", struct.pack("f", value))[0]
     except OverflowError:
         number = math.copysign(math.inf, value)
     if not math.isfinite(number):
         return ".nan" if math.isnan(number) else ".inf" if number > 0 else "-.inf"
+    # The fewest digits that are read back as the same number, which is what Go writes.
     for digits in range(_DIGITS_OF_32_BITS):
         text = f"{number:.{digits}e}"
         if struct.pack("f", float(text)) == struct.pack("f", number):
@@ -134,6 +141,7 @@ def with_merges_in_order(flatten: Any) -> Any:
                 entries.append((key, value))
                 continue
             merges = True
+            # Of several sources the first one wins, as go-yaml has it: it is merged last.
             sources = [value] if value.id == "mapping" else value.value[::-1]
             if value.id == "scalar" or any(source.id != "mapping" for source in sources):
                 flatten(self, node)  # says what is wrong with it
@@ -141,7 +149,9 @@ def with_merges_in_order(flatten: Any) -> Any:
                 flatten_mapping(self, source)
                 entries += source.value
         if merges:
-            node.value, node.merge = entries, []  # ruamel compares keys where nothing was merged
+            # ruamel looks for keys that stand twice where `merge` is None, and merged mappings may
+            # have those.
+            node.value, node.merge = entries, []
 
     return flatten_mapping
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hanbae.policy import folders
 
+# An Application takes a file of another of its sources by that one's `ref`: `$values/charts/cart.yaml`.
 _VALUES: Final = "$"
 
 
@@ -70,6 +71,8 @@ def from_manifest(document: Mapping[str, Any]) -> Application:
     helm = next((_part(source, "helm") for source in sources if source.get("helm")), {})
     listed = helm.get("valueFiles")
     files = tuple(str(name) for name in listed) if isinstance(listed, list) else ()
+    # A chart that comes from a registry has its values from a source of their own, which has a
+    # `ref` and no path.
     with_ref = next((source for source in sources if source.get("ref")), main)
     path = folders.normal(_text(main, "path")) if main else ""
     return Application(

@@ -211,6 +211,7 @@ def _overlays(survey: Survey) -> tuple[tuple[str, ...], dict[str, str]]:
             or not naming_patterns.is_service(name)
         ):
             continue
+        # `/overlays/`, of `apps/cart/overlays/dev`.
         between = overlay.folder[len(overlay.base) : -len(overlay.environment)]
         globs[f"{parent}/*{between}{{environment}}"] = None
         bases[name] = overlay.base

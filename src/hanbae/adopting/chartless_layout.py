@@ -120,6 +120,7 @@ def of(chosen: Sequence[Folder], every: Iterable[str], taken: Collection[str]) -
     for path in paths:
         if path.glob:
             by_glob.setdefault(path.glob, set()).add(path.name)
+    # One service makes no pattern: it is written down by its name.
     globs = {glob: names for glob, names in by_glob.items() if len(names) > 1}
     files = list(every)
     return Layout(
@@ -183,6 +184,7 @@ def _named_apart(paths: Sequence[_Path], taken: Collection[str]) -> list[_Path]:
         for name in _candidates(path):
             if name not in taken and templates.setdefault(name, path.template) == path.template:
                 same = name == path.name
+                # Under another name than its folder's, no glob finds it.
                 star = path.star if same else None
                 results.append(_Path(path.folder, path.template, path.environment, name, star))
                 break

@@ -145,6 +145,7 @@ def _named_namespaces(release: parts.Release) -> list[str]:
 def _of_each(field: str, templates: Mapping[str, Counter[str]], named: proposal.Named) -> str:
     """The template that most services fit; what one service alone has is written to its name."""
     counts = Counter(template for own in templates.values() for template in own)
+    # A name without a placeholder would be the same for all services.
     general = [
         template for template in counts if "{service}" in template or "{release}" in template
     ]
@@ -169,6 +170,7 @@ def _secrets(samples: Iterable[Sample]) -> dict[str, Counter[str]]:
 
 
 def _replaced(text: str, part: str, placeholder: str) -> str:
+    # The braces keep a service that is called `release` from being found in the placeholder `{release}`.
     return re.sub(rf"(?<![a-z0-9{{]){re.escape(part)}(?![a-z0-9}}])", placeholder, text, count=1)
 
 

@@ -14,6 +14,8 @@ from hanbae.policy import folders, service_paths
 from hanbae.repository import trees
 
 _KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout"})
+# Looked for in the bytes first: most YAML files of a repository have no workload, and parsing takes
+# much longer.
 _WORKLOAD: Final = re.compile(
     rb"^['\"]?kind['\"]?: {1,4}['\"]?(?:Deployment|StatefulSet|DaemonSet|CronJob|Rollout)\b",
     re.MULTILINE,
@@ -145,6 +147,7 @@ def _references(data: bytes, folder: str) -> Iterator[str]:
         for key in _PARTS:
             entries = content.get(key)
             for entry in entries if isinstance(entries, list) else []:
+                # A URL names a remote base, which is not part of the repository.
                 if isinstance(entry, str) and "://" not in entry:
                     yield posixpath.normpath(posixpath.join(folder, entry))
 

@@ -284,6 +284,8 @@ def _namespace(
         named.setdefault(service, {})["namespace"] = own
     template = pattern.template
     if template.endswith("-{environment}") and template.count("{environment}") == 1:
+        # An environment has one suffix for all namespaces, so those of single services must end
+        # with it too.
         owns = [str(item["namespace"]) for item in named.values() if "namespace" in item]
         if all(own.endswith("-{environment}") for own in owns):
             for item in named.values():
@@ -307,6 +309,8 @@ def _values(
             word = environments.of_file(file)
             if word in names:
                 pattern = file.replace(word, "{environment}", 1)
+                # A name without a slash is in the chart's folder, a path begins at the repository's
+                # root unless it begins with a dot (`naming.values_path`).
                 patterns[pattern if "/" not in pattern else f"./{pattern}"] += 1
     for path in survey.values:
         word = _of_values_path(path, charts)
@@ -386,6 +390,7 @@ def _environment(
         branch = likely[0] if likely else _RELEASE_BRANCH if between else default_branch
     clusters = Counter(app.cluster for app in own if app.cluster)
     cluster = clusters.most_common(1)[0][0] if clusters else ""
+    # `in-cluster` is what Argo CD calls the cluster that it runs in. An address is not the name of one.
     workload = cluster if cluster and "://" not in cluster and cluster != "in-cluster" else ""
     overlays = [
         item.folder

@@ -46,6 +46,7 @@ _OF_A_CHART: Final = frozenset(
 """Folders that belong to a chart at the repository's root."""
 _MIGRATION: Final = re.compile(r"(?:^|/)[0-9]{1,18}_[^/]{1,200}\.sql$")
 _GOOSE_UP: Final = re.compile(rb"^--[ \t]{0,4}\+goose Up", re.MULTILINE)
+# With `--from` the source is another stage of the build and no folder of the repository.
 _COPY: Final = re.compile(
     r"^[ \t]{0,8}(?:COPY|ADD)[ \t]{1,8}(?:--(?!from)[a-z]{1,20}=\S{1,80}[ \t]{1,8}){0,4}"
     r"(?P<source>(?!--)\S{1,200})[ \t]{1,8}(?P<target>\S{1,200})[ \t]{0,8}\r?$",

@@ -75,6 +75,8 @@ def _entry(use: Use, folder: str, file: str) -> str:
         return ""
     if folders.holds(folder, path):
         name = _template(use, folders.name(folder, path))
+        # As a policy writes it: `./` for a path in the chart's folder, `/` for a name at the
+        # repository's root.
         return f"./{name}" if "/" in name else name
     name = _template(use, path)
     return name if "/" in name else f"/{name}"

@@ -35,6 +35,7 @@ def given(root: Path, policy: documents.Policy, service: str) -> Answers:
         policy: The policy.
         service: The service, or what somebody took for the name of one.
     """
+    # Something that is not a name, such as `../x`, would lead to files outside of the chart's folder.
     if not scaffolding.is_name(service):
         return Answers()
     for path in sorted(scaffold_record.values_files(policy, service)):

@@ -67,11 +67,13 @@ def edited(
         return text
     items = read(text, key, file)
     node, _ = _value(text, key, file)
+    # With a newline at its end, so that what is added behind it begins a line of its own.
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     if node is None:
         return "".join([*lines, f"{key}:\n", *_written(added, 2)])
+    # Neither `[a, b]` nor an empty list has a line that says how far its items are indented.
     if not items or node.flow_style:
         raise _uneditable(file, node)
     column = lines[items[0].line - 1].index("-")
@@ -90,6 +92,7 @@ def edited(
             pieces += _written([new], column)
     pieces += _written(added, column)
     remaining = len(items) - sum(new is None for new in replaced.values()) + len(added)
+    # A key with nothing below it would be null.
     if not remaining:
         pieces = _without_key(pieces, key)
     return "".join([*pieces, *lines[ends[-1] :]])

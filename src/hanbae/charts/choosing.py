@@ -71,6 +71,7 @@ async def choose(pool: pools.Pool, wish: Wish, *, shown: str) -> Choice:
     """
     question = {"wishes": [msgspec.to_builtins(wish)]}
     reply = await _ask(pool, question, b"", shown)
+    # The process has opened hostile archives and is not trusted: its index may be none of the list.
     if len(reply.choices) != 1 or reply.choices[0].index >= len(wish.versions):
         raise errors.Failed("dependencies.no-answer")
     return reply.choices[0]
@@ -98,6 +99,7 @@ async def _ask(
     pool: pools.Pool, question: Mapping[str, object], content: bytes, shown: str
 ) -> _Reply:
     files = [{"path": "chart.tgz", "size": len(content)}] if content else []
+    # The form of a chart's message (`pools.Asked.message`), with a question and without releases.
     head = msgspec.json.encode({"files": files, "releases": [], "question": question})
     size = 8 + len(head) + len(content)
     message = [size.to_bytes(8, "big"), len(head).to_bytes(8, "big"), head, content]

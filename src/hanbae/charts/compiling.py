@@ -31,6 +31,8 @@ _FLAGS = (
 )
 # Settings of a user's Go that would make another program of the same sources.
 _DROPPED = ("GOARCH", "GOBIN", "GOEXPERIMENT", "GOFLAGS", "GOOS", "GOROOT", "GOTOOLDIR", "GOAMD64")
+# Go must not download another toolchain or use a workspace file above the sources. Without C the
+# program needs no libc, so it runs on any Linux of the same processor.
 _SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
 
 
@@ -43,6 +45,7 @@ def program() -> Path | None:
     """The program; None where there is none, or only one of other sources."""
     if not PACKAGED.is_file():
         return None
+    # The folder that the link leads to is named after the sources (`_kept`): edited ones have another.
     stale = PACKAGED.is_symlink() and PACKAGED.readlink().parent.name != digest()
     return None if stale else PACKAGED
 
@@ -58,11 +61,15 @@ def obtain() -> Path:
 
     kept = _kept()
     kept.parent.parent.parent.mkdir(parents=True, exist_ok=True)
+    # What lies below is run as a program, so these folders are made for this user alone.
     kept.parent.parent.mkdir(mode=0o700, exist_ok=True)
     kept.parent.mkdir(mode=0o700, exist_ok=True)
     with (kept.parent / "lock").open("a") as lock:
+        # `./dev` and tests that run at the same time would each compile for a minute and a half.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.is_file():
+            # Compiled beside its place and then renamed: who looks for the program meets a whole
+            # one or none.
             with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
                 fresh = Path(folder) / NAME
                 build(fresh)

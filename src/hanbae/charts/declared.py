@@ -33,13 +33,16 @@ _FIELDS: Final = (
     "alias",
 )
 """Helm's fields in the order in which it digests them; the rest is nothing to Helm."""
+# The two fields that Helm's encoder writes even where they are empty.
 _ALWAYS: Final = frozenset({"name", "repository"})
 _OLD: Final = (None, "", "v1")
 _NAMED: Final = re.compile(r"(?:@|alias:)(.+)", re.DOTALL)
+# Three numbers are text to every reader of YAML (`1.2.3`); two would be a float (`1.10`).
 _PLAIN: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9._/+-]*(?:://[A-Za-z0-9._/+:-]*[A-Za-z0-9/])?|\d+\.\d+\.\d[\w.+-]*"
 )
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+# Go's encoder writes these so within JSON, and what it writes is what is digested.
 _ESCAPED: Final = {
     "<": "\\u003c",
     ">": "\\u003e",
@@ -208,6 +211,7 @@ def digest(dependencies: Iterable[Dependency], entries: Iterable[Locked]) -> str
         _digested({"name": entry.name, "version": entry.version, "repository": entry.repository})
         for entry in entries
     ]
+    # Go's encoder writes null for a list that was never made.
     return _sha256([declared or None, locked or None])
 
 
@@ -220,6 +224,8 @@ def is_stale(chart: Chart) -> bool:
     if chart.lock is None:
         return False
     digests = {digest(chart.dependencies, chart.lock.entries)}
+    # Helm 2 digested what is declared without the lock's entries; Helm still takes such a lock of a
+    # chart of that time.
     if chart.old:
         fields = [_digested(dependency.fields) for dependency in chart.dependencies]
         digests.add(_sha256({"dependencies": fields or None}))
@@ -259,6 +265,7 @@ def _scalar(text: str) -> str:
 
 
 def _sha256(value: Any) -> str:
+    # Go's encoder writes neither spaces nor escapes beyond ASCII.
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for letter, escaped in _ESCAPED.items():
         text = text.replace(letter, escaped)

@@ -68,6 +68,7 @@ def put(repository: str, name: str, version: str, archive: bytes) -> str:
         raise errors.Failed("dependencies.no-cache", reason=_FOLDER)
     blob = _blob(kept.folder, digest)
     try:
+        # The archive before the key that leads to it: who finds the key finds the archive as well.
         blob.parent.mkdir(mode=0o700, exist_ok=True)
         files.replace(blob, archive, mode=0o600)
     except OSError as error:

@@ -30,6 +30,7 @@ from hanbae.images import references, registry
 
 _OCI: Final = "oci://"
 _CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
+# The second is the media type of Helm's early support for registries, which Helm still pulls.
 _LAYERS: Final = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
 
 
@@ -81,6 +82,7 @@ class Fetching:
         texts = tuple(listed.version for listed in versions)
         choice = await self._choose(dependency, place, texts, version, locked=bool(locked))
         taken = versions[choice.index]
+        # Helm takes the first address of a version, too.
         url = _joined(dependency.repository, taken.urls[0], place)
         return Found(choice.version, url, taken.digest)
 
@@ -146,6 +148,7 @@ class Fetching:
                 raise errors.FileFault("dependencies.no-index", place=place, repository=address)
             self._indexes[address] = data
         try:
+            # An index of tens of megabytes would hold up everything else in this process for seconds.
             versions_by_name = await asyncio.to_thread(
                 repository_index.versions, self._indexes[address], (dependency.name,)
             )
@@ -197,6 +200,7 @@ class Fetching:
     async def _pulled(self, source: Found, place: subjects.Place) -> bytes:
         """A chart from a registry, checked against its digest there."""
         address, _, version = source.url.rpartition(":")
+        # A tag may not have the `+` of a version; Helm writes `_` for it.
         reference = _reference(f"{address}:{version.replace('+', '_')}", place)
         host = reference.host
         async with registry.connect(host, helm_settings.login(host)) as connected:
@@ -269,6 +273,7 @@ def _joined(repository: str, reference: str, place: subjects.Place) -> str:
         return reference
     try:
         base = httpx2.URL(repository)
+        # Without the slash, joining would replace the last part of the path.
         folder = base.copy_with(path=base.path.rstrip("/") + "/", query=None)
         joined = folder.join(reference)
         relative = "://" not in reference

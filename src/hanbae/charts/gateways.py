@@ -39,6 +39,7 @@ def _gateway(policy: documents.Policy, gateways: documents.Gateways, environment
     if gateways.tls is not None:
         certificate = {"kind": "Secret", "name": gateways.tls}
         tls = {"mode": "Terminate", "certificateRefs": [certificate]}
+        # The one listener becomes an HTTPS listener; no plain HTTP is left beside it.
         listener |= {"name": "https", "protocol": "HTTPS", "port": _HTTPS, "tls": tls}
     return {
         "apiVersion": _GATEWAY_API,

@@ -29,6 +29,7 @@ _MOST_FILES: Final = 20_000
 
 _EXACT: Final = re.compile(r"=?v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
 """A range that is one version."""
+# How the addresses begin from which charts are fetched; searched for in the bytes, without parsing.
 _REMOTE: Final = (b"https://", b"oci://", b"alias:", b"@")
 _DECLARING: Final = ("Chart.yaml", "Chart.lock", "requirements.yaml", "requirements.lock")
 
@@ -90,6 +91,7 @@ def digest(tree: trees.Tree, chart: str) -> str:
             if identity.startswith((_LINK, trees.UNREADABLE)):
                 identity = hashlib.sha256(tree.read(path) or b"").hexdigest()
             hashed.update(f"{name}\0{identity}\n".encode("utf-8", "surrogateescape"))
+        # A fetched chart is not in the tree, but it is rendered.
         if _may_be_fetched(tree, names):
             hashed.update(dependency_cache.stamp().encode())
         hashed.update(b"\0")
@@ -104,6 +106,7 @@ def _near(tree: trees.Tree, chart: str, names: Mapping[str, str]) -> Iterator[st
     """The folders of the repository that a chart's dependencies may be taken from."""
     for name in ("Chart.yaml", "requirements.yaml"):
         data = tree.read(names[name]) if name in names else None
+        # A look at the bytes first: hardly any chart has such a dependency, and parsing takes longer.
         if data and _FILE.encode() in data:
             for dependency in declared.read({name: data}).dependencies:
                 where = folder_of(chart, dependency)
@@ -146,6 +149,8 @@ def completed(
         if once in resolved:
             continue  # under another alias
         folder = f"charts/{dependency.name}"
+        # A chart of this name from another folder is there already; Helm goes by the name in its
+        # Chart.yaml.
         while any(path.startswith(f"{folder}/") for path in result):
             folder += "-"
         result |= {f"{folder}/{path}": data for path, data in near.items()}
@@ -221,6 +226,7 @@ def _fetched(chart: str, declaration: declared.Chart, index: int) -> tuple[str, 
     )
     if archive is None:
         raise _missing(chart, declaration, index)
+    # The version is the lock's, which may say anything: a slash would make a folder of it.
     return f"charts/{dependency.name}-{exactly.replace('/', '-')}.tgz", archive
 
 

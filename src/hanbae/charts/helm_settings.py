@@ -90,6 +90,7 @@ def aliases() -> dict[str, str]:
     """
     by_name: dict[str, str] = {}
     for repository in repositories():
+        # Of two with the same name Helm takes the first.
         by_name.setdefault(repository.name, repository.url)
     return by_name
 
@@ -118,6 +119,7 @@ def same_address(address: str, other: str) -> bool:
 
 
 def _normal(address: str) -> str:
+    # As Helm compares them: a slash at the end, or a doubled one, makes no difference.
     scheme, _, rest = address.partition("://")
     host, _, path = rest.partition("/")
     return f"{scheme}://{host}{posixpath.normpath(f'/{path}')}"

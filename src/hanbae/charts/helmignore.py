@@ -116,6 +116,8 @@ class Rules:
         return self._folders[folder]
 
     def _applies(self, path: str, *, folder: bool) -> bool:
+        # Work counts for what was recalled as well: whether a chart is refused must not depend on
+        # what was asked before it.
         applies, work = _applied(self._text, path, folder=folder)
         self._left -= work
         if self._left < 0:
@@ -131,6 +133,7 @@ def _applied(text: str, path: str, *, folder: bool) -> tuple[bool, int]:
     work = 0
     for rule in _compiled(text):
         about = folder or not rule.only_folders
+        # A suffix is compared at once, whatever its length.
         if about and rule.suffix is None:
             work += rule.size * len(path)
             if work > _MOST_WORK:
@@ -155,6 +158,7 @@ def _part_matches(part: _Part, name: str) -> bool:
 @lru_cache(maxsize=64)
 def _compiled(text: str) -> tuple[_Rule, ...]:
     rules: list[_Rule] = []
+    # The last one is Helm's own rule for every chart: no hidden files among the templates.
     for line in [*text.removeprefix("\ufeff").split("\n"), "templates/.?*"]:
         rule = line.strip()
         if not rule or rule.startswith("#"):

@@ -66,6 +66,8 @@ def namespaces(policy: documents.Policy, path: str, text: str) -> Updated:
         elif name in spaces:
             present.add(name)
             kept.append(_corrected(policy, path, document, reasons))
+        # hanbae wrote this one, for a namespace that the policy no longer has; the team's own do
+        # not carry the purpose.
         elif labels.PURPOSE in document.text:
             reasons.append(Reason("namespace-left", {"namespace": name}, document.line))
         else:
@@ -121,6 +123,8 @@ def limits(policy: documents.Policy, path: str, text: str) -> Updated:
             continue
         lacking = _without_limits(policy, split, kind)
         orphans = [i for i in own if split[i].namespace not in founding.limited(policy)]
+        # One namespace lacks limits and one set of them has no namespace: it was renamed, and what
+        # the team has changed in its limits is kept.
         if len(lacking) == len(orphans) == 1:
             document = split[orphans[0]]
             facts = {"object": kind, "namespace": document.namespace, "wanted": lacking[0]}
@@ -129,6 +133,7 @@ def limits(policy: documents.Policy, path: str, text: str) -> Updated:
             manifest.set(("metadata", "namespace"), lacking[0])
             document.text = manifest.text()
             continue
+        # A namespace that is still the policy's may keep limits although no services live in it.
         for index in orphans:
             if split[index].namespace not in founding.spaces(policy):
                 facts = {"object": kind, "namespace": split[index].namespace}

@@ -71,6 +71,7 @@ def updated(
     """
     if not _builds_on_base(folder, resources(path, text)):
         return text, ()  # the team's own
+    # Each step reads the text anew: the one before may have moved its lines.
     text, of_label = _labelled(environment, path, text)
     text, of_suffix = _renamed(policy, environment, path, text)
     return text, (*of_label, *of_suffix)
@@ -165,6 +166,7 @@ def _renamed(policy: documents.Policy, environment: str, path: str, text: str) -
         key = _key(item.data)
         if key not in expected and value == _suffixed(policy, name, environment):
             continue  # for objects of the team's own in that namespace
+        # Two patches of the same target would both be applied; the first one is kept.
         if key not in expected or key in present:
             reasons.append(Reason("suffix-left", {"namespace": name, "value": value}, item.line))
             replaced[index] = None

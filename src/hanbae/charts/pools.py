@@ -210,6 +210,7 @@ class Asked(Struct, frozen=True):
         head = msgspec.json.encode(
             {
                 "files": [
+                    # A file's name that is no UTF-8 has surrogates in it, which JSON cannot have.
                     {"path": name.encode("utf-8", "replace").decode(), "size": len(files[name])}
                     for name in names
                 ],
@@ -310,6 +311,8 @@ class Pool:
                 reply = await renderer.ask(message)
         except TimeoutError:
             raise _fault(shown, "render.took-too-long", seconds=f"{limit:g}") from None
+        # Also when the caller is cancelled: the process is still busy, and its answer would be
+        # taken for that of the next chart.
         finally:
             if reply is None or renderer.charts >= _MOST_CHARTS:
                 await renderer.end()
@@ -354,6 +357,7 @@ class _Renderer:
                 env=_ENVIRONMENT,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                # Go writes pages there when it aborts; a pipe that nobody reads would hold the process up.
                 stderr=asyncio.subprocess.DEVNULL,
             )
         )
@@ -371,7 +375,9 @@ class _Renderer:
             self._process.stdin.writelines(message)
             await self._process.stdin.drain()
             size = int.from_bytes(await self._process.stdout.readexactly(8), "big")
+            # The size is the process's own word. One that says too much is ended by whoever asked (`_ask`).
             return None if size > _LARGEST else await self._process.stdout.readexactly(size)
+        # A write fails as well as a read where the process ends before it has read all of a chart.
         except (asyncio.IncompleteReadError, ConnectionError):
             await self._process.wait()
             return None
@@ -392,6 +398,7 @@ async def opened(size: int = 0) -> AsyncIterator[Pool]:
     Args:
         size: How many render at once; 0 for one a core.
     """
+    # The cores that this process may use, which may be fewer than the machine has.
     pool = Pool(size or len(os.sched_getaffinity(0)))
     try:
         yield pool

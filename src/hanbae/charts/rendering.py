@@ -130,6 +130,8 @@ async def answers(
     files = gathering.files(tree, chart)
     message = pools.Asked(requests, texts=texts, manifest=manifest, printed=printed)
     first = await pool.render(changed(files), message, shown=chart, limit=limit)
+    # Helm names all that a release lacks before it renders anything, and the same chart lacks the
+    # same for each release.
     missing = next((answer.missing for answer in first if answer.missing), None)
     if missing is None:
         return first
@@ -182,6 +184,7 @@ def manifests(answer: pools.Answer | pools.Alternative, *, shown: str) -> tuple[
 def _objects(document: object, template: str, shown: str) -> list[dict[str, Any]]:
     """The objects in a document: those in it, where it is a list of whatever kind."""
     items = [document]
+    # A `List` stands for what is in it, whatever its kind is called, as for kubectl.
     if isinstance(document, Mapping) and isinstance(document.get("items"), list):
         items = [item for item in document["items"] if item]
     return [_whole(item, template, shown) for item in items]

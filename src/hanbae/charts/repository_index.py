@@ -27,6 +27,7 @@ class Fault(ValueError):
 
 
 class _Document(Struct):
+    # Raw: the entries of charts that nobody wants are never decoded.
     entries: dict[str, msgspec.Raw]
 
 

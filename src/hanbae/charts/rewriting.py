@@ -69,6 +69,7 @@ def quoted(text: str, chosen: Iterable[Scalar]) -> str:
         text: The file.
         chosen: The values.
     """
+    # From the end, so that the places of those before stay what they are.
     for scalar in sorted(chosen, key=lambda item: -item.start):
         end = scalar.start + len(scalar.source)
         text = text[: scalar.start] + json.dumps(scalar.source) + text[end:]
@@ -140,5 +141,6 @@ def _walk(root: Any, text: str) -> Iterator[Scalar]:
         elif not node.style:
             start, source = node.start_mark.index, node.value
             other = forms(source)
+            # A scalar that is folded over several lines does not stand in the file as it is read.
             if other and text[start : start + len(source)] == source:
                 yield Scalar(source, other, node.start_mark.line + 1, start)

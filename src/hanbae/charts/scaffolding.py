@@ -22,6 +22,7 @@ _DATABASE: Final = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 _IMAGE: Final = re.compile(r"[a-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
 # Words that YAML 1.1, which Helm reads, takes for something else than text.
 _NO_TEXT: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+# Helm's limit for a release name, which leaves room for a suffix within the 63 of a DNS label.
 _LONGEST_RELEASE: Final = 53
 _LONGEST_NAME: Final = 63
 _SCOPES: Final = {
@@ -153,8 +154,10 @@ def _databases(service: str, policy: documents.Policy, databases: Sequence[str])
             raise errors.WrongUse("new.not-a-database", database=name)
         release = _longest_release(service, policy)
         job = naming.migration_job(release, name, several=len(names) > 1)
+        # PostgreSQL, too, takes 63 characters of a name, and cuts off the rest.
         if max(len(job), len(name)) > _LONGEST_NAME:
             raise errors.WrongUse("new.job-too-long", job=job, limit=str(_LONGEST_NAME))
+    # Each database has a wave of its own, and all of them come before the pods' wave, which is 0.
     room = -policy.migrations.wave
     if len(names) > room:
         raise errors.WrongUse("new.too-many-databases", count=str(len(names)), room=str(room))
@@ -170,6 +173,7 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
     in_image = naming.migrations_folder(policy, "{{ $.Values.service.name }}")
     return {
         "service": service,
+        # Of any environment: a name that differs between them was refused (`_refuse_names`).
         "secret": naming.secret(policy, service, next(iter(policy.environments))),
         **_secret(policy.services.secret),
         "part_of": policy.argocd.project,

@@ -38,8 +38,10 @@ def splice(text: str, root: Any, changes: Mapping[Path, Scalar], file: str) -> s
     Raises:
         errors.FileFault: A path leads through something that is not a mapping, or a value has an anchor or a tag.
     """
+    # Then each line has an end behind which something can be put (`after_line`).
     if text and not text.endswith("\n"):
         text += _newline(text)
+    # By place alone: what is put in at the same place stays in the order in which it was made.
     edits = sorted(_Splicer(text, file).edits(root, changes), key=lambda edit: edit[:2])
     pieces, last = [], 0
     for start, end, new in edits:
@@ -135,6 +137,7 @@ class _Splicer:
                 yield from self.entry(key, value, missing.pop(key.value), flow=flow)
         if missing and flow:
             close = node.end_mark.index - 1
+            # A comma may stand at the end already: `{a: 1,}`.
             comma = "" if self.text[:close].rstrip().endswith((",", "{")) else ", "
             yield close, close, comma + self.flow(missing)[1:-1]
         elif missing:
@@ -160,6 +163,7 @@ class _Splicer:
             return
         end = colon if _is_empty_scalar(value) else value.end_mark.index
         index = self.after_line(end)
+        # With a comment behind it only the value goes, and the comment keeps its distance.
         if end > colon:
             alone = not self.text[end:index].strip()
             yield colon if alone else value.start_mark.index, end, ""
@@ -173,6 +177,7 @@ class _Splicer:
         start, end = node.start_mark.index, node.end_mark.index
         if _is_empty_scalar(node):
             return colon, colon, f" {token(value, flow=flow)}"
+        # The parser counts the line ends below a block scalar in.
         if node.style in ("|", ">"):
             kept = len(self.text[start:end].rstrip())
             return start, start + kept, token(value, flow=flow)
@@ -195,6 +200,7 @@ class _Splicer:
         for key, value in removed:
             start = key.start_mark.index - key.start_mark.column
             yield start, self.after_line(self.end(key, value)), ""
+        # A key with nothing below it would be null.
         if removed and len(removed) == len(node.value) and path:
             yield colon, colon, " {}"
 

@@ -20,6 +20,7 @@ from hanbae import libyaml
 
 Pointer = tuple[str | int, ...]
 
+# YAML takes `#` for the beginning of a comment only behind white space.
 _MARK: Final = " #@@"
 _MARKED: Final = re.compile(r" #@@(\d+)\s*$")
 _ACCEPTING: Final = re.compile(r"(?<=\s)#\s*hanbae:\s*ignore\b")
@@ -111,10 +112,12 @@ def _safe(lines: list[str]) -> Iterator[bool]:
         indent = len(line) - len(line.lstrip())
         starts_inside = inside_action
         inside_action = line.rfind("{{") > line.rfind("}}") or (inside_action and "}}" not in line)
+        # What a named template writes may be included in the middle of a line.
         if defining or _DEFINE.search(line):
             defining += len(_OPENS.findall(line)) - len(_ENDS.findall(line))
             yield False
             continue
+        # An action further left, as control structures mostly are, does not end a block scalar.
         if block is not None and text and indent <= block and not text.startswith("{{"):
             block = None
         if block is not None or starts_inside or inside_action:
@@ -267,6 +270,8 @@ def value_keys(origin: Origin, pointer: Pointer, places: Mapping[Pointer, Any]) 
     if not origin.values:
         return None
     part = tuple(pointer[: len(origin.found)])
+    # `toYaml .Values.resources` goes on with the keys that the values file has. How many keys of
+    # the pointer the template itself has written is not known, so that each number is tried.
     for cut in range(len(part) + 1):
         keys = (*origin.values, *part[cut:])
         if keys in places:

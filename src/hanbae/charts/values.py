@@ -296,6 +296,7 @@ def _is_same(left: Any, right: Any) -> bool:
         return list(left) == list(right) and all(map(_is_same, left.values(), right.values()))
     if isinstance(left, list):
         return len(left) == len(right) and all(map(_is_same, left, right))
+    # NaN is not equal to itself.
     return bool(left == right) or repr(left) == repr(right)
 
 

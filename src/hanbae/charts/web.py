@@ -86,6 +86,7 @@ class Web:
         self, entry: helm_settings.Repository | None, url: httpx2.URL, most: int
     ) -> httpx2.Response:
         for _ in range(_REDIRECTS + 1):
+            # At each step, for a redirect may lead anywhere.
             await _refuse_near(url)
             own = entry is not None and _origin(parsed(entry.url)) == _origin(url)
             client = self._client(entry) if own and entry is not None else self._plain
@@ -161,6 +162,7 @@ def _context(entry: helm_settings.Repository) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=entry.ca_file or None)
         if entry.cert_file:
             path = entry.cert_file
+            # OpenSSL would ask on the terminal for the password of a key that has one.
             context.load_cert_chain(entry.cert_file, entry.key_file or None, password=lambda: "")
     except (OSError, ssl.SSLError, ValueError) as error:
         place = subjects.Place(path)
@@ -182,6 +184,8 @@ async def _refuse_near(url: httpx2.URL) -> None:
         return  # the connection will say so
     for *_, address in addresses:
         numeric = ipaddress.ip_address(str(address[0]).partition("%")[0])
+        # An address of IPv4 may be written as one of IPv6, `::ffff:169.254.169.254`, which not
+        # every Python calls link-local.
         numeric = getattr(numeric, "ipv4_mapped", None) or numeric
         if numeric.is_link_local or numeric.is_multicast or numeric.is_unspecified:
             raise errors.Refused("dependencies.link-local", url=_shown(str(url)))

@@ -47,6 +47,8 @@ def _dumper() -> Any:
     import yaml
 
     base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    # PyYAML writes an anchor and an alias where it meets the same object twice; the bytes would
+    # depend on which parts share one.
     dumper: Any = type("Dumper", (base,), {"ignore_aliases": lambda *_: True})
     dumper.add_representer(str, _text)
     dumper.add_representer(float, _number)
@@ -54,6 +56,7 @@ def _dumper() -> Any:
 
 
 def _text(dumper: Any, value: str) -> Any:
+    # A block that begins with white space would need a number that says how far it is indented.
     if "\n" in value and not value.startswith((" ", "\n", "\t")):
         style = "|"
     elif _PLAIN.fullmatch(value) and value.lower() not in _WORDS:

@@ -51,6 +51,7 @@ class GitHub(pulls.Pulls):
         for review in await self._reviews(request):
             if review.user is None or review.state != "APPROVED":
                 continue
+            # A review itself does not say whether its author may write to the repository.
             path = f"{self._base}/collaborators/{quote(review.user.login, safe='')}/permission"
             permission = await self._connection.ask("GET", path, _Permission)
             if permission.permission in _WRITERS:

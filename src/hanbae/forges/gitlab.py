@@ -128,6 +128,7 @@ class GitLab:
         entries = self._connection.pages(path, _MergeRequest, params={}, size=_SIZE)
         with contextlib.suppress(connections.Missing):
             async for entry in entries:
+                # A merge commit, a squashed one, or the head itself, where the branch was only moved on.
                 brought = {entry.merge_commit_sha, entry.squash_commit_sha, entry.sha}
                 if entry.state == "merged" and entry.target_branch == target and commit in brought:
                     return entry.request(commit)

@@ -98,6 +98,8 @@ def _of_variables(environment: Mapping[str, str]) -> Iterator[Login]:
     for variable, tokens in named:
         yield from _login("gitea", environment.get(variable, ""), environment, tokens)
     server = environment.get("GITHUB_SERVER_URL", "")
+    # Runners of Gitea and Forgejo set GitHub's variables as well; the server and the token in them
+    # are their own.
     if environment.get("GITEA_ACTIONS") or environment.get("FORGEJO_ACTIONS"):
         runner = ("GITEA_TOKEN", "FORGEJO_TOKEN", "GITHUB_TOKEN")
         yield from _login("gitea", server, environment, runner)

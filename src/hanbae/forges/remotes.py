@@ -37,6 +37,7 @@ def read(url: str) -> Remote | None:
     if len(url) > _LONGEST:
         url = ""
     if "://" not in url:
+        # `host:path` as ssh has it; a slash before the colon, or no colon, is a folder.
         before, colon, path = url.partition(":")
         if not colon or "/" in before:
             return None

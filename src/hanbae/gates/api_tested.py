@@ -55,10 +55,12 @@ async def _asked(target: targets.Target, probe: endpoints.Probe) -> verdicts.Ver
         for manifest in target.objects
         if manifest.get("kind") == kinds.SERVICE.kind
     }
+    # A values file must not have the API server ask a Service of somebody else's.
     if probe.service not in own:
         services = ", ".join(sorted(own)) or "-"
         return verdicts.failed("gate.foreign-service", **facts, services=services)
     try:
+        # All tries together.
         async with asyncio.timeout(_WITHIN):
             answer = await _answer(target, probe)
     except errors.Forbidden as error:
@@ -66,6 +68,8 @@ async def _asked(target: targets.Target, probe: endpoints.Probe) -> verdicts.Ver
     except TimeoutError:
         return verdicts.failed("gate.endpoint-slow", **facts, seconds=f"{_WITHIN:g}")
     except errors.Error as error:
+        # A Service behind which nothing stands is what this item is to find out. Any other error
+        # says something about the way there.
         if error.text.id == "cluster.service-silent" or isinstance(error, answers.Missing):
             why = error.text.facts.get("why") or error.text.facts.get("message", "")
             return verdicts.failed("gate.endpoint-silent", **facts, why=why)

@@ -65,6 +65,8 @@ def _changed(
     for rollout in before:
         for pod in rollout.pods:
             latest = now.get(_uid(pod))
+            # A pod that is gone was replaced; whether its successor is ready, the rollout says
+            # (`_unready`).
             if latest is not None and latest != stamp(pod):
                 metadata = pod["metadata"]
                 describe = (

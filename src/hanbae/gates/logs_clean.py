@@ -119,6 +119,7 @@ def restarted(status: Mapping[str, Any], *, since: str) -> dict[str, str]:
     """
     count = foreign_json.number(status.get("restartCount"), 0)
     ended = foreign_json.below(dict(status), "lastState", "terminated")
+    # Of a container's ends Kubernetes keeps the last one. Where that is older than the rollout, so are all.
     if not count or (ended.get("finishedAt") and str(ended["finishedAt"]) < since):
         return {}
     reason = str(ended.get("reason") or "-")

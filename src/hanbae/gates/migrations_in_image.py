@@ -98,6 +98,7 @@ async def _in_image(name: str, digest: str, folder: str, registries: sources.Sou
     if kept is not None and (stored := kept.get(key)) is not None:
         try:
             return foreign_json.decode(stored, dict[str, str])
+        # What was kept and cannot be read is read from the image again.
         except foreign_json.Fault:
             pass
     reference = references.parse(name)

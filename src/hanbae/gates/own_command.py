@@ -103,8 +103,10 @@ async def run(
 
 def _program(name: str, root: Path) -> str | None:
     """Where ``PATH`` has a program; None where it is nowhere, or in the repository."""
+    # A relative folder of PATH would be looked for in the current one, which may be the clone.
     folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     program = shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, folders)))
+    # By what it leads to: a link on PATH may lead into the clone.
     if program is None or Path(program).resolve().is_relative_to(root):
         return None
     return program
@@ -130,11 +132,14 @@ async def _run(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        # A group of its own, which can be ended with all that the program has started.
         start_new_session=True,
     )
     kept = bytearray()
     try:
         async with asyncio.timeout(seconds):
+            # What is printed is read to its end, so that no full pipe holds the program up; only
+            # the last of it is kept.
             while process.stdout is not None and (block := await process.stdout.read(_MOST)):
                 kept += block
                 del kept[:-_MOST]
@@ -142,6 +147,7 @@ async def _run(
     except TimeoutError:
         return None, bytes(kept)
     finally:
+        # After the program has left as well: something that it has started may still run.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()

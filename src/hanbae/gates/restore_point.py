@@ -76,6 +76,7 @@ async def _of_program(point: documents.RestorePoint, target: targets.Target) -> 
         return verdicts.undecided(text_id, **facts)
     last = ended.lines[-1] if ended.lines else ""
     newest = moment(last.strip())
+    # What prints nothing says that there is no backup, such as a database that has archived nothing yet.
     if last and newest is None:
         return verdicts.undecided("gate.restore-point-unreadable", **ended.facts, line=last)
     return _judged(newest, ended.facts["command"], point, target)

@@ -13,6 +13,7 @@ from hanbae.clusters import kinds, reading
 from hanbae.engines import rollouts
 from hanbae.gates import targets
 
+# The labels by which pods of a Deployment, and of a StatefulSet, name the template that they are made of.
 _HASH: Final = "pod-template-hash"
 _REVISION: Final = "controller-revision-hash"
 

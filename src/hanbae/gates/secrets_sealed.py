@@ -17,6 +17,7 @@ from hanbae.policy import naming
 from hanbae.releases import external_secrets
 
 _VERIFY: Final = "/v1/verify"
+# What the controller answers: 409 where no key of it opens the values, 429 where it was asked too often.
 _OPENED, _NOT_OPENED, _TOO_MANY = 200, 409, 429
 _TRIES: Final = 4
 _PAUSE: Final = 0.6
@@ -164,8 +165,10 @@ def is_opened(live: Mapping[str, Any], sealed: Mapping[str, Any]) -> bool:
     }
     return (
         foreign_json.below(dict(live), "spec", "encryptedData")
+        # With another ciphertext, what the cluster has opened says nothing about the commit's.
         == foreign_json.below(dict(sealed), "spec", "encryptedData")
         and conditions.get("Synced") == "True"
+        # The controller has looked at this very object, and not only at the one before it.
         and foreign_json.number(status.get("observedGeneration"), 0) >= generation
     )
 

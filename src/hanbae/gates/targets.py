@@ -114,6 +114,7 @@ class Target:
 
         The digest is empty where the registry does not have the image, and an error where it does not say.
         """
+        # One task for all gates, which run at the same time: each image is asked for once.
         if not self._digests:
             self._digests.append(asyncio.create_task(self._asked_for()))
         return await self._digests[0]

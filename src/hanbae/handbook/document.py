@@ -57,6 +57,7 @@ def _secrets(telling: Telling) -> str:
     return filling.filled(f"repository/{name}", telling.language, words).rstrip("\n")
 
 
+# Rows that hanbae itself lays: they are told in the document's language, whichever the policy has.
 _KNOWN: Final = ("trouble-migration", "trouble-pod", "trouble-secret", "trouble-image")
 
 

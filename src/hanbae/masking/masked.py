@@ -15,6 +15,7 @@ class Masked:
         plaintext: The secret's bytes.
     """
 
+    # Without a __dict__, what walks over attributes (vars, msgspec) finds no plaintext.
     __slots__ = ("_plaintext",)
 
     def __init__(self, plaintext: bytes) -> None:

@@ -32,6 +32,8 @@ class Redactor:
         for secret in secrets:
             for value in spellings.values(secret.unmask()):
                 plain |= spellings.escapings(value)
+                # Letters and digits are written the same by every encoder; the plain search finds
+                # them.
                 if not (value.isascii() and value.isalnum()):
                     spelled[value] = spellings.Spelled(value)
             plain |= spellings.encodings(secret.unmask())
@@ -69,6 +71,7 @@ class Redactor:
             return index + removed[bisect.bisect_right(starts, index) - 1]
 
         for start, end in self._known("".join(pieces)):
+            # By its last character: what was folded away behind the value is no part of it.
             yield original(start), original(end - 1) + 1
 
 

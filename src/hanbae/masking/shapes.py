@@ -139,6 +139,7 @@ def _body(text: str, start: int, shape: _Shape) -> tuple[int, bool]:
     end = start
     for index, least in enumerate(shape.least):
         if index:
+            # Without its second or third part it is a word that only begins like a token.
             if text[end : end + 1] != shape.separator:
                 return end, False
             end += 1
@@ -185,6 +186,7 @@ def strength(name: str) -> Strength | None:
     if name.endswith(KOREAN_TOKENS):
         return "weak"
     words = [word.lower() for word in _WORDS.findall(name)]
+    # `PASSWORD_2` is a password as well.
     while words and words[-1].isdigit():
         words.pop()
     if not words:
@@ -196,6 +198,7 @@ def strength(name: str) -> Strength | None:
     if (
         last in _WEAK
         or keyed
+        # Rails' `secret_key_base`, and the `client-key-data` of a kubeconfig.
         or words[-2:] == ["key", "base"]
         or words[-3:] == ["client", "key", "data"]
     ):

@@ -31,12 +31,14 @@ _VALUE: Final = (
     r"\\*'(?P<single>(?:[^'\\\n]|\\.|''){0,4096})|\\*\"(?P<double>(?:[^\"\\\n]|\\[^\"])*)"
     r"|(?P<bare>[^\s,;&'\"}\])]+)"
 )
+# `\uff1a` is the full-width colon of Korean and Japanese text.
 _SEPARATED: Final = rf"[0-9]{{0,3}}(?P<quote>\\?[\"'])?\s*(?P<separator>[=:\uff1a])\s*(?:{_VALUE})"
 # password=… as in libpq's strings, DB_PASSWORD: …, "password":"…", quoted or not, escaped or not.
 _PASSWORD: Final = re.compile(
     rf"(?i)(?P<name>{'|'.join((*shapes.PASSWORDS, *shapes.KOREAN_PASSWORDS))}){_SEPARATED}"
 )
 _SHORT: Final = re.compile(
+    # Within a word only with a capital, as in `dbPass`: `bypass` and `compass` are ordinary words.
     rf"(?P<name>(?<![A-Za-z])(?i:{'|'.join(shapes.SHORT_PASSWORDS)})|(?<=[a-z0-9])(?:Pwd|Pass)"
     rf"|(?i:{'|'.join(sorted(shapes.JOINED))})){_SEPARATED}"
 )
@@ -44,6 +46,8 @@ _TOKEN: Final = re.compile(
     rf"(?i)(?P<name>secret|token|credentials?|{'|'.join(shapes.KOREAN_TOKENS)}"
     rf"|(?:{'|'.join(shapes.KEYS)})[ _-]?key){_SEPARATED}"
 )
+# The bracket and the quotes are those of headers that are printed as lists, as in
+# `{"Authorization": ["Basic …"]}`.
 _AUTHORIZATION: Final = re.compile(
     r"(?i)\b(?:bearer|authorization\\?[\"']?\s*[:=]\s*\[?\\?[\"']?(?:basic|token|digest))\s+"
     r"(?P<bare>[A-Za-z0-9._~+/=-]{6,})"
@@ -57,6 +61,8 @@ _COOKIE: Final = re.compile(
 _SIGNATURE: Final = re.compile(
     r"(?i)[?&;](?:x-amz-signature|x-goog-signature|signature|sig)=(?P<bare>[^\s&;\"']+)"
 )
+# Forty letters at most, so that a line of nothing but hyphens and letters is not searched anew from
+# each of them.
 _FLAG: Final = re.compile(
     r"(?i)(?<![A-Za-z0-9-])--?[a-z-]{0,40}(?:password|passwd|pass|pwd|token|secret|api-?key)[ \t]+[\"']?"
     r"(?P<bare>[^\s\"'-][^\s\"']*)"
@@ -146,10 +152,13 @@ def _url_passwords(text: str) -> Iterator[Span]:
         if host < 0:
             continue
         web = scheme.lower().endswith(("http", "https"))
+        # Without a colon before the `@` there is no password: a colon behind it is that of the
+        # port.
         if not colon or host < len(user):
             # https://TOKEN@github.com: the user name is the secret.
             if web and token.find("@") >= _LONG_USER and "/" not in token[: token.find("@")]:
                 yield start, start + token.find("@")
+        # A slash before the colon means that the colon, and with it the `@`, are part of the path.
         elif "/" not in user and not _is_port(user, rest):
             long = web and len(user) >= shapes.LONG_USER
             yield start + (0 if long else len(user) + 1), start + host
@@ -160,6 +169,8 @@ def _end_of_url(text: str, before: int, start: int) -> int:
     limit = min(len(text), start + _LONGEST_AUTHORITY)
     opened = text[before - 1] if before else ""
     if opened and opened in "'\"`":
+        # A quote behind a backslash is part of the value, unless the opening one has a backslash
+        # too: then the whole is a string within a string.
         close = text.find(opened, start, limit)
         while close > start and text[close - 1] == "\\" and text[before - 2 : before - 1] != "\\":
             close = text.find(opened, close + 1, limit)

@@ -39,6 +39,8 @@ class Spelled:
         self.core = max(runs, key=len, default="")
         # Atomic groups throughout: nothing is tried twice, so a hostile line cannot make the search explode.
         self.pattern = re.compile("".join(f"(?>{atom})" for atom in _atoms(value)))
+        # How far from its core a value may reach, if each of its characters is written with up to
+        # twenty.
         self.reach = 20 * len(value)
 
     def find(self, text: str) -> Iterator[Span]:
@@ -109,6 +111,7 @@ def _atoms(value: str) -> Iterator[str]:
     for kind, group in itertools.groupby(value, _kind):
         run = "".join(group)
         if kind == "quote":
+            # A shell's way to write one quote, `'"'"'`, has five.
             yield f"(?:{_QUOTE}){{{len(run)},{5 * len(run)}}}"
         elif kind == "line":
             yield rf"(?:%(?:25)?0[aAdD]|\\{{1,4}}[rn]|\\{{0,3}}[\r\n]){{1,{2 * len(run)}}}"

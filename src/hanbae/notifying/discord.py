@@ -61,6 +61,7 @@ class Discord:
         is_discords = parts.scheme == "https" and parts.netloc in _HOSTS
         if path is None or not is_discords or query or not all(map(_NUMBER.fullmatch, threads)):
             raise errors.WrongUse("notify.bad-url", receiver=receiver)
+        # Rebuilt from the parts that were checked, so that nothing else of the address counts.
         self._url = f"https://{parts.netloc}/api/v10/webhooks/{path[1]}/{path[2]}"
         self._thread = {"thread_id": threads[0]} if threads else {}
         self._sent: dict[str, str] = {}
@@ -77,6 +78,7 @@ class Discord:
         if sent is not None and self._edited(sent, body):
             return
         params = {"wait": "true", **self._thread}
+        # Without `wait` Discord answers nothing, and the message could not be edited.
         message = posting.ask("POST", self._url, _Message, params=params, json=body)
         if _NUMBER.fullmatch(message.id):
             self._sent[notice.deployment] = message.id

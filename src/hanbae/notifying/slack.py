@@ -133,6 +133,7 @@ def _words(title: str, text: str) -> dict[str, str]:
     if text:
         section = _plain(excerpts.clipped(text, _LONGEST_TEXT))
         blocks.append({"type": "section", "text": section})
+    # In this field, unlike in the blocks, Slack interprets these three characters.
     line = title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return {
         "text": excerpts.clipped(line, _LONGEST_TEXT),

@@ -88,6 +88,7 @@ def of(move: Move, graph: commit_graph.Graph, kept: drafts.Drafts) -> Contents:
         else:
             files[path] = entry
     blending.refuse()
+    # With the proven commit as a parent, the next promotion parts from it.
     merges = move.whole and blending.parting != move.proven
     return Contents(files, (move.head, move.proven) if merges else (move.head,))
 
@@ -116,6 +117,8 @@ class _Blending:
             return proven
         if path in self._own:
             return head if proven == base else self._merged(path, base, head, proven)
+        # What the target has and the proven branch once had came from there, with an earlier
+        # promotion. What the proven branch never had was made above.
         if head is None or head[0] not in self._graph.contents(
             path, self._move.proven, self.parting
         ):

@@ -66,6 +66,7 @@ async def taken(
         raise errors.FileFault("image.none-to-take", place=before.place, service=service)
     after = await _read(pool, policy, tree, service, target)
     change = await image_values.changes(pool, tree, after, references.parse(before.begun))
+    # A copy: the document as it was is needed to tell whether anything changes.
     document = values.Values.parse(after.document.text(), after.document.file)
     document.update(change.values)
     file, text = after.document.file, document.text()

@@ -59,6 +59,7 @@ def _is_same(
     graph: commit_graph.Graph, policy: documents.Policy, service: str, held: str, commit: str
 ) -> bool:
     """Whether a service is in a commit what it is in one that is held; a merge has another id than what it brought."""
+    # A hold that names no commit is one of every commit.
     if held in {"", commit}:
         return True
     own, folder = own_files.every(policy, (service,)), str(naming.folder(policy, service))

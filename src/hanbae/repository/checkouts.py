@@ -53,6 +53,7 @@ _SAFELY: Final = tuple(
     for setting in (
         "core.hooksPath=/dev/null",  # which may name a folder of the branch
         "protocol.ext.allow=never",  # remotes that are commands
+        # A branch can bring a bare repository as ordinary files, with a configuration of its own.
         "safe.bareRepository=explicit",
     )
     for word in ("-c", setting)
@@ -147,6 +148,7 @@ class Checkout:
             check_branch(branch)
         specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in branches]
         # Quiet, and without the maintenance that would go on in the background with the clone's files open.
+        # FETCH_HEAD is the user's: what they have fetched last stays what `git merge FETCH_HEAD` means.
         options = [
             "--quiet",
             "--no-tags",
@@ -204,6 +206,8 @@ class Checkout:
         """
         self._check_remote(remote)
         check_branch(branch)
+        # Whoever has pushed meanwhile keeps what was pushed. With nothing behind the last colon,
+        # the branch must not be there at all.
         lease = f"--force-with-lease=refs/heads/{branch}:{over}"
         options = ["--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", lease]
         words = ["git", "-C", str(self.root), *_SAFELY, "push", *options, "--end-of-options"]
@@ -322,6 +326,7 @@ class Checkout:
         prefix = f"refs/remotes/{remote}/"
         current = self.current()
         with clones.readable(self.root):
+            # The walk ends at what the remote has, so it sees only the commits that were not pushed.
             walker = self._repository.walk(current, pygit2.enums.SortMode.NONE)
             for name in self._repository.references:
                 if name.startswith(prefix):
@@ -376,6 +381,7 @@ class Checkout:
                         return ()
                     if len(written.parent_ids) <= 1 and _changes(written, folder):
                         commits.append(_written(written))
+        # A commit's time is whatever its author has written, also one that no clock here can show.
         except (errors.WrongUse, OverflowError):
             return ()
         return tuple(commits)
@@ -454,6 +460,7 @@ def _run(words: list[str], environment: dict[str, str], timeout: float) -> tuple
     try:
         process = subprocess.Popen(
             words,
+            # git and ssh ask on the terminal itself, not on standard input.
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -467,6 +474,8 @@ def _run(words: list[str], environment: dict[str, str], timeout: float) -> tuple
     with process:
         try:
             output = process.communicate(timeout=timeout)[1]
+        # On Ctrl-C as well: without a terminal git is in a group of its own, which the terminal's
+        # signal does not reach.
         except BaseException:
             _end(process, group=not terminal)
             raise

@@ -56,6 +56,7 @@ class Drafts:
         import pygit2
 
         with clones.readable(self._repository.path):
+            # A file that is new on both sides comes from nothing, which libgit2 wants as an object.
             entries = [
                 pygit2.IndexEntry("file", pygit2.Oid(hex=name), pygit2.enums.FileMode.BLOB)
                 for name in (base or str(self._repository.create_blob(b"")), ours, theirs)

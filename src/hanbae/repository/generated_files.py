@@ -72,6 +72,7 @@ def present(root: Path, folder: str, mark: str) -> set[str]:
 
 def _head(path: Path) -> str:
     with path.open("rb") as file:
+        # A letter of UTF-8 has up to four bytes.
         return file.read(4 * _HEAD).decode("utf-8", "replace")[:_HEAD]
 
 
@@ -80,6 +81,7 @@ def _yaml(content: dict[str, Any]) -> str:
 
     writer = YAML()
     writer.default_flow_style = False
+    # So wide that no line is folded.
     writer.width = 4096
     writer.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()

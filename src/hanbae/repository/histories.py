@@ -98,6 +98,7 @@ class History:
                 if not is_read(path):
                     continue
                 visited.add(blob)
+                # The size first: to read an object is to unpack all of it.
                 kind, size = self._repository.odb.read_header(blob)
                 if kind == pygit2.enums.ObjectType.BLOB and size <= LARGEST_FILE:
                     clones.refuse_damaged(self._repository, blob)
@@ -131,6 +132,7 @@ class History:
 
         Trees that are met again are not counted anew, so this takes as long as the history has different trees.
         """
+        # With a list instead of recursion: trees may hold each other to any depth.
         waiting: list[Any] = [commit.tree]
         while waiting:
             tree = waiting[-1]

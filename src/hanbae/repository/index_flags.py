@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import pygit2
 
+# GIT_INDEX_ENTRY_VALID and GIT_INDEX_ENTRY_SKIP_WORKTREE of libgit2.
 _ASSUME_VALID: Final = 0x8000
 _SKIP_WORKTREE: Final = 1 << 14
 

@@ -33,6 +33,7 @@ _MOST_BYTES: Final = 512 * 1024 * 1024
 """All entries together, after a cleaning."""
 _OLDEST: Final = 30 * 24 * 3600.0
 """Seconds after which an entry that nobody has read goes."""
+# A file's time says when its entry was last read; it is written anew once a day at most.
 _TOUCHED: Final = 24 * 3600.0
 _CLEANED: Final = 3600.0
 _MARKER: Final = "cleaned"
@@ -94,6 +95,7 @@ class Kept:
         with contextlib.suppress(OSError):
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             data = self._code(name, content) + content
+            # Not durable: what a crash leaves half written has no code that fits, and is computed again.
             files.replace(Path(folder, name), data, mode=0o600, durable=False)
             self._wrote = True
 
@@ -109,6 +111,7 @@ class Kept:
                 marker.exists() and time.time() - marker.stat().st_mtime < _CLEANED
             ):
                 return
+            # Before the cleaning, so that of several runs at the same time one does it.
             marker.touch()
             clean(Path(self._folder))
 
@@ -192,6 +195,7 @@ def _secret() -> bytes | None:
     path = folder / _KEY_FILE
     if not os.path.lexists(path):
         _make_secret(path)
+    # O_NONBLOCK, because a named pipe in its place would have this wait for somebody who writes.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
@@ -207,6 +211,7 @@ def _make_secret(path: Path) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(secrets.token_bytes(_SECRET))
+        # A link, unlike a rename, never replaces what is there: two runs would else go on with two secrets.
         with contextlib.suppress(FileExistsError):
             os.link(unfinished, path)
     finally:

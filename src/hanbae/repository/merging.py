@@ -43,6 +43,7 @@ def merge(base: str, ours: str, theirs: str, *, names: tuple[str, str]) -> Merge
 
     if "\0" in base + ours + theirs:
         return None
+    # Otherwise an edited copy that was saved with Windows' line ends would differ in every line.
     if "\r\n" in ours:
         base, theirs = (text.replace("\n", "\r\n") for text in (_plain(base), _plain(theirs)))
     with tempfile.TemporaryDirectory(prefix="hanbae-merge-") as folder:

@@ -91,6 +91,7 @@ def _tree(
     """The tree of one commit with the paths of another."""
     import pygit2
 
+    # Indexes in memory: the clone's own has what the user is about to commit.
     index, older = pygit2.Index(), pygit2.Index()
     index.read_tree(ours.tree)
     older.read_tree(theirs.tree)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_FILES: Final = 500_000
 """Files of a folder that are listed at all; large repositories have some ten thousand."""
+# As many as the kernel follows.
 _LINKS: Final = 40
 _LINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
@@ -102,6 +103,7 @@ class Revision:
 
     @cached_property
     def _submodules(self) -> frozenset[str]:
+        # Asked only where a path leads nowhere: what is below a submodule is in another repository.
         blobs = self._blobs(())
         return frozenset(path for path, blob in blobs if blob.filemode == _SUBMODULE)
 

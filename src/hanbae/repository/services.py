@@ -80,6 +80,7 @@ def _chartless(policy: documents.Policy, tree: trees.Tree) -> dict[str, dict[str
         for glob in service_paths.overlay_globs(policy.services, environment):
             for path in tree.files(glob.before.rstrip("/")):
                 name = _in_glob(glob, path) if _is_manifest(path) else ""
+                # What the policy names counts before all globs, and of these the first one that fits.
                 if not name or name in named or environment in places_.get(name, {}):
                     continue
                 folder = glob.folder(name)
@@ -236,6 +237,7 @@ def check_one(loaded: loading.Loaded, name: str) -> None:
         errors.WrongUse: It is not there.
     """
     if service_paths.follow_from_names(loaded.policy.services) and name not in ("", ".", ".."):
+        # A link is left to git's own listing (`check`), which knows what it leads to.
         file = loaded.root / naming.chart(loaded.policy, name) / CHART
         is_own = "/" not in name and not file.parent.is_symlink() and not file.is_symlink()
         if is_own and boundaries.inside(loaded.root, file) is not None and file.is_file():

@@ -192,6 +192,7 @@ class WorkingTree:
             if self._repository is not None:
                 self._patterns = ignore_patterns.IgnorePatterns(self._repository)
             self._files = self._listed()
+        # Sorted (`_listed`), as `below` needs them.
         self._paths = list(self._files)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
@@ -300,6 +301,7 @@ class WorkingTree:
         unwatched = set(index_flags.unwatched(self._repository)) - links
         self._unwatched = frozenset(path[cut:] for path in unwatched & listing.keys())
         if self._patterns is not None:
+            # Before the next call, in which libgit2 holds every untracked file against the patterns.
             self._patterns.refuse_slow_over(entry.path for entry in self._repository.index)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():

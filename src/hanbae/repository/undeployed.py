@@ -49,6 +49,7 @@ def below(root: Path, folders: Iterable[str], *, deployed: str, remote: str) -> 
             for path in _differing(here, target.files(folder)):
                 if here.get(path) != committed.get(path):
                     uncommitted.append(path)
+                # It is neither in the deployed commit nor in any that the remote's branches have.
                 elif all(base.get(path) != committed.get(path) for base in bases):
                     unpushed.append(path)
     return Changes(tuple(uncommitted), tuple(unpushed))

@@ -35,6 +35,7 @@ def place(
     Raises:
         errors.FileFault: A file is in the way that is not text or too large, or a folder cannot be written to.
     """
+    # Before the first file is written: a link that leads elsewhere leaves all of them as they were.
     for path in contents:
         _refuse_outside(root, path)
     return tuple(

@@ -117,6 +117,7 @@ def _secrets(data: bytes, source: str) -> Iterator[Mapping[str, Any]]:
         documents = list(libyaml.load_all(data))
     except libyaml.Fault as fault:
         place = subjects.Place(source, fault.line, fault.column)
+        # Not chained: the parser's words quote the file.
         raise errors.FileFault("backup.unreadable", place=place) from None
     for document in documents:
         items = document.get("items") if isinstance(document, dict) else None

@@ -51,6 +51,7 @@ def sealing(
     try:
         yield finish
     finally:
+        # Also where the block ends with an error: no thread holds a plaintext any longer.
         batch.stop()
         for thread in threads:
             thread.join()

@@ -106,6 +106,7 @@ def decrypt(ciphertext: str, keys: Iterable[RSAPrivateKey], label: bytes) -> mas
     except ValueError as error:
         raise errors.Failed("seal.not-unsealed") from error
     length = int.from_bytes(raw[:_LENGTH], "big")
+    # The length is whatever the text says: a block that is cut off is one that no key opens.
     block, sealed = raw[_LENGTH : _LENGTH + length], raw[_LENGTH + length :]
     for key in keys:
         try:

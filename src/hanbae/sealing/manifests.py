@@ -13,6 +13,7 @@ from hanbae import errors
 
 _LENGTH: Final = 2
 _TAG: Final = 16
+# Bytes of an RSA block, of keys with 2048 to 16384 bits.
 _BLOCKS: Final = frozenset({256, 384, 512, 768, 1024, 2048})
 _KEY: Final = re.compile(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
 

@@ -43,6 +43,8 @@ def least(
     metadata: dict[str, Any] = {"name": name, "namespace": namespace}
     if scope in ANNOTATIONS:
         metadata["annotations"] = {ANNOTATIONS[scope]: "true"}
+    # The template has the same metadata: where it differs, the controller replaces it by the
+    # object's own when it seals anew.
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,

@@ -55,6 +55,7 @@ def read(pem: bytes) -> Plain | None:
     if not begin or not end:
         return None
     try:
+        # Strict, because characters that are not base64 would be skipped otherwise.
         der = binascii.a2b_base64(body.translate(None, b" \t\r\n"), strict_mode=True)
         return _certificate(der)
     except (ValueError, IndexError):
@@ -97,6 +98,7 @@ class _Fields:
         """The next element, a number above 0."""
         content = self.take(_INTEGER)
         number = int.from_bytes(content, "big", signed=True)
+        # DER has the shortest form only, in which one bit is left for the sign.
         if number <= 0 or len(content) != number.bit_length() // 8 + 1:
             raise ValueError(_INTEGER)
         return number

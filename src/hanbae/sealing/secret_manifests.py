@@ -174,6 +174,7 @@ def _plain(value: str, field: str) -> bytes | None:
     if field == "stringData":
         return value.encode("utf-8", "surrogatepass")
     try:
+        # It may be folded over several lines, as `base64` prints it.
         return base64.b64decode("".join(value.split()), validate=True)
     except (binascii.Error, ValueError):
         return None
