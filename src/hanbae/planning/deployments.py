@@ -124,6 +124,7 @@ async def read(
     rendered = await _chart(policy, revision, service, environment, written=now, cluster=cluster)
     if not is_changed:
         return Source(policy, service, environment, revision, rendered)
+    # Rendered a second time, because the images that git names are the ones that are promised; see `_promised`.
     in_git = await _chart(policy, revision, service, environment, written=written, cluster=cluster)
     return Source(policy, service, environment, revision, rendered, in_git=in_git)
 
@@ -204,6 +205,8 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
         does = plans.Follow(name, commit, hooks=expected)
     else:
         does = plans.Sync(name, commit, hooks=expected)
+        # Only here: where Argo CD starts syncs itself, its own would come first, and Helm applies
+        # what its hooks read as a part of the upgrade.
         first = list(_needs_first(source, objects, name))
     after = tuple(step.id for step in first)
     proofs_ = _proofs(source)
@@ -273,6 +276,7 @@ def _proofs(source: Source) -> list[plans.Prove]:
     service = source.databases()
     proofs_: list[plans.Prove] = []
     for other in service.model.migrations:
+        # `service.migrated` has none of these, so nothing below would say that they are not proven.
         if other.tool not in tools.OF_GOOSE and other.provable is not None:
             wording.warn(other.provable)
     _refuse_twice(source, service)
@@ -284,6 +288,8 @@ def _proofs(source: Source) -> list[plans.Prove]:
         folder = str(PurePosixPath(source.migrations) / database.directory)
         names = files.named(source.revision.folder(folder), folder=folder)
         versions = tuple(sorted(names))
+        # Who renders a Job of their own may have its files elsewhere, such as in another
+        # repository; who declares a database says that they are here.
         if not versions and not entry.declared:
             facts = {"job": entry.job, "database": database.name, "folder": folder}
             wording.warn(wording.Text("plan.no-files", facts))

@@ -141,6 +141,7 @@ def _maps(path: Path, old: Thing, new: Thing) -> Iterator[tuple[Path, Any, Any]]
 def _lists(path: Path, old: list[Any], new: list[Any]) -> Iterator[tuple[Path, Any, Any]]:
     before, after = named(old), named(new)
     if before is not None and after is not None:
+        # The same entries in another order: comparing them by name alone would find nothing.
         if list(before) != list(after) and sorted(before) == sorted(after):
             yield path, list(before), list(after)
         yield from _maps(path, before, after)
@@ -193,6 +194,7 @@ def _hidden(kind: str, path: Path) -> Hidden:
         return "sealed"
     if kind == "SealedSecret" and path[:2] == ("spec", "template") and path[2:3] in _TEMPLATED:
         return "secret"
+    # What is in a List may be Secrets: their kind is not the one that is known here.
     if kind.endswith("List") and _SECRET_DATA & set(path):
         return "secret"
     return "secret" if path and path[-1] == _APPLIED else ""
@@ -227,6 +229,7 @@ def _veiled(kind: str, path: Path, value: Any) -> Any:
         }
     if isinstance(value, list):
         return [
+            # In `["--password", "x"]` the argument in front says what the next one is.
             masking.MASK if _is_told_by(before) else _veiled(kind, (*path, index), part)
             for index, (before, part) in enumerate(zip((None, *value), value, strict=False))
         ]
@@ -242,6 +245,7 @@ def _naming(entry: Thing, key: str) -> tuple[str, ...]:
 def _telling(path: Path, *values: Any) -> Hidden:
     """Whether the name of a field, or of an environment variable, says that its value must not be seen."""
     name = path[-1] if path else ""
+    # A variable is told by its name, which is the part above: `env`, `[DB_PASSWORD]`, `value`.
     if name == "value" and len(path) > 1:
         name = path[-2]
     name = str(name).strip("[]")
@@ -252,6 +256,7 @@ def _telling(path: Path, *values: Any) -> Hidden:
         return ""
     for value in values:
         if isinstance(value, str) and value:
+            # The redactor knows a secret by the name in front of an equals sign.
             pair = f"{name}={value[:_PROBED]}"
             masked = _redact(pair)
             if masked != pair and masked.startswith(f"{name}={masking.MASK}"):
@@ -274,6 +279,7 @@ def text(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False, default=str)
+    # Masked before it is clipped: half a secret might not look like one.
     return excerpts.clipped(_redact(value[:_READ]).replace("\n", "⏎"), LONGEST)
 
 

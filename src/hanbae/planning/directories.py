@@ -36,6 +36,7 @@ def read(
     size = 0
     for path in files(tree, folder, options or documents.Directory()):
         data = tree.read(path) or b""
+        # Argo CD looks for this mark anywhere in a file, and skips it before it is parsed.
         if _SKIPPED in data:
             continue
         if path.endswith(".jsonnet"):
@@ -59,6 +60,7 @@ def files(tree: trees.Tree, folder: str, options: documents.Directory) -> Iterat
     below = {
         path[len(folder) + 1 :] for path in tree.files(folder) if path.startswith(f"{folder}/")
     }
+    # Go walks a tree folder by folder: `a/b.yaml` comes before `a.yaml`, although a dot is sorted before a slash.
     for relative in sorted(below, key=lambda path: path.split("/")):
         if "/" in relative and not options.recurse:
             continue
@@ -95,6 +97,7 @@ def _objects(path: str, data: bytes) -> Iterator[dict[str, Any]]:
                 if looks:
                     raise errors.FileFault("manifests.no-object", place=subjects.Place(path))
                 return
+            # A file with one object in it is one of manifests: what follows must be objects too.
             looks = True
             items = document.get("items")
             for item in items if isinstance(items, list) else [document]:

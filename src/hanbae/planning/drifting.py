@@ -61,5 +61,6 @@ def _author(
         if entry.get("subresource") != "status" and entry.get("manager") != manager
     ]
     own = [entry for entry in entries if entry[1] in managing]
+    # The API server writes all times in UTC and in one form, so they are compared as texts.
     when, author = max(own or entries, default=("", ""))
     return author, when

@@ -109,6 +109,7 @@ def _changed(
     ref: subjects.Ref, here: Live, live: Thing, target: Thing, manager: str
 ) -> plans.Change:
     before, after = here.before, here.after
+    # Argo CD's own comparison knows what admission and defaults make of it, so it goes before our prediction.
     if before is None or after is None:
         before, after = live, predicting.predicted(live, target, manager=manager)
     fields = differing.fields(before, after, managers=predicting.managers(live))

@@ -188,6 +188,7 @@ def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:
 
 def bound(plan: plans.Plan, frozen: freezes.Frozen, promised: freezes.Service) -> plans.Plan:
     """A plan that keeps the promises of a file, instead of those of its own that are of the same kinds."""
+    # The file promises what is deployed, digests and all; only what runs in the end is the plan's own promise.
     own = (guard for guard in promises.of(plan) if isinstance(guard, promises.RunningImage))
     stored = promises.written((*guards(frozen, promised), *own))
     return msgspec.structs.replace(plan, guards=stored)

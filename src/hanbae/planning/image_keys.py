@@ -32,6 +32,7 @@ _CONCERNED: Final = _LATE | {"image", "images", "img", "repo", "repository", "re
 _UNCONCERNED: Final = frozenset({"policy", "secret", "secrets", "credentials", "port"})
 _DIGEST: Final = frozenset({"digest", "sha", "sha256"})
 _READ: Final = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_]*){1,8})")
+# Where a schema refuses the marks together, each is rendered alone: this bounds the renderings of one chart too.
 _MOST: Final = 400
 _LONGEST: Final = 300
 _DEEPEST: Final = 8
@@ -93,6 +94,7 @@ async def of(
     Raises:
         hanbae.errors.FileFault: The chart does not render.
     """
+    # One rendering is enough: whether it is another one under another Helm or cluster is for a check to find.
     request = msgspec.structs.replace(request, complete=True)
     (answer,) = await rendering.answers(pool, tree, chart, [request])
     rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
@@ -130,6 +132,8 @@ def _marks(
     for text in templates:
         for match in _READ.finditer(text):
             path = tuple(match[1][1:].split("."))
+            # A template may read `.Values.image.digest` although values.yaml has no such key: then
+            # it gets an empty one.
             if _has(path[-1], _LATE) and path not in leaves and _has_room(values, path):
                 leaves[path] = ""
     concerned = [
@@ -149,9 +153,8 @@ def _has(key: str, words: frozenset[str]) -> bool:
 
 def _may_concern(path: Path, text: str, references_: set[str]) -> bool:
     """Whether a value may have to do with an image; of empty ones, those that are mostly filled later."""
-    if (
-        not text
-    ):  # an empty registry, or one for all charts, is no place for the image of one service
+    if not text:
+        # An empty registry, or one for all charts, is no place for the image of one service.
         return _has(path[-1], _LATE) and path[0] != "global"
     concerned = any(_has(key, _CONCERNED) for key in path[-2:])
     return concerned or any(text in reference for reference in references_)
@@ -181,6 +184,7 @@ def _is_digest(path: Path, text: str) -> bool:
 
 def _mark(path: Path, text: str, number: int) -> str:
     if _is_digest(path, text):
+        # 64 hexadecimal digits, so that a schema or a template takes it for a digest.
         return f"sha256:{number:04x}{'5eed' * 15}"
     return f"{text}-hb{number:04d}m" if text else f"hb{number:04d}m"
 
@@ -198,9 +202,8 @@ async def _marked(
     renderings: list[rendering.Rendered] = []
     for together in filter(None, (texts, digests)):
         (answer,) = await rendering.answers(pool, tree, chart, [_with(request, together)])
-        if not _is_rendered(
-            answer
-        ):  # a schema or a template takes one of the marks for no such value
+        if not _is_rendered(answer):
+            # A schema or a template refuses one of the marks; each alone tells which.
             singly = [_with(request, {path: mark}) for path, mark in together.items()]
             answers = await rendering.answers(pool, tree, chart, singly)
             taken = {
@@ -248,6 +251,7 @@ def _read(
             continue
         keys = Keys(**own, alone=own.get("tag") not in elsewhere)
         if keys.whole is not None:
+            # A value that is all of the image leaves nothing for the others to say.
             keys = Keys(whole=keys.whole)
         yield Source(container, before.get(container, ""), keys, container[0] in ("Job", "CronJob"))
 
@@ -262,6 +266,7 @@ def _part(reference: str, mark: str) -> str:
     colon = reference.find(":", slash + 1)
     if colon >= 0 and start > colon:
         return "tag"
+    # A mark with the colon in it: the value has a repository and a tag.
     if colon >= 0 and end > colon:
         return "whole"
     if end == len(reference) and start == 0:
@@ -316,6 +321,8 @@ def chosen(sources: Sequence[Source], service: str, repository: str) -> tuple[So
     same = [source for source in made_of_values if repository and _repository(source) == repository]
     running = [source for source in made_of_values if not source.init] or made_of_values
     own = [source for source in running if _is_called(source, service)]
+    # The surest first: the repository that is asked for, then what runs as a server, then what is called
+    # like the service. Only of the first may there be several values, since all of them name the same image.
     for candidates in (same, running, own):
         groups = {source.keys for source in candidates}
         if groups and (len(groups) == 1 or candidates is same):
@@ -357,6 +364,7 @@ def is_image(rendered: str, reference: references.Reference, keys: Keys) -> bool
     if reference.digest and theirs.digest:
         return theirs.digest == reference.digest
     takes_digest = keys.whole is not None or keys.digest is not None or keys.alone
+    # The digest had somewhere to go, so a reference without one is another image.
     if reference.digest and takes_digest and reference.tag:
         return False
     return bool(reference.tag) and (theirs.tag, theirs.digest) == (reference.tag, "")

@@ -78,6 +78,8 @@ def _overlaid(
     tree: trees.Tree, release: manifests.Made, names: Sequence[str], reference: references.Reference
 ) -> dict[str, bytes]:
     """What names an overlay's images: the list that makes each."""
+    # The list of the Application, or of a file beside the overlay, wins over the kustomization:
+    # what it makes is changed there, and the rest in the overlay.
     image_list, rest = release.image_list, list(names)
     changed: dict[str, bytes] = {}
     for name in names if image_list is not None else ():

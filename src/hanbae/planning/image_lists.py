@@ -95,6 +95,7 @@ def _made(entry: str) -> str:
     """What an entry calls the image."""
     name, equals, value = entry.partition("=")
     image = kustomize_parameters.split(value if equals else entry)[0]
+    # `web=*:1.2` leaves the image's name as the kustomization has it.
     return name if image == _KEPT else image
 
 

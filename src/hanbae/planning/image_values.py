@@ -148,6 +148,7 @@ async def changes(
     edited = values.Values.parse(target.document.text(), target.document.file)
     edited.update(changed)
     own = target.document.text().encode()
+    # The environment's own file is one of several and has no name here, so it is found by its content.
     texts = tuple(edited.text().encode() if text == own else text for text in target.request.values)
     request = msgspec.structs.replace(target.request, values=texts)
     (answer,) = await rendering.answers(pool, tree, target.chart, [request])
@@ -159,6 +160,7 @@ async def changes(
         if not image_keys.is_image(image, reference, source.keys):
             raise _otherwise(target, changed, reference, image or "-")
     image = str(reference)
+    # No value of this chart takes a digest: only the tag was written, and nothing else may be said.
     if reference.digest and not any("@" in after[source.container] for source in chosen):
         return Change(changed, image.partition("@")[0], "")
     return Change(changed, image, reference.digest)

@@ -97,6 +97,7 @@ def _is_refused(kind: str, path: Path, before: Any, after: Any, *, frozen: bool)
     if kind in ("ConfigMap", "Secret") and frozen and path[0] in _DATA:
         return True
     if kind == "PersistentVolumeClaim" and path == _STORAGE:
+        # A claim may ask for more storage, never for less.
         return _shrinks(before, after)
     fixed = any(path[: len(part)] == part for part in _FIXED.get(kind, ()))
     free = any(path[: len(part)] == part for part in _FREE.get(kind, ()))

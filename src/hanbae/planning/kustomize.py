@@ -34,6 +34,7 @@ _MEMORY: Final = 4 * 1024**3
 _CPU: Final = 20
 _ORIGIN: Final = "config.kubernetes.io/origin"
 _AROUND: Final = ".hanbae"
+# Nothing listens at the discard port, so whatever asks for something over HTTP fails at once.
 _NO_NETWORK: Final = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
 _KEPT: Final = 64
 _LOGGED: Final = re.compile(r"^[EWIF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.]+:\d+\] ")
@@ -102,6 +103,7 @@ async def output(
     if key not in _OUTPUTS and kept is not None and (output := kept.get(key)) is not None:
         _OUTPUTS[key] = output, ""
     if key not in _OUTPUTS:
+        # The oldest goes first: a dict keeps the order in which its keys came.
         while len(_OUTPUTS) >= _KEPT:
             del _OUTPUTS[next(iter(_OUTPUTS))]
         with tempfile.TemporaryDirectory(prefix="hanbae-overlay-") as where:
@@ -150,15 +152,17 @@ async def _run(command: tuple[str, ...], root: Path, folder: str) -> tuple[bytes
     )
     with contextlib.suppress(ProcessLookupError):
         confinement.bound(resource.RLIMIT_CPU, _CPU, process=process.pid)
+        # Data rather than address space: Go reserves far more of that than it uses.
         confinement.bound(resource.RLIMIT_DATA, _MEMORY, process=process.pid)
     try:
         async with asyncio.timeout(_TIMEOUT):
+            # Both at once: a process that fills the pipe which nobody reads waits for ever.
             output, errors = await asyncio.gather(
                 _limited(process, process.stdout), _limited(process, process.stderr)
             )
-            await (
-                process.communicate()
-            )  # waits; what came after a kill is read, or it would never end
+            # Waits for the end of the process. What came after a kill is read as well: with a full
+            # pipe asyncio may never notice the end.
+            await process.communicate()
     except TimeoutError:
         return b"", f"> {_TIMEOUT:g} s"
     finally:

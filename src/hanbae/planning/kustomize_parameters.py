@@ -50,6 +50,7 @@ def applied(
     Raises:
         hanbae.errors.FileFault: The kustomization is no mapping; a parameter that is not known, or is no such thing.
     """
+    # To Argo CD an empty parameter is one that is not there.
     parameters = {key: value for key, value in parameters.items() if value}
     for key in parameters:
         if key not in _KNOWN:
@@ -59,6 +60,7 @@ def applied(
     try:
         content = libyaml.load(data) or {}
         if isinstance(content, dict):
+            # JSON is YAML too. Nobody edits this text; it is only built.
             return json.dumps(_changed(content, parameters, has_folder)).encode()
     except (libyaml.Fault, TypeError, ValueError) as fault:
         problem = str(fault)[:200]

@@ -94,6 +94,7 @@ def source(
     engine = services.engine(policy, tree, service, environment)
     options = service_paths.directory(policy.services, service)
     if merged.get("directory"):
+        # As for Argo CD: a source that says `directory` is one, whatever is in the folder.
         engine, options = "directory", _options(merged["directory"], options, asks)
     others = (*_OTHERS, "kustomize") if engine == "directory" else _OTHERS
     for other in others:

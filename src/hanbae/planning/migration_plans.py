@@ -109,6 +109,7 @@ def database(
         highest,
         tuple(map(pending, lacking)),
         tuple(migrations[version].path for version in lacking if version < highest),
+        # goose makes its table with a row of version 0, for which there never is a file.
         tuple(sorted(set(applied) - migrations.keys() - {0})),
         reading.invalid,
         drift=(*reading.drift, *_half_applied(name, migrations, reading)),
@@ -182,6 +183,7 @@ def _pending(
         return _unread(version, file, "migrations.unread-dialect", transaction=parsed.transaction)
     statements = effects.of(parsed.up)
     timeouts = {
+        # By identity: a file may have the same statement twice, under different timeouts.
         id(wait.effect): wait.timeout
         for wait in lock_timeouts.waits(
             statements, transaction=parsed.transaction, otherwise=lock_timeout
@@ -212,6 +214,7 @@ def _impact(effect: effects_.Effect, reading: Reading, timeout: str) -> migratio
 def _seconds(effect: effects_.Effect, size: int) -> float | None:
     speed = _SPEED.get(effect.work)
     if speed is None:
+        # How many rows a statement names is not known; an entry in the catalogue takes no time.
         return None if effect.work == "rows" else 0.0
     return round(size / speed, 1)
 

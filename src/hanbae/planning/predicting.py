@@ -30,6 +30,7 @@ MANAGER: Final = "argocd-controller"
 TRACKING: Final = "argocd.argoproj.io/tracking-id"
 """Written by Argo CD itself into what it applies; no chart says it."""
 
+# Deeper than any object of Kubernetes; it ends the recursion over one that was made to go on.
 _DEEPEST: Final = 100
 
 
@@ -76,6 +77,7 @@ def _stored(target: Thing) -> Thing:
         return target
     encoded = {key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}
     others = {key: value for key, value in target.items() if key != "stringData"}
+    # A text wins over data of the same key, as in the API server.
     return {**others, "data": {**_mapping(target.get("data")), **encoded}}
 
 
@@ -119,6 +121,8 @@ def _owned(live: Thing, manager: str) -> Owned:
     others = []
     for entry in _entries(live):
         fields = _mapping(entry.get("fieldsV1"))
+        # What the same manager has written by an Update, such as before it applied on the server's
+        # side, is another entry: an apply takes nothing of that away.
         if entry.get("manager") == manager and entry.get("operation") == "Apply":
             ours = fields
         else:
@@ -211,10 +215,12 @@ def _merged(live: list[Any], target: list[Any], owned: Owned, depth: int) -> lis
     keys = _merge_keys(owned)
     if keys:
         return _by_keys(live, target, owned, keys, depth)
+    # A set, such as finalizers: `v:` and the entry as JSON. What is Argo CD's and no longer said goes.
     if any(entry.startswith("v:") for entry in owned.keys):
         gone = {entry[2:] for entry in owned.ours if entry.startswith("v:")}
         kept = [entry for entry in live if entry in target or json.dumps(entry) not in gone]
         return kept + [entry for entry in target if entry not in kept]
+    # No keys and no values: the list is one thing, which is replaced as a whole.
     if len(live) == len(target) and all(map(_covers, live, target)):
         return live
     return target
@@ -254,6 +260,7 @@ def _interleaved(
         if identity not in by_identity:
             yield entry
             continue
+        # All of the chart's entries up to this one, so that they stay in its order.
         while identity in waiting:
             yield by_identity[waiting.pop(0)]
     for identity in waiting:
@@ -282,6 +289,7 @@ def _with_defaults(
     """An entry with the keys that it leaves out, as the entries that are there have them, if all have the same."""
     completed = dict(entry)
     for key in keys:
+        # A port without a protocol is one of TCP by then, and the protocol is a part of its key.
         if key not in completed:
             values = [place[key] for place in places.values() if key in place]
             if values and all(value == values[0] for value in values):

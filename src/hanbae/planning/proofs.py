@@ -34,6 +34,7 @@ _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
     "limits": {"cpu": "500m", "memory": "128Mi"},
 }
+# The user `nonroot` of distroless images.
 _USER: Final = 65532
 _POD_SECURITY: Final = {
     "runAsNonRoot": True,
@@ -110,12 +111,14 @@ def way_back(proof: dict[str, Any], version: int, *, deadline: int) -> dict[str,
     Raises:
         ValueError: There would be no migration left.
     """
+    # `down-to 0` would take back all there is.
     if version < 1:
         raise ValueError(version)
     job = copy.deepcopy(proof)
     job["spec"]["activeDeadlineSeconds"] = deadline
     container = job["spec"]["template"]["spec"]["containers"][0]
     container["name"] = WAY_BACK
+    # The last argument is the command; see `_arguments`.
     container["args"] = [*container["args"][:-1], WAY_BACK, str(version)]
     return job
 
@@ -180,6 +183,8 @@ def _image(migration: parts.Migration) -> dict[str, Any]:
 
 def _arguments(migration: parts.Migration) -> list[str]:
     """In one form, because the deployer's admission policy takes no other."""
+    # Without `-env=none` goose reads a `.env` in the folder where it starts, and takes from there
+    # what is not set here.
     return ["-env=none", "-dir", migration.folder, "-table", migration.table, "status"]
 
 

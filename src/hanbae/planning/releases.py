@@ -117,6 +117,7 @@ def values_paths(
         environment: The environment.
         written: What the Application says.
     """
+    # Only an Application in the cluster decides by itself; for one in git the policy says which files it lists.
     if written.place is not None or written.files is None:
         return tuple(map(str, naming.values_files(policy, service, environment)))
     variables = _variables(tree, policy, service, environment, written=written)
@@ -310,9 +311,12 @@ def _of_files(
         path = posixpath.normpath(
             written.lstrip("/") if written.startswith("/") else folders.path(chart, written)
         )
+        # The Application is a branch's: a path out of the repository would put a file of this
+        # machine into an object.
         data = tree.read(path) if boundaries.is_path(path) else None
         if data is None:
             facts = {"name": str(entry["name"])[:80], "path": written[:200]}
             raise errors.FileFault("application.no-file", place=place, **facts)
         text = data.decode("utf-8", "replace")
+        # As for `--set-file`, a file is a text, whatever it looks like.
         yield {"name": entry["name"], "value": text, "forceString": True}

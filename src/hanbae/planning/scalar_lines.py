@@ -22,7 +22,9 @@ def replaced(text: str, path: str, nodes: Iterable[Any], value: str) -> str:
     Raises:
         hanbae.errors.FileFault: One of them is on several lines.
     """
+    # This ends lines also at U+0085, U+2028 and U+2029, as libyaml does, whose marks count them.
     lines = text.splitlines(keepends=True)
+    # From the end, so that the marks of the texts in front still hold.
     for node in sorted(nodes, key=lambda node: (node.start_mark.line, node.start_mark.column))[
         ::-1
     ]:

@@ -32,6 +32,7 @@ def waves(objects: Iterable[Mapping[str, Any]], namespace: str) -> tuple[preview
         ref = reference(manifest, namespace)
         ran = phases(manifest)
         if ran:
+            # A hook of several phases runs once in each.
             for phase in ran:
                 if phase in _ORDER:
                     run.setdefault((_ORDER[phase], wave(manifest)), []).append(ref)

@@ -176,6 +176,8 @@ def write(loaded: loading.Loaded, updates: Sequence[Update]) -> None:
         hanbae.errors.Refused: A value that is replaced has changed since it was read.
     """
     paths = {loaded.root / update.file.path: update.file.path for update in updates}
+    # Under the lock each file is read again, and what the caller has read before is compared with
+    # that. Nothing is written before all of them have been taken.
     with values.locked(paths):
         texts: dict[Path, tuple[str, str]] = {}
         for update in updates:

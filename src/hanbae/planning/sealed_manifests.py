@@ -68,12 +68,14 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
     secret = naming.secret(policy, service, environment)
     for path in _files(source):
         data = tree.read(path) or b""
+        # A look at the bytes spares the parsing of all other manifests.
         content = libyaml.mapping(data) if objects.KIND.encode() in data else None
         metadata = content.get("metadata") if content is not None else None
         if isinstance(metadata, Mapping) and metadata.get("name") == secret:
             return Sealed(path, data.decode("utf-8", "replace"), there=True)
     listed = tree.files(source.folder)
     paths = [f"{source.folder}/{name}" for name in _NAMES]
+    # What is there by the first name holds something else, so the second one is taken.
     path = next((path for path in paths if path not in listed), paths[-1])
     beside = None
     if source.engine == "kustomize":

@@ -46,6 +46,7 @@ def spans(text: str, ciphertext: str) -> list[tuple[int, int]]:
     index = joined.find(letters)
     while index >= 0:
         start, end = places[index], places[index + len(letters) - 1] + 1
+        # Part of a longer value would be another value.
         is_whole = not {text[start - 1 : start], text[end : end + 1]} & _LETTERS
         if is_whole and not _is_comment(text, start):
             result.append((start, end))
@@ -56,6 +57,7 @@ def spans(text: str, ciphertext: str) -> list[tuple[int, int]]:
 @lru_cache(maxsize=4)  # a text is searched for one value after the other
 def _joined(text: str) -> tuple[str, Sequence[int]]:
     """A text without what may stand inside a value, and where each of its letters is."""
+    # An array, because a list has an object for each of a megabyte's letters.
     places = array("L", (index for index, letter in enumerate(text) if letter not in _BETWEEN))
     return text.translate(dict.fromkeys(map(ord, _BETWEEN))), places
 
@@ -110,6 +112,7 @@ def spliced(text: str, path: str, values: Iterable[tuple[str, str, str]]) -> str
         if not places:
             raise errors.Refused("seal.changed-meanwhile", place=place(text, path, key), key=key)
         edits |= dict.fromkeys(places, after)
+    # From the end, so that the places in front stay where they are.
     for (start, end), after in sorted(edits.items(), reverse=True):
         text = text[:start] + after + text[end:]
     return text

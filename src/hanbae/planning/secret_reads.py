@@ -51,6 +51,7 @@ def made(objects: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str] | Non
     for manifest in objects:
         for name, own in _made(manifest):
             before = keys.get(name, frozenset())
+            # Several objects may make one Secret together, such as an ExternalSecret that merges into it.
             keys[name] = None if own is None or before is None else before | own
     return keys
 

@@ -44,6 +44,8 @@ def check(
     }
     for other in environments.on_kubernetes(loaded.policy):
         same_cluster = _share_cluster(loaded.policy, environment, other)
+        # Environments of one cluster have one controller, and so one certificate: to seal the first
+        # value for the other's is right there.
         if other == environment or (same_cluster and not remembered):
             continue
         if of(loaded, service, other) == certificate.fingerprint:

@@ -57,6 +57,7 @@ def of(
         _refuse_odd(manifest, naming.chart(policy, service).as_posix())
         wave = hooks.wave(manifest.object)
         place = (_PHASES.index(phase), wave, _ref(manifest.object, namespace))
+        # Helm applies the release at once; to Argo CD what names no wave is in wave 0.
         if phase == "PreSync" or (phase == "Sync" and wave < 0):
             before.append(place)
             readers.append(manifest.object)

@@ -78,6 +78,7 @@ def between(
         beyond = [number for number in has if number not in older.versions]
         if not beyond:
             continue
+        # The newest version that both commits know: goose goes down to that one.
         kept = max(set(has) & set(older.versions), default=0)
         ends = list(_boundaries(proof, beyond, kept, tree))
         boundaries += ends[:1]
@@ -128,6 +129,7 @@ def _boundaries(
 
 def _why(number: int, kept: int, parsed: scripts.Parsed) -> str:
     """The sentence that says why a migration cannot be taken back; empty where it can."""
+    # Down to nothing would take away all that migrations have made; `proofs.way_back` refuses it too.
     if kept == 0:
         return "rollback.boundary-first"
     if number < kept:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=53)]
 """An RFC 1123 label, short enough for a Helm release name."""
 
+# Each part may be missing; the length refuses the text without any.
 Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
 """A duration such as ``90s``, ``10m`` or ``1h30m``."""
 

@@ -31,7 +31,9 @@ def inside(root: Path, path: Path) -> Path | None:
     """
     try:
         target = path.resolve()
-    except (OSError, RuntimeError):  # a link that leads to itself
+    except (OSError, RuntimeError):
+        # A link that leads to itself is a RuntimeError up to Python 3.12. Later ones return the
+        # link, and whoever opens it fails.
         return None
     if not target.is_relative_to(root) or is_gits_own(target.relative_to(root).as_posix()):
         return None
@@ -61,6 +63,8 @@ def output(path: Path) -> Path:
         errors.Refused: A link of a checkout leads out of it, or into git's own folder.
         OSError: A link never ends.
     """
+    # Part by part rather than by `resolve()`, because each link is judged by the checkout that it
+    # lies in. Parts `..` are kept: behind a link they mean the folder above its target.
     real, waiting, links = Path("/"), list((Path.cwd() / path).parts[1:]), 0
     while waiting:
         part = waiting.pop(0)

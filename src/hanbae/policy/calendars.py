@@ -83,6 +83,7 @@ def frozen(policy: documents.Policy, environment: str, moment: datetime) -> Froz
     if first is None:
         return None
     number, freeze = first
+    # Freezes that overlap or meet are one to whoever waits: after the end of one, those are asked that hold then.
     until = moment
     for _ in range(_MOST):
         ends = [end for _, entry in freezes if (end := _ends(entry, until)) is not None]
@@ -128,6 +129,7 @@ def fault(freeze: documents.Freeze) -> tuple[str, str, str] | None:
     try:
         ZoneInfo(zone(freeze))
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        # An OSError is a folder of zones, such as `Asia`.
         return "policy.not-a-zone", "zone", zone(freeze)
     return _days_fault(freeze) or _schedule_fault(freeze)
 
@@ -144,10 +146,12 @@ def _days_fault(freeze: documents.Freeze) -> tuple[str, str, str] | None:
 def _schedule_fault(freeze: documents.Freeze) -> tuple[str, str, str] | None:
     if freeze.schedule is None or freeze.duration is None:
         return None
-    # Of any number of digits, which no time can be.
+    # The pattern allows any number of digits. Python makes no number of more than 4300, and a
+    # timedelta holds fewer still.
     if len(freeze.duration) > len("999h999m999s") or not _MINUTE <= _duration(freeze) <= _LONGEST:
         return "policy.freeze-duration", "duration", freeze.duration
     try:
+        # A day that never comes, such as 30 February, is found out by looking for it.
         next(CronSim(freeze.schedule, datetime(2026, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration):
         return "policy.not-a-schedule", "schedule", freeze.schedule
@@ -156,6 +160,7 @@ def _schedule_fault(freeze: documents.Freeze) -> tuple[str, str, str] | None:
 
 def _is_day(text: str) -> bool:
     try:
+        # The day behind it, and the same moment in another time zone, must be dates as well.
         return date(1, 1, 2) < date.fromisoformat(text) < date(9998, 12, 30)
     except ValueError:
         return False
@@ -171,6 +176,7 @@ def _ends(freeze: documents.Freeze, moment: datetime) -> datetime | None:
     if freeze.schedule is not None:
         return _scheduled(freeze, local)
     today = local.date()
+    # With the years around it, so that a span across New Year is not cut there.
     for span in _spans(freeze, (today.year - 1, today.year, today.year + 1)):
         if span.first <= today <= span.last:
             return datetime.combine(span.last + _DAY, time(), local.tzinfo).astimezone(UTC)
@@ -200,6 +206,7 @@ def _spans(freeze: documents.Freeze, years: Iterable[int]) -> tuple[Days, ...]:
 
 def _joined(dates: Iterable[date]) -> Iterator[Days]:
     """Days that follow one on the other, as one."""
+    # Days in a row are all as far from their numbers, so that is what they are grouped by.
     numbered = enumerate(sorted(dates))
     for _, group in itertools.groupby(numbered, key=lambda entry: entry[1] - _DAY * entry[0]):
         entries = [day for _, day in group]
@@ -213,6 +220,7 @@ def holidays(names: tuple[str, ...], years: tuple[int, ...]) -> tuple[date, ...]
     from holidays import country_holidays
 
     in_korean = [_HOLIDAYS.get(name, name) for name in names]
+    # In one language, whatever the machine's is: the names are compared.
     calendar = country_holidays("KR", years=years, language="ko")
     return tuple(
         day

@@ -40,6 +40,7 @@ def discover(path: Path) -> pygit2.Repository | None:
         discovered = pygit2.discover_repository(folder)
         if discovered is None:
             return None
+        # From here on messages name the repository rather than where the search began.
         folder = discovered
         repository = pygit2.Repository(folder)
         _refuse_embedded(path, repository)
@@ -82,6 +83,7 @@ def refuse_foreign(file: Path) -> None:
     Raises:
         errors.WrongUse: It belongs to another user, and is not in a clone that git trusts.
     """
+    # Of the link itself, not of what it leads to: the link decides what is read.
     owner = file.lstat().st_uid
     if owner in _own():
         return
@@ -103,6 +105,8 @@ def _refuse_embedded(path: Path, repository: pygit2.Repository) -> None:
     top = next(tops, None)
     if top is None and repository.is_bare:
         return  # the user's own, in which there is nothing to read
+    # libgit2 takes the nearest folder with HEAD, objects and refs in it, also one that a branch has
+    # brought. The folder with a `.git` is where the clone really begins, so both have to be the same one.
     if top is None or pygit2.discover_repository(str(top)) != pygit2.discover_repository(str(path)):
         raise errors.WrongUse("repository.embedded", folder=repository.path)
 

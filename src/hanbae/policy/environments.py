@@ -39,6 +39,7 @@ def share_pods_cluster(first: documents.Environment, second: documents.Environme
         None where that is not known: one of them is wherever the current context leads.
     """
     contexts = {workload(first), workload(second)}
+    # Two that name no context are both where the current one leads, and so together.
     if len(contexts) == 1:
         return True
     return None if None in contexts else False

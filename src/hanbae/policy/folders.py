@@ -7,6 +7,8 @@ import posixpath
 from collections.abc import Sequence
 from typing import Final
 
+# What begins with `folder/` is sorted in front of `folder` and this character, and nothing else is
+# between the two.
 _AFTER_SLASH: Final = chr(ord("/") + 1)
 ROOT: Final = "."
 """The repository's own folder."""

@@ -12,6 +12,7 @@ Suffix = Annotated[str, Meta(pattern=r"^(-[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", max
 KubernetesVersion = Annotated[str, Meta(pattern=r"^1\.[0-9]{1,3}$")]
 """A minor version of Kubernetes such as ``1.35``; in YAML it needs quotes, or 1.30 would be 1.3."""
 
+# At most 253 characters of a group, a slash, and 63 of a kind.
 ObjectKind = Annotated[
     str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Z][A-Za-z0-9]*$", max_length=317)
 ]
@@ -71,6 +72,7 @@ Pattern = Annotated[
 ]
 """A path of the repository, where ``*`` is any text in a part, ``?`` one letter and ``**`` any number of parts."""
 
+# No process can be started with a NUL in one of its arguments.
 Word = Annotated[str, Meta(pattern=r"^[^\x00]*$", max_length=1000)]
 """A word of a command."""
 

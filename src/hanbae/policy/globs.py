@@ -28,9 +28,12 @@ def matches(pattern: str, path: str) -> bool:
 @lru_cache(maxsize=4096)
 def _matches(pattern: str, path: str) -> bool:
     parts = pattern.split("/")
+    # All positions that the pattern may have reached are followed at once: to try one after the
+    # other takes ever longer with each `**`.
     states = _with_skipped(parts, {0})
     for part in path.split("/"):
         states = _with_skipped(parts, set(_advanced(parts, states, part)))
+        # The pattern is used up: what is left of the path lies below the folder that it has matched.
         if len(parts) in states:
             return True
     return False

@@ -57,6 +57,7 @@ def find(start: Path) -> Path:
     Raises:
         errors.WrongUse: There is none, or it is another user's.
     """
+    # The folders above a link's target count, not those above the link.
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / NAME).is_file():
@@ -76,6 +77,7 @@ def load(path: Path) -> Loaded:
     _refuse_link_out(path)
     try:
         with path.open("rb") as file:
+            # One byte more than is allowed is enough to refuse the file.
             data = file.read(nodes.LARGEST_FILE + 1)
     except OSError as error:
         place = subjects.Place(path.name)

@@ -16,6 +16,7 @@ from typing import Final
 
 _HEADER: Final = 64
 """Bytes within which libgit2 wants the header: the kind, a space, the size in decimal digits and a NUL."""
+# The first byte of a zlib stream: DEFLATE with a window of at most 32 KiB.
 _METHOD: Final = 0x8F
 _DEFLATE: Final = 0x08
 _LEAST: Final = 2
@@ -111,6 +112,7 @@ def _is_whole(path: str, size: int, changed: int, *, contents: bool) -> bool:
                 return True
             expected, length = _expected(head), len(head)
             while length < expected and not inflating.eof:
+                # Piece by piece on both sides: a few kilobytes may inflate to gigabytes.
                 data = inflating.unconsumed_tail or file.read(_PIECE)
                 piece = inflating.decompress(data, _PIECE)
                 if not data and not piece:

@@ -272,6 +272,8 @@ def migrations_folder(policy: documents.Policy, service: str) -> PurePosixPath:
     place = service_paths.place(policy.services, service)
     if service_paths.has_no_chart(policy.services, service):
         return PurePosixPath(place.own) / "migrations"
+    # `charts/auth` of `charts/*` is the service's alone. A folder that is named for one service may
+    # be shared, so what is not its chart lies beside it.
     if place.chart == place.own and place.star is not None:
         return PurePosixPath(place.chart) / "migrations"
     return PurePosixPath(place.chart).parent / "migrations"

@@ -65,6 +65,7 @@ def read(data: bytes, name: str) -> Node:
         limit = str(LARGEST_FILE // 1024)
         raise errors.FileFault("policy.too-large", place=subjects.Place(name), limit=limit)
     try:
+        # Without the byte order mark that some editors put in front.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
@@ -90,6 +91,8 @@ def places(node: Node) -> dict[str, subjects.Place]:
 
 def _compose(text: str, name: str) -> Any:
     if not _OTHERWISE.search(text):
+        # libyaml is many times faster; what it refuses is read again by ruamel, which has words and
+        # a place for it.
         with contextlib.suppress(libyaml.Fault):
             return libyaml.compose(text, tags="core")
     return _composed_slowly(text, name)
@@ -175,5 +178,6 @@ class _Walk:
             if tag == "float":
                 return float(text.replace("_", ""))
         except ValueError:
-            return text  # such as 017 or .inf: never a policy's number, so the walk refuses it
+            # Such as 017 or .inf: never a number of a policy, so `conforming` refuses the text in its place.
+            return text
         raise errors.FileFault("policy.tag", place=place, tag=str(composed.tag))

@@ -20,6 +20,8 @@ from hanbae.policy import (
     service_rules,
 )
 
+# A narrow part of what `git check-ref-format` allows; its first character keeps a branch from
+# looking like an option.
 _BRANCH: Final = re.compile(
     r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![./])"
 )
@@ -29,6 +31,7 @@ _PROGRAM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOUR: Final = 3600
 _LONGEST_NAME: Final = 63
+# A year. The form of a duration allows any number of digits, and Python makes no number of more than 4300.
 _LONGEST_DURATION: Final = len("8760h59m59s")
 
 Places = Mapping[str, subjects.Place]
@@ -139,6 +142,7 @@ def _on_kubernetes(
         yield "policy.branch-missing", key, {"environment": name}
     elif not is_branch(environment.branch):
         yield "policy.not-a-branch", f"{key}.branch", {"value": environment.branch}
+    # A service's name has at least one letter, so a template that is too long with one is too long for each.
     for base in sorted({policy.services.namespace, *policy.namespaces}):
         shortest = naming.filled(base, "s", name)
         if len(naming.suffixed(policy, shortest, name)) > _LONGEST_NAME:
@@ -167,6 +171,7 @@ def _clusters(policy: documents.Policy) -> Iterator[Fault]:
 
 def _migrations(policy: documents.Policy) -> Iterator[Fault]:
     wave, secrets = policy.migrations.wave, policy.secrets.wave
+    # Pods are in wave 0: they would start before, or together with, what they need of the database.
     if wave >= 0:
         yield "policy.migrations-after-pods", "migrations.wave", {"value": str(wave)}
     if policy.migrations.phase == "Sync" and secrets >= wave:

@@ -15,6 +15,7 @@ import msgspec
 from hanbae.policy import documents
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+# `inspect.getdoc` has taken the docstring's own indentation away, so four spaces are those below `Attributes:`.
 _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 

@@ -53,6 +53,7 @@ class Glob(Struct, frozen=True):
 
     def service(self, folder: str) -> str:
         """The service that a folder is of; empty for one that does not match."""
+        # A folder that does not match gives some text all the same; putting it together again finds that out.
         inner = folder[len(self.before) : len(folder) - len(self.after)]
         return inner if "/" not in inner and folder == self.folder(inner) else ""
 
@@ -156,6 +157,7 @@ def follow_from_names(services: documents.Services) -> bool:
         and not services.exclude
         and not services.named
         and not services.paths[0].endswith(STAR)
+        # `naming.namespaces_of_services` has to know then which services there are.
         and "{service}" not in services.namespace
     )
 
@@ -172,6 +174,7 @@ def place(services: documents.Services, service: str) -> Place:
         return Place(folder, folder, folder)
     if isinstance(services, Located):
         folder = services.folders.get(service)
+    # The glob that the folder is of; of a service that there is not yet, the first one.
     for candidate in globs(services):
         if folder is None or folder == candidate.folder(service):
             return _by(candidate, service)
@@ -198,6 +201,7 @@ def is_excluded(services: documents.Services, folder: str) -> bool:
     parts = folder.split("/")
     for excluded in services.exclude:
         pattern = excluded.strip("/").split("/")
+        # `map` ends with the pattern, so a folder below the one that is excluded matches as well.
         if len(pattern) <= len(parts) and all(map(fnmatchcase, parts, pattern)):
             return True
     return False

@@ -12,6 +12,7 @@ _ADDRESS: Final = frozenset(
     {"url", "uri", "dsn", "dbstring", "connection", "string", "database", "db"}
 )
 """Words with which the key of an address ends."""
+# The separator behind a word is only looked at: in `-db-migrate` it is also the one in front of the next word.
 _OF_MIGRATION: Final = re.compile(
     r"(?:^|[_-])(?:goose|migrat(?:e|es|ion|ions|or)|job|hook|db)(?=[_-]|$)", re.IGNORECASE
 )
@@ -29,6 +30,7 @@ Named = tuple[str, parts.NamedBy]
 def of_key(key: str) -> str:
     """The database that the key of an address names: ``identity-database-url`` names identity; empty for none."""
     words = key_words.split(key)
+    # From the end: in `POSTGRES_BILLING_DSN` the word in front belongs to the name.
     while words and words[-1] in _ADDRESS | _ENGINES:
         words.pop()
     return "_".join(words)
@@ -46,6 +48,7 @@ def of(migration: parts.Migration, *, service: str, release: str, alone: bool) -
     key = migration.address.key if migration.address else ""
     if name := of_key(key):
         return name, "key"
+    # Several migrations that read a plain DATABASE_URL would all be called after the service.
     if alone and key:
         return _plain(service), "service"
     last = migration.folder.rpartition("/")[2]
@@ -57,6 +60,8 @@ def of(migration: parts.Migration, *, service: str, release: str, alone: bool) -
 def of_job(migration: parts.Migration, service: str, release: str) -> str:
     """The name that a migration's Job gives, without that of the release and words such as ``migrate``."""
     job = migration.job.name
+    # The longer one first: a release is usually called `auth-service`, so that taking `auth-` away
+    # would leave `service-`.
     for prefix in (release, service):
         if job.startswith(f"{prefix}-"):
             job = job[len(prefix) + 1 :]

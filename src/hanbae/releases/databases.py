@@ -89,14 +89,19 @@ def of(
         files: The service's files of migrations, relative to their folder.
     """
     several = len(declared) > 1
+    # Reversed, so that of two migrations of one database the one that runs first is kept.
     by_name = {migration.database: migration for migration in reversed(model.migrations)}
     entries: list[Migrated] = []
     for database in declared:
         job = naming.migration_job(model.name, database.name, several=several)
         migration = by_name.get(database.name) or _renamed(model, job, database.url_key)
         if migration is None and not _is_listed(values) and model.migrations:
-            continue  # the default of a chart that says ``enabled`` and means Jobs of its own
+            # This is the one database that `databases.declared` makes up where `enabled` stands alone.
+            # The chart is somebody else's: of the migration Jobs that it renders, none is the one of
+            # the chart contract.
+            continue
         if migration is not None:
+            # The policy may call it otherwise, and everything else knows it by the name that the release has.
             database = msgspec.structs.replace(database, name=migration.database)  # noqa: PLW2901
         runs = migration.job.name if migration else job
         entries.append(Migrated(database, runs, migration, declared=True, contract=job))
@@ -131,6 +136,9 @@ def directory(folder: str, files: Iterable[str]) -> str:
     """
     steps = [part for part in folder.split("/") if part not in ("", ".")]
     folders = {path.rpartition("/")[0] for path in files}
+    # The longest end that is a folder of the repository: an image may keep the files below any
+    # folder, so `/app/migrations/identity` is tried as `app/migrations/identity`, then without one
+    # folder after the other.
     for start in range(len(steps)):
         tail = "/".join(steps[start:])
         if tail in folders:

@@ -12,6 +12,7 @@ from hanbae import errors, subjects
 from hanbae.clusters import kinds
 from hanbae.policy import documents, naming
 
+# Each is a request through the API server, and its port a right in the deployer's Role.
 MOST: Final = 50
 """Endpoints of one service."""
 

@@ -17,6 +17,7 @@ GROUP: Final = "external-secrets.io"
 STORE: Final = "SecretStore"
 """The kind of a store where a reference names none."""
 _ONCE: Final = frozenset({"CreatedOnce", "OnChange"})
+# An interval of 0, in whatever unit Go writes it: the value is fetched once and never again.
 _NEVER: Final = re.compile(r"0+(?:ns|us|µs|ms|s|m|h)?")
 
 State = Literal["Synced", "NotSynced", "Pending"]
@@ -61,10 +62,12 @@ def keys(content: Mapping[str, Any]) -> frozenset[str] | None:
     """The keys that the Secret gets; None where only the store knows them."""
     spec = _below(content, "spec")
     template = _below(spec, "target", "template")
+    # A template in a ConfigMap or Secret may make any keys.
     if template.get("templateFrom"):
         return None
     written = template.get("data")
     own = frozenset(map(str, written)) if isinstance(written, Mapping) else frozenset()
+    # The operator replaces what it has fetched by the template's data, unless it is told to merge.
     if own and template.get("mergePolicy") != "Merge":
         return own
     if spec.get("dataFrom"):
@@ -143,6 +146,7 @@ def state(live: Mapping[str, Any]) -> tuple[State, str, str]:
         synced = str(status.get("syncedResourceVersion") or "").partition("-")[0]
         if condition.get("status") == "True" and synced == str(generation):
             return "Synced", reason, message
+    # A condition of an older generation says nothing about what has just been applied.
     return "Pending", "", ""
 
 

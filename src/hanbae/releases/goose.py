@@ -24,10 +24,12 @@ _DRIVERS: Final = frozenset(
         *("starrocks", "tidb", "turso", "vertica", "ydb"),
     )
 )
+# Every other flag takes the word behind it.
 _WITHOUT_VALUE: Final = frozenset(
     ("allow-missing", "h", "help", "no-color", "no-versioning", "s", "v", "version")
 )
 _DIRECT: Final = "HANBAE_MIGRATE_DBSTRING"
+# goose's flags are those of Go: one dash and two are the same.
 _FLAG: Final = re.compile(r"--?([a-zA-Z][a-zA-Z-]*)(=)?")
 
 
@@ -58,6 +60,7 @@ def is_goose(invocation: invocations.Invocation, own: variables.Variables) -> bo
     """
     if invocation.is_named:
         return invocation.program in tools.OF_GOOSE
+    # The entry point is in the image, which is not asked here: its arguments and variables have to tell.
     words = [shells.literal(word) for word in invocation.words]
     if own.text("GOOSE_DRIVER") and any(word in _COMMANDS for word in words):
         return True
@@ -78,9 +81,11 @@ def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
     flags, rest = _divided(words)
     driver, address = own.text("GOOSE_DRIVER", set_), own.variable("GOOSE_DBSTRING", set_)
     if invocation.program == tools.RUNNER:
-        # It takes no address from its arguments, and the server's own where there are two.
+        # hanbae-migrate takes no address from its arguments. Of two, the one that does not lead
+        # through PgBouncer counts: its lock belongs to a session, and it refuses poolers.
         driver = driver or "postgres"
         address = own.variable(_DIRECT, set_) or address
+    # `goose DRIVER DBSTRING COMMAND`; with GOOSE_DRIVER and GOOSE_DBSTRING set, the command stands alone.
     if rest and shells.literal(rest[0]) not in _COMMANDS:
         driver = variables.text(own.value(rest[0], set_)) or ""
         address = own.value(rest[1], set_) if len(rest) > 1 else None
@@ -108,6 +113,7 @@ def _divided(words: Sequence[Word]) -> tuple[dict[str, Word], list[Word]]:
         word = pending.pop()
         first = word[0] if word and isinstance(word[0], str) else ""
         match = _FLAG.match(first)
+        # A word that only begins like a flag, such as `-dir$SUFFIX`, is not taken for one.
         if match is None or (not match[2] and (match.end() != len(first) or len(word) > 1)):
             rest.append(word)
         elif match[2]:
@@ -122,6 +128,8 @@ def _entered(invocation: invocations.Invocation, own: variables.Variables, folde
     path = variables.text(folder)
     if path is None:
         return ""
+    # Where nobody says otherwise, the image's own folder counts, which is not known here: a
+    # relative path stays one, and `.` alone says nothing.
     if path.startswith("/") or invocation.folder is None:
         return path.rstrip("/") if path != "." else ""
     base = variables.text(own.value(invocation.folder, invocation.assignments))

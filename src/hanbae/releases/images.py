@@ -70,6 +70,7 @@ def is_begun(images: Iterable[parts.Image], values: Mapping[str, Any]) -> bool:
     """
     image = values.get("image")
     placeholder = ""
+    # A chart that lacks one of the two keys is not hanbae's: its image without a tag may be meant so.
     if isinstance(image, Mapping) and all(image.get(key, _ABSENT) in ("", None) for key in _NAMING):
         placeholder = f"{image.get('repository') or ''}:"
     return any(

@@ -40,6 +40,7 @@ class Invocation(Struct, frozen=True):
 
 
 _SHELL: Final = re.compile(r"(?:ba|da|a|z|k)?sh")
+# `-c`, also behind other letters: `-ec`.
 _OPTION: Final = re.compile(r"[-+][a-zA-Z]*c")
 _WRAPPERS: Final[Mapping[str, int]] = {
     "catatonit": 0,
@@ -57,6 +58,7 @@ _WRAPPERS: Final[Mapping[str, int]] = {
     "xargs": 0,
 }
 """Programs that run another one → how many words are their own."""
+# How many shells may stand in each other, `sh -c 'bash -c "..."'`: the text is a chart's, so it is bounded.
 _DEEPEST: Final = 4
 
 
@@ -71,6 +73,8 @@ def of(container: Mapping[str, Any], variables: Container[str]) -> tuple[Invocat
     words = tuple(shells.argument(text, variables) for text in (*command, *args))
     place = container.get("workingDir")
     folder = (place,) if isinstance(place, str) and place else None
+    # Arguments without a command go to the image's entry point. Where they begin with a shell, an
+    # entry point that runs its arguments, such as tini, is assumed.
     if not command and not (args and _SHELL.fullmatch(args[0].rpartition("/")[2])):
         return (Invocation(words, folder=folder, is_named=False),)
     return tuple(_run(Invocation(words, folder=folder), (*command, *args), variables, 0))
@@ -85,6 +89,7 @@ def _run(
     invocation: Invocation, texts: Sequence[str | None], variables: Container[str], depth: int
 ) -> Iterator[Invocation]:
     """What an invocation comes to: what the shell or the wrapper that it calls runs."""
+    # `texts` are the same words as texts; None for one that holds more than a text.
     skipped, assignments = _wrapped(texts)
     rest, texts = invocation.words[skipped:], texts[skipped:]
     program = (texts[0] or "").rpartition("/")[2] if texts else ""
@@ -106,6 +111,7 @@ def _run(
 def _wrapped(texts: Sequence[str | None]) -> tuple[int, dict[str, Word]]:
     """How many words in front are a wrapper's, and which variables it sets."""
     position, assignments = 0, {}
+    # Wrappers may stand in a row, as in `exec env A=b timeout 60 goose up`.
     while position < len(texts):
         own = _WRAPPERS.get((texts[position] or "").rpartition("/")[2])
         if own is None:
@@ -128,6 +134,7 @@ def _script(texts: Sequence[str | None]) -> str | None:
     for index, text in enumerate(texts[1:-1], 1):
         if text is None or not text.startswith(("-", "+")):
             return None
+        # What stands behind the script is `$0`, `$1` and so on.
         if _OPTION.fullmatch(text):
             return texts[index + 1]
     return None
@@ -143,6 +150,7 @@ def _of_shell(
         words = tuple(_with(word, bound) for word in command.words)
         texts = [shells.literal(word) for word in words]
         if texts[:1] in (["export"], ["readonly"], ["declare"]):
+            # `export NAME` without a value assigns nothing and is passed over.
             own |= dict(filter(None, map(shells.assignment, words[1:])))
             words = ()
         if not words:

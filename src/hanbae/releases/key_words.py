@@ -7,6 +7,7 @@ def split(key: str) -> list[str]:
     """The words of a key, in lower case; what is no letter and no digit stands between them."""
     words, word = [], ""
     for character in key:
+        # A capital begins a word, unless it stands behind another one, as in `imageURL`.
         begins = character.isupper() and word and not word[-1].isupper()
         if begins or not character.isalnum():
             words.append(word)

@@ -39,6 +39,8 @@ def of(
         for contained in manifest.containers()
         if (migration := _of_container(manifest, contained, sources, accounts)) is not None
     ]
+    # What is no hook belongs to Argo CD's phase Sync. The sort is stable: within a wave, the order
+    # of rendering stays.
     ordered = sorted(migrations, key=lambda item: (_PHASES.get(item.phase, 1), item.wave))
     return tuple(
         msgspec.structs.replace(migration, order=order) for order, migration in enumerate(ordered)
@@ -67,6 +69,7 @@ def _of_container(
     )
     called = [invocation for invocation in runs if goose.is_goose(invocation, own)]
     request = [(invocation, goose.read(invocation, own)) for invocation in called]
+    # A command that cannot be read may be `up`: it is kept, and said to be unprovable.
     migrating = [
         pair for pair in request if pair[1].command in goose.MIGRATING or not pair[1].command
     ]
@@ -75,6 +78,7 @@ def _of_container(
     if called:
         return None  # it asks for a status, or makes a file
     image = migration.image.reference
+    # goose goes first above: other tools are recognized by words as common as `up` and `migrate`.
     tool = next((name for invocation in runs if (name := tools.other(invocation, image))), "")
     if not tool and not _is_unknown(migration, container):
         return None
@@ -102,6 +106,7 @@ def _is_unknown(migration: parts.Migration, container: Mapping[str, Any]) -> boo
     return tools.is_migration_by_name(migration.job.name, migration.container, repository, *words)
 
 
+# What is longer is the text of a shell, which may mention migrations without being one.
 _LONGEST_NAME: Final = 80
 
 
@@ -174,6 +179,7 @@ def _surrounded(migration: parts.Migration) -> wording.Text | None:
     others = [
         str(container.get("name")) for place, container in manifest.containers() if place != pointer
     ]
+    # Containers beside the server are usual in a pod that migrates when it starts; that has a reason of its own.
     if others and not migration.per_pod:
         return wording.Text(
             "release.other-containers", _object(migration) | {"containers": ", ".join(others)}
@@ -181,6 +187,7 @@ def _surrounded(migration: parts.Migration) -> wording.Text | None:
     mounts = manifest.get(*pointer, "volumeMounts")
     for mount in mounts if isinstance(mounts, list) else ():
         path = str(mount.get("mountPath") or "").rstrip("/") if isinstance(mount, dict) else ""
+        # The slashes keep a mount at `/app/mig` apart from a folder `/app/migrations`.
         if path and f"{migration.folder}/".startswith(f"{path}/"):
             return wording.Text(
                 "release.mounted-folder", _object(migration) | {"folder": migration.folder}

@@ -63,6 +63,7 @@ _OF_OPERATORS: Final[Mapping[tuple[str, str], tuple[Pointer, frozenset[str]]]] =
     ),
 }
 _MAKING_FLAGS: Final = frozenset({"secret-name", "secretName", "tls-secret-name"})
+# The name is bounded by what the API server allows, 253 characters.
 _CREATES: Final = re.compile(
     r"\bcreate secret (?:generic|tls|docker-registry) [\"']?([a-z0-9][a-z0-9.-]{0,252})"
 )
@@ -128,6 +129,7 @@ def _mounted(manifest: Object, pointer: Pointer, volume: Mapping[str, Any]) -> I
 def _files(manifest: Object, pointer: Pointer, kind: str, name: str) -> Iterator[parts.Need]:
     if manifest.get(*pointer, "optional") is True:
         return
+    # Without `items` the volume has whatever keys there are, so none of them is asked for.
     keys = [str(entry.get("key") or "") for _, entry in _mappings(manifest, (*pointer, "items"))]
     for key in keys or [""]:
         yield from _need(manifest, (*pointer, name), kind, key)
@@ -135,6 +137,7 @@ def _files(manifest: Object, pointer: Pointer, kind: str, name: str) -> Iterator
 
 def _need(manifest: Object, pointer: Pointer, kind: str, key: str = "") -> Iterator[parts.Need]:
     name = manifest.get(*pointer)
+    # Kubernetes makes the ServiceAccount `default` in every namespace.
     if isinstance(name, str) and name and (kind, name) != ("ServiceAccount", "default"):
         yield parts.Need(kind, name, key, manifest.ref, On(manifest, pointer))
 
@@ -148,6 +151,7 @@ def _makes(manifest: Object) -> Iterator[parts.Made]:
     kind, ref = manifest.kind, manifest.ref
     if kind in ("Secret", "ConfigMap"):
         is_token = manifest.get("type") == _TOKEN
+        # Kubernetes fills such a Secret in after it has been created.
         keys = None if is_token else _keys(manifest)
         yield parts.Made(kind, manifest.name, keys, ref, "operator" if is_token else "object")
     elif kind in ("PersistentVolumeClaim", "ServiceAccount"):
@@ -185,6 +189,7 @@ def _told_to_make(manifest: Object) -> Iterator[str]:
             for word in _texts(container.get(field))
             if len(word) <= _LONGEST_ARGUMENT
         ]
+        # `--secret-name=NAME` and `--secret-name NAME`; the last word gets an empty one behind it.
         for word, following in itertools.pairwise([*words, ""]):
             flag, equals, value = word.partition("=")
             if flag.lstrip("-") in _MAKING_FLAGS and flag.startswith("-"):

@@ -52,6 +52,7 @@ def of(
         elsewhere: What other releases and overlays make in the namespace.
     """
     ignored = tuple(manifest for manifest in objects if hooks.is_ignored(manifest.data))
+    # Objects are compared by their contents, so this is left out for the many releases that have none to ignore.
     applied = (
         tuple(manifest for manifest in objects if manifest not in ignored)
         if ignored
@@ -105,6 +106,7 @@ def _named(
         if isinstance(label, str) and label:
             return label, "label"
         key = migration.address.key if migration.address else ""
+        # The default key DATABASE_URL may stand for several databases; then it names none of them.
         of_key = [override.name for override in overrides if override.key == key]
         if len(of_key) == 1:
             return of_key[0], "values"

@@ -49,12 +49,15 @@ class Command(Struct, frozen=True):
     within: Within = ""
 
 
+# `$$` is Kubernetes' escape for one `$`. Its variables may have dots and dashes in their names, a shell's may not.
 _EXPANDED: Final = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 _REFERENCE: Final = (
     r"\$\((?P<expanded>[A-Za-z_.-][A-Za-z0-9_.-]*)\)"
     r"|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|\$(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<computed>\$\(|\$\{|`|\$[0-9@*#?$!-])"
 )
+# Alternatives are tried in order: `>&` and `&>` have to be redirections before `&` is an operator. The
+# last one takes any character, such as a quote that is never closed, so that the lexer always moves on.
 _BARE: Final = re.compile(
     r"(?P<gap>[ \t\r]+|\\\r?\n)|(?P<comment>#[^\n]*)"
     r"|(?P<redirect>(?:[0-9]*(?:>>|>&|>\||<<-?|<&|<>|>|<))|&>>?)"
@@ -64,6 +67,7 @@ _BARE: Final = re.compile(
     + r"|(?P<text>[^\s'\"\\$`;&|<>()#]+)|(?P<other>.)",
     re.DOTALL,
 )
+# Inside double quotes a backslash is itself, except in front of these five.
 _QUOTED: Final = re.compile(
     r"(?P<end>\")|\\(?P<escaped>[\"\\$`\n])|" + _REFERENCE + r"|(?P<text>[^\"\\$`]+)|(?P<other>.)",
     re.DOTALL,
@@ -161,6 +165,7 @@ class _Lexer:
         return None if parts is None else joined(parts)
 
     def _quoted(self) -> list[Part]:
+        # Also `""` is a word, though an empty one.
         parts: list[Part] = [""]
         while (match := _QUOTED.match(self.text, self.position)) is not None:
             if match["end"]:
@@ -180,13 +185,17 @@ class _Lexer:
         if group in ("computed", "expanded"):
             return [self._computed(match.start())]
         if group == "single":
+            # Kubernetes knows no quotes: it has expanded `$(NAME)` in them before the shell begins.
             return list(argument(text, self.variables)) or [""]
+        # A backslash at the end of a line continues it, and leaves nothing in the word.
         return [""] if group == "escaped" and text == "\n" else [text]
 
     def _computed(self, start: int) -> Computed:
         """What a shell would work out, to its end."""
         opening = self.text[start : start + 2]
         if opening == "$(":
+            # Parentheses are counted without regard to quotes: only where the part ends is wanted,
+            # not what it says.
             depth, end = 0, start + 1
             for end in range(start + 1, len(self.text)):
                 depth += {"(": 1, ")": -1}.get(self.text[end], 0)
@@ -196,6 +205,7 @@ class _Lexer:
         elif opening == "${" or opening[0] == "`":
             close = self.text.find("}" if opening == "${" else "`", start + 1)
             self.position = len(self.text) if close < 0 else close + 1
+        # Messages quote it, and it may be a whole script.
         return Computed(self.text[start : self.position][:80])
 
 
@@ -218,6 +228,7 @@ def _commands(text: str, variables: Container[str]) -> Iterator[Command]:
     around: list[str] = []
     words: list[Word] = []
     before, tested = "", False
+    # The operator at the end closes the last command.
     for piece in (*_Lexer(text, variables).tokens(), ";"):
         if isinstance(piece, tuple):
             words.append(piece)
@@ -227,6 +238,8 @@ def _commands(text: str, variables: Container[str]) -> Iterator[Command]:
             around.append("function")
         simple = _simple(words, around)
         if simple is not None:
+            # What follows `cd /app &&` is taken to run: nobody means that as a choice. What follows
+            # `[ -n "$X" ] &&` is a condition, and so is the rest of its chain.
             maybe = before == "||" or (before == "&&" and tested)
             tested = maybe or bool(simple.words and literal(simple.words[0]) in _TESTS)
             if maybe and not simple.within:
@@ -245,6 +258,7 @@ def _simple(words: list[Word], around: list[str]) -> Command | None:
             if word in _HEADED:
                 return None
         elif word in _CLOSING or word == "}":
+            # Slices, because a text may close what it has not opened.
             del around[-1:]
             if word == "}" and around[-1:] == ["function"]:
                 del around[-1:]

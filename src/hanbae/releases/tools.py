@@ -83,6 +83,7 @@ def other(invocation: invocations.Invocation, image: str) -> str:
             (tool.name for tool in _TOOLS if _is_of(tool, repository) and _asks(tool, words)), ""
         )
     position = 0
+    # `python -m alembic upgrade head`, `bundle exec rails db:migrate`: what runs the program is passed over.
     while position < len(words) - 1 and words[position].rpartition("/")[2] in _RUNNERS:
         position += 1
     program = words[position].rpartition("/")[2] if words else ""
@@ -100,4 +101,5 @@ def _is_of(tool: Tool, repository: str) -> bool:
 
 
 def _asks(tool: Tool, words: Sequence[str]) -> bool:
+    # A flag may have its value behind an equals sign: `-database=postgres://…`.
     return not tool.words or any(word.partition("=")[0] in tool.words for word in words)

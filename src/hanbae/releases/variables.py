@@ -45,6 +45,7 @@ class Unread(Struct, frozen=True):
 Value = tuple[str | Key | Unread, ...]
 """What a word comes to; neighbouring texts are one part."""
 
+# Variables that name each other in a circle would be followed for ever.
 _DEEPEST: Final = 8
 _CONSTANT: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -132,12 +133,15 @@ class Variables:
             elif depth >= _DEEPEST:
                 yield Unread("variable", part.name)
             elif part.name in assignments:
+                # Without the assignments: in `URL="$URL?sslmode=disable" goose …` the inner one is
+                # the container's.
                 yield from self._parts(assignments[part.name], {}, depth + 1)
             else:
                 yield from self._own(part.name, depth)
 
     def _own(self, name: str, depth: int) -> Iterator[str | Key | Unread]:
         entry = self._entries.get(name)
+        # As in Kubernetes, `env` goes before `envFrom`.
         if entry is None:
             yield self._of_source(name) or Unread("variable", name)
             return
@@ -168,6 +172,8 @@ class Variables:
             config, secret = source.get("configMapRef"), source.get("secretRef")
             if isinstance(config, Mapping):
                 data = self._sources.config_maps.get(str(config.get("name")), {})
+                # A source that stands behind this one, and whose keys are not known, may replace
+                # what this one says.
                 if key in data and not unknown:
                     return str(data[key])
             elif isinstance(secret, Mapping):

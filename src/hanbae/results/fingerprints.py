@@ -32,6 +32,7 @@ def of(finding: findings.Finding) -> str:
     ]
     # The length in front keeps ("a", "b") and ("a\0b",) apart.
     text = "".join(f"{len(part)}:{part}" for part in parts)
+    # A path that is no UTF-8 has surrogates in it, which cannot be encoded otherwise.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
 
 

@@ -198,6 +198,8 @@ def read(entry: plans.Guard) -> Guard | None:
     """A promise from its stored form; None for one that this hanbae does not know."""
     kind, _, about = entry.promise.partition(":")
     value = entry.expected
+    # `migrations` promises which databases there are, `migrations:NAME` the versions of one: the
+    # part behind the colon tells the two apart.
     if not about:
         plain = _PLAIN.get(kind)
         return plain(value) if plain is not None else None

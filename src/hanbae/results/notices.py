@@ -80,6 +80,7 @@ class Course:
                 taken = tuple(f"{database}: {name}" for name in names)
                 former = self.notice.taken_back
                 self.notice = structs.replace(self.notice, taken_back=(*former, *taken))
+            # Told with the end, so that a notice does not change once more for each database.
             case events.Proved(database=database, names=names):
                 self._migrated(database, names)
             case events.Migrated(database=database, names=names):
