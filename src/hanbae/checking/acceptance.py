@@ -55,6 +55,8 @@ def ignored(
     for comment in counting:
         if comment.complete:
             by_line.setdefault((comment.place.file, comment.line), []).append(comment)
+            # A finding that has no line stands in line 0: only a comment in the file's head can
+            # speak of it.
             if comment.whole:
                 by_line.setdefault((comment.place.file, 0), []).append(comment)
     left, accepted = [], []
@@ -67,6 +69,7 @@ def ignored(
         else:
             used.add((by.place, finding.code))
             accepted.append(findings.Accepted(finding, "ignore", by.reason, by.place))
+    # Those that do not count are looked at as well: they are told to be without effect.
     for comment in comments:
         needless = {code for code in comment.codes if (comment.place, code) not in used}
         needless = set() if comment in unsure else needless.difference(unsought)
@@ -97,6 +100,7 @@ def nearest(code: str, codes: Collection[str]) -> str:
     """The code that was meant, most likely."""
     import difflib
 
+    # With a cutoff of 0 there always is a nearest one, however far it is.
     return difflib.get_close_matches(code, codes, 1, 0)[0]
 
 

@@ -122,6 +122,8 @@ class _Judge:
         version = int(facts["version"])
         folder = posixpath.dirname(finding.place.file)
         here = self._project.tree.files(folder).get(finding.place.file)
+        # A Lease is asked before this machine's history: it is every machine's word of the last
+        # deployment.
         own = [claim for claim in self._claimed if claim.service == finding.service]
         for claim in own:
             then = self._content(claim.revision, folder, version)
@@ -135,6 +137,8 @@ class _Judge:
             ):
                 return _applied(finding, record)
         (environment,) = finding.environments
+        # Only the last deployment tells how the database was left. What failed earlier may have
+        # been applied by one that recorded nothing.
         newest = next(
             (record for record in records if record.deployment.environment == environment), None
         )
@@ -158,6 +162,7 @@ class _Judge:
         same = (
             content
             for path, content in there.items()
+            # goose reads a folder and nothing below it.
             if posixpath.dirname(path) == folder
             and files.version_of(posixpath.basename(path)) == version
         )
@@ -176,6 +181,7 @@ def _is_later(claim: claims.Claim, newest: _Record) -> bool:
 
 def _records(store: stores.Store, service: str, folder: str) -> Iterator[_Record]:
     """What is recorded of the databases that a folder's files are for, newest first, in every environment."""
+    # An attempt that was refused has changed nothing, so it does not count as the last one.
     for deployment in store.deployments(service=service, limit=_MOST, refused=False):
         for step in store.plan(deployment.id).steps:
             proof = step.does
@@ -196,6 +202,7 @@ def _has_applied(record: _Record, version: int) -> bool:
         return False
     if version in migration.applied:
         return True
+    # goose applies versions in ascending order.
     return migration.version is not None and version <= migration.version
 
 
@@ -210,6 +217,8 @@ def _has_failed_before(record: _Record, version: int) -> bool:
     stopped = names.get(migration.failed)
     if stopped is None:
         return False
+    # A file that fails in its transaction leaves nothing behind. One that runs outside of a
+    # transaction may have run in part, and goose does not record which part.
     return stopped < version or (stopped == version and version not in record.proof.bare)
 
 

@@ -149,6 +149,8 @@ def _stale(
     lines: list[str],
     services: Collection[str] | None,
 ) -> Iterator[findings.Finding]:
+    # msgspec tells no places, so the lines are looked for in the text: `text` writes the
+    # fingerprint, 32 characters in quotes, at the end of a line of its own.
     lines_by_fingerprint = {
         line.strip().rstrip(",")[-33:-1]: number for number, line in enumerate(lines, 1)
     }

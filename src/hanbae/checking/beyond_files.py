@@ -75,6 +75,7 @@ async def live(
     )
 
     charts = [name for name in services or () if name in project.services]
+    # An empty list means all services to what is called below.
     if services is not None and not charts:
         return ()
     applications = await live_applications.of_project(

@@ -40,6 +40,7 @@ def services(project: views.Project, files: Iterable[str]) -> tuple[str, ...]:
     touched: set[str] = set()
     for file in files:
         parts = file.split("/")
+        # A chart may lie in the repository's root; every file is below that one.
         above = (folders.ROOT, *("/".join(parts[:cut]) for cut in range(1, len(parts))))
         touched.update(name for folder in above for name in owners.get(folder, ()))
     # A shared chart may lie in another service's folder, so all of the changed files are looked for.
@@ -88,5 +89,6 @@ def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
         repository = dependency.get("repository") if isinstance(dependency, Mapping) else None
         if isinstance(repository, str) and repository.startswith("file://"):
             folder = posixpath.normpath(posixpath.join(chart, repository.removeprefix("file://")))
+            # What lies outside of the repository is not rendered either (hanbae.charts.gathering).
             if not folder.startswith(("..", "/")):
                 yield folder

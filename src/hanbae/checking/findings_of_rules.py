@@ -12,6 +12,7 @@ from hanbae import subjects, wording
 from hanbae.results import findings
 from hanbae.rules import rulebook, running, views
 
+# What reading a link fails with; LAY012 tells of the same links in words of its own.
 _OF_LINKS: Final = frozenset(
     {"repository.link-out", "repository.link-unlisted", "repository.unreadable"}
 )
@@ -101,6 +102,8 @@ def _fix(hit: running.Found) -> wording.Text:
     facts |= {"service": hit.service} if hit.service else {}
     facts |= {"environment": hit.environment} if hit.environment else {}
     facts |= text.facts
+    # These names come from the checkout, and a person pastes the command into a shell: whatever a
+    # folder is called, it must stay one word.
     taken = {name: shlex.quote(facts[name]) for name in _NAMES if name in facts}
     return wording.Text(hit.hit.fix or text.id, facts | taken)
 
@@ -130,6 +133,7 @@ def merged(collected: Iterable[findings.Finding]) -> tuple[findings.Finding, ...
     """
     alike: dict[Any, list[findings.Finding]] = {}
     for item in _without_repeated_links(list(collected)):
+        # An object's reference has its namespace, which differs from environment to environment.
         kind = item.object.kind if item.object else ""
         key = (item.place, item.code, str(item.text), item.service, kind)
         alike.setdefault(key, []).append(item)

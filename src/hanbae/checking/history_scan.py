@@ -50,7 +50,8 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
         text = _text(added.data)
         lines = text.splitlines()
         for exposed in secrets.in_file(added.path, text):
-            # The same line of the same file is the same secret, whatever else a commit changed.
+            # The same line of the same file is the same secret, whatever else a commit changed. The
+            # oldest commit comes first, so the one that brought the secret is told.
             line = lines[exposed.place.line - 1].strip() if exposed.place.line else ""
             secrets_by_line.setdefault((added.path, exposed.variant, line), (exposed, added.commit))
     hits = [
@@ -75,6 +76,8 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
+        # Keystores are binary, and known by their names alone. In other files that are no text
+        # nothing is looked for.
         return ""
 
 

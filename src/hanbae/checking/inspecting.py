@@ -120,6 +120,8 @@ def _declares(service: views.Service, file: str) -> bool:
     places = service.values(file).places
     if (_MIGRATION,) not in places:
         return False
+    # A key below it makes it a mapping. Without one it is empty, a list or a scalar, and the file
+    # has to be read.
     if any(len(keys) > 1 and keys[0] == _MIGRATION and isinstance(keys[1], str) for keys in places):
         return True
     return databases.are_declared(libyaml.mapping(service.text(file) or "") or {})

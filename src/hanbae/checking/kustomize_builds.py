@@ -71,6 +71,7 @@ async def _built(
                 return _plain(project, overlay, source)
         except errors.FileFault as fault:
             return msgspec.structs.replace(result, plain=True, fault=fault)
+        # Its kustomization is what parameters of the Application make of it.
         tree = source.tree
     if scanning.named(tree, overlay.folder) is None:
         return msgspec.structs.replace(result, there=False)
@@ -91,6 +92,7 @@ async def _kustomized(
         images=tuple(scan.images),
         error=scan.fault,
     )
+    # What is refused is never built: a build would follow URLs, run plugins and read other folders.
     command = kustomize.program()
     if scan.refusals or scan.fault or not command:
         return result

@@ -28,6 +28,8 @@ _OF_VALUES: Final = (
     "error reading yaml document",
     "values don't meet the specifications of the schema(s)",
 )
+# How the validation of a chart's schema names a value, by a JSON pointer from the root of the
+# values.
 _KEY: Final = re.compile(r"- at '(?P<path>/[^']*)'")
 _UNKNOWN: Final = re.compile(r"- at '(?P<path>[^']*)': additional properties '(?P<key>[^']*)'")
 
@@ -91,6 +93,8 @@ def opened(
     if base is not None and base.policy is checked.policy:
         base = None  # the commit that brings the policy: nothing could count but what it brings
     if base is not None:
+        # Whatever a policy decides is the base's, its branches included; only the files are those
+        # that are checked.
         policy = services.located(base.policy, checked.tree)
         names = services.of(policy, checked.tree)
         proposal = views.Proposal(checked.policy, checked.places, base.tree)
@@ -137,6 +141,8 @@ def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
     heads: dict[str, trees.Tree] = {}
     if checkout.root == root.resolve():
         for environment, branch in named.items():
+            # A clone may lack the remote, or a branch that was never fetched. Rules that compare
+            # with it then say nothing.
             with contextlib.suppress(errors.WrongUse):
                 commit = checkout.head(policy.argocd.remote, branch)
                 heads[environment] = checkout.revision(commit)
@@ -181,6 +187,8 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         values = [_values(tree, path) for path in paths]
         contents = [content for content in values if content is not None]
         written = project.shared.written(name, environment)
+        # Argo CD renders nothing while a values file is missing, unless the Application says
+        # otherwise.
         if len(contents) == len(values) or written.ignores_missing:
             overrides = releases.overrides(
                 tree, policy, name, environment, contents, written=written
@@ -207,9 +215,11 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         except errors.FileFault as fault:
             faults.append((environment, _at_values(view, environment, fault)))
     unrendered = tuple(environment for environment, _ in faults)
+    # A view is immutable, and what did not render is known only now.
     view = views.Service(project, name, {}, unrendered, incomplete=missing is not None)
     for environment, (rendered, answer) in charts.items():
         view.releases[environment] = _release(view, environment, rendered, answer)
+    # In this order: texts are compared under the layer with which a release was rendered last.
     await _show_unbegun(pool, view, requests)
     await rewritten_texts.add(pool, view, requests)
     # What does not render may only do so for want of what is missing.
@@ -329,12 +339,14 @@ def _refuse_submodules(tree: trees.Tree, chart: str) -> None:
     """Refuse a chart that lies in a submodule."""
     parts = [] if folders.is_root(chart) else chart.split("/")
     for cut in range(1, len(parts) + 1):
+        # Only reading refuses a submodule; of an ordinary folder it returns None.
         tree.read("/".join(parts[:cut]))
 
 
 def _values(tree: trees.Tree, path: str) -> bytes | None:
     """A values file; None where there is none."""
     values = tree.read(path)
+    # There is a folder of that name.
     if values is None and tree.files(path):
         raise errors.FileFault("values.not-a-file", place=subjects.Place(path))
     if values is not None and not _is_text(values):
@@ -371,6 +383,7 @@ def _at_values(view: views.Service, environment: str, fault: errors.FileFault) -
     error = fault.text.facts.get("error", "")
     if place is None and error.startswith(_OF_VALUES):
         place = subjects.Place(str(naming.values_file(view.policy, view.name, environment)))
+        # Of a key that the schema does not know, the pointer leads to the mapping around it.
         if unknown := _UNKNOWN.search(error):
             path = f"{unknown['path']}/{unknown['key']}"
             place = view.place_of_value(files, tuple(path.strip("/").split("/")))

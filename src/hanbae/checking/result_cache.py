@@ -27,8 +27,10 @@ from hanbae.checking import inspecting, program_fingerprint
 from hanbae.repository import keeping, revisions, trees
 from hanbae.rules import application_sources, declaring, neighbours, rulebook, shared_facts, views
 
+# Ids of links begin with it, see hanbae.repository.trees.
 _LINK: Final = "link:"
 _ABSENT: Final = "absent"
+# Stands where a tree's method would, for a question that is put to the shared facts.
 _FACT: Final = "@"
 _PROPERTIES: Final = frozenset(
     {"declared", "manifest_names", "others", "overlay_secrets", "own_kinds", "written_sources"}
@@ -43,6 +45,8 @@ class _Entry(Struct, array_like=True):
 
     questions: list[Question]
     states: list[str]
+    # Raw, so that an inspection is decoded only once its questions have turned out to have the same
+    # answers.
     inspection: msgspec.Raw
 
 
@@ -241,6 +245,8 @@ class _States:
         content = self._files.get(path)
         if content is None:
             return None if self._is_behind_a_link(path) else _ABSENT
+        # The id of a link says where it leads and not what is there, and all files that cannot be
+        # read share one id.
         if not content.startswith((_LINK, trees.UNREADABLE)):
             return content
         return self._content(path)
@@ -259,10 +265,13 @@ class _States:
         listed = trees.below(self._paths, self._files, path) if path else self._files
         hashed = hashlib.sha256()
         for name, content in listed.items():
+            # Git's names may be any bytes.
             hashed.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
         return hashed.hexdigest()
 
     def _is_behind_a_link(self, path: str) -> bool:
+        # Git lists nothing below a link, so a folder on the way that is listed as a file is one, or
+        # a submodule.
         parts = path.strip("/").split("/")
         return any("/".join(parts[:cut]) in self._files for cut in range(1, len(parts) + 1)) and (
             path not in self._files
@@ -351,6 +360,7 @@ class ResultCache:
         """The states of the answers today; None where one can only be had by asking."""
         states = []
         for question in questions:
+            # Services ask much the same, so each question is answered once in a check.
             if question not in self._states:
                 self._states[question] = self._state(*question)
             state = self._states[question]

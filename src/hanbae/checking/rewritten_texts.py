@@ -25,6 +25,8 @@ _DEFAULTS: Final = "values.yaml"
 _MOST: Final = 8
 """Values that are tried one by one where a chart does not render with all of them quoted."""
 _SECRET: Final = re.compile(r"pass|secret|token|credential|private|api.?key|\bpin\b", re.IGNORECASE)
+# Levels of an object that are looked at: the walk calls itself for each, and a chart may make any
+# number.
 _DEEPEST: Final = 100
 
 
@@ -87,6 +89,8 @@ async def _compared(
     if objects is not None:
         return tuple(_differences(release, objects, values))
     rewritten: list[rewritten_values.Rewritten] = []
+    # One that a template needs as a number may be what makes the rendering fail, so the others are
+    # tried without it. A single one has just been tried.
     for value in values[:_MOST] if len(values) > 1 else ():
         objects = await _quoted(pool, release, request, [value], texts)
         rewritten += _differences(release, objects or (), [value])
@@ -103,7 +107,9 @@ async def _quoted(
     """The objects with values quoted; None where the chart does not render with them."""
     by_file = [
         rewriting.quoted(
-            text, (value.scalar for value in values if value.index % len(texts) == index)
+            # The chart's own file has the index -1, and its text is the last one.
+            text,
+            (value.scalar for value in values if value.index % len(texts) == index),
         )
         for index, text in enumerate(texts)
     ]
@@ -145,6 +151,7 @@ def _differences(
                 continue
             for value in tuple(waiting):
                 form = next((form for form in value.scalar.forms if form in text), None)
+                # Another of the quoted values may be what has changed this text.
                 if form is not None and value.scalar.source in meant:
                     waiting.remove(value)
                     yield _rewritten(manifest, pointer, value, form)

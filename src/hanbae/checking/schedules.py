@@ -81,6 +81,8 @@ async def work(
     """
     while services := schedule.take():
         (name,) = services
+        # One of its own for each service: an entry rests on what that service's rules asked for,
+        # and nothing else.
         recording = result_cache.Recording(project)
         inspection = await inspecting.inspect(pool, recording.project, name, rules)
         if not any(finding.text.id in _PASSING for finding in inspection.findings):

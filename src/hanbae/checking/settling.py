@@ -42,8 +42,8 @@ def settle(
     if base is not None:
         paths = {comment.place.file for comment in comments}
         allowed = acceptance.in_base(comments, ignores.read(base.tree, paths))
-    # What is shared may be meant for a service that was not inspected.
     codes = rule_settings.codes(project.policy)
+    # What is shared may be meant for a service that was not inspected.
     unsure = () if everything else shared
     counting = base or project
     settings = rule_settings.Settings(counting.policy, counting.places)

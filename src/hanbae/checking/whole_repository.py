@@ -59,7 +59,10 @@ async def inspect(
     cache.close()
     inspections = schedule.inspections()
     overlays = [
-        service for service in kustomize_builds.services(project) if service.name in {"", *services}
+        # The environments' own overlays belong to no service, and are looked at in every check.
+        service
+        for service in kustomize_builds.services(project)
+        if service.name in {"", *services}
     ]
     claimed = list(_claimed(zip(charts, inspections, strict=True), overlays))
     described = {

@@ -29,6 +29,8 @@ from hanbae.rules import own
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
+# Services that a process is sent at once. It reads ahead only within a batch, so small ones would
+# leave its renderer idle in between.
 _BATCH: Final = 8
 
 
@@ -109,6 +111,8 @@ async def started(task: Task) -> AsyncIterator[Process]:
     """A process that ends with the scope."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        # Isolated: the current folder may be a checkout, and neither it nor PYTHONPATH may decide
+        # what is imported.
         "-I",
         "-m",
         "hanbae.checking.workers",
@@ -152,6 +156,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
     rules = own.held(project.policy)
     kept = keeping.reopened(Path(task.folder)) if task.folder is not None else None
     cache = result_cache.ResultCache(kept, project, rules)
+    # Receiving blocks the event loop: between two messages this process has nothing else to do.
     while (message := _received(requests)) is not None:
         schedule = schedules.Schedule(msgspec.msgpack.decode(message, type=list[str]))
         async with tasks.group() as group:
@@ -165,6 +170,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
 def main() -> int:
     """A further process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    # The parent has gone, and nobody reads the answer.
     with contextlib.suppress(BrokenPipeError):
         asyncio.run(_serve(sys.stdin.buffer, sys.stdout.buffer))
     return 0

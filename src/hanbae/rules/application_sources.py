@@ -181,6 +181,7 @@ def live_settings(
     names += [
         f"helm.{key}"
         for key in _OPTIONS
+        # Absent, empty and false ask Argo CD for the same.
         if key != "valueFiles" and (helm.get(key) or None) != (ours.get(key) or None)
     ]
     names += [
@@ -250,6 +251,7 @@ def _documents(
     if item.kind == "Application":
         return (item.data,)
     spec = item.get("spec")
+    # What hanbae generates follows from the policy, and says nothing beyond it.
     own = item.get("metadata", "labels", labels.MANAGED_BY) == labels.HANBAE
     if item.kind != "ApplicationSet" or own or not isinstance(spec, dict):
         return ()
@@ -267,6 +269,7 @@ def _read(
     spec = _mapping(document.get("spec"))
     several = spec.get("sources")
     for source in several if isinstance(several, list) else [spec.get("source")]:
+        # A source that only lends its values files (`ref`) has no path, and renders nothing.
         if not isinstance(source, Mapping) or not isinstance(source.get("path"), str):
             continue
         if applications.is_same_repository(source.get("repoURL"), policy.argocd.repository):

@@ -21,6 +21,7 @@ Kind = Literal["Application", "ApplicationSet", "AppProject"]
 Keys = tuple[str | int, ...]
 
 _KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
+# Also as JSON writes it. Only a file that has it is parsed, which takes far longer.
 _MARK: Final = re.compile(rb"\bkind['\"]?: *['\"]?App(?:lication(?:Set)?|Project)\b")
 _DEFINITION: Final = re.compile(rb"^kind['\"]?: *['\"]?CustomResourceDefinition\b", re.MULTILINE)
 _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
@@ -74,6 +75,8 @@ class Declared(Struct, frozen=True):
             if isinstance(labelled, str) and labelled in own:
                 return labelled
         folders = [part for part in self.places.file.split("/")[:-1] if part in own]
+        # A name may end with those of two environments: `auth-pre-dev` with `dev` and `pre-dev`.
+        # Then the longer one is meant.
         ends = [name for name in own if self.name.endswith(f"-{name}")]
         return folders[-1] if folders else max(ends, key=len, default="")
 
@@ -129,6 +132,7 @@ def _outside_of_charts(tree: trees.Tree, policy: documents.Policy) -> Iterator[t
         if not path.endswith((".yaml", ".yml")):
             continue
         inside = "/templates/" in f"/{path}" or any(glob.may_hold(path) for glob in charts)
+        # Argo CD reads these files beside a chart, and Helm renders none of them.
         if inside and not path.rpartition("/")[2].startswith(source_files.PREFIX):
             continue
         try:

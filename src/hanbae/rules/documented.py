@@ -71,6 +71,7 @@ def _secrets(model: parts.Release) -> dict[str, tuple[str, ...]]:
     keys: dict[str, set[str]] = {}
     for need in model.needs:
         if need.kind == "Secret":
+            # A need without a key is one of the whole Secret.
             keys.setdefault(need.name, set()).update({need.key} - {""})
     for entry in model.makes:
         if entry.kind == "Secret":

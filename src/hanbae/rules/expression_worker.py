@@ -22,6 +22,8 @@ MEMORY: Final = 1024**3
 """Address space in bytes; what the API server would refuse long before takes more."""
 SECONDS: Final = 2
 """Processor time for one expression over the objects of a release, which takes milliseconds."""
+# Seconds of processor time for all expressions together. It is the hard limit: what is lowered
+# below it for one expression can be raised for the next.
 _LIFETIME: Final = 3600
 _LONGEST: Final = 300
 
@@ -47,6 +49,8 @@ def main() -> int:
     confinement.confine(memory=MEMORY, cpu=_LIFETIME)
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     while (request := _received(requests)) is not None:
+        # RLIMIT_CPU counts whole seconds from the start of the process, so what was used up to now
+        # is added, rounded up.
         used = resource.getrusage(resource.RUSAGE_SELF)
         soft = int(used.ru_utime + used.ru_stime) + 1 + SECONDS
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)

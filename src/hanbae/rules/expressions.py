@@ -17,6 +17,7 @@ _TOO_MUCH: Final = (
     f"it takes more than {expression_worker.SECONDS} s of processor time"
     f" or {expression_worker.MEMORY // 1024**2} MiB of memory"
 )
+# Bytes of an answer, whose length the process says itself.
 _LARGEST: Final = 64 * 1024 * 1024
 _MOST_ENDS: Final = 5
 """Processes that expressions may end; after that none is evaluated, or many such rules would take minutes."""
@@ -51,6 +52,8 @@ class Evaluator:
     def end(self) -> None:
         """End the process, whatever it does."""
         if self._process is not None:
+            # First of all: closing the pipe writes what is still buffered, and would wait for a
+            # process that does not read.
             self._process.kill()
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:
@@ -76,6 +79,8 @@ class Evaluator:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
+                # Isolated and without an environment: the current folder may be a checkout, and
+                # what foreign expressions are evaluated in needs nothing that the user has.
                 [sys.executable, "-I", "-m", "hanbae.rules.expression_worker"],
                 env={},
                 stdin=subprocess.PIPE,

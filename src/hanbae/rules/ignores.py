@@ -19,6 +19,7 @@ from hanbae.repository import trees
 from hanbae.rules import views
 
 MARK: Final = b"hanbae:"
+# In YAML a `#` without white space before it is part of the scalar: `a: x#y`.
 _COMMENT: Final = re.compile(
     r"(?P<open>(?:^|(?<=\s))#|(?:^|(?<=\s))--|\{\{-?\s*/\*)\s*hanbae:\s*ignore\b(?P<rest>.*)"
 )

@@ -60,6 +60,7 @@ def depends_on_renderer(release: views.Release) -> Iterator[rulebook.Hit]:
         if key not in reported:
             reported.add(key)
             words = "HelmVersion" if dependence.on == "helm" else "KubeVersion"
+            # The template may ask by way of a named template that it includes.
             helpers = [path for path, text in release.service.templates if "define" in text]
             facts = {
                 "objects": ", ".join(dependence.objects)[:300],

@@ -34,6 +34,7 @@ def by_kind(tree: trees.Tree, others: Iterable[str]) -> Mapping[str, tuple[str, 
         path.removesuffix(_CHART) for path in tree.files() if path.rpartition("/")[2] == _CHART
     ]
     for path in others:
+        # Templates are no YAML until they are rendered.
         in_chart = any(path.startswith(f"{chart}templates/") for chart in charts)
         if not path.endswith(_YAML) or in_chart:
             continue

@@ -42,6 +42,8 @@ def of(policy: documents.Policy, environment: str) -> Neighbours:
 def _namespaces(policy: documents.Policy, environment: str) -> dict[str, str]:
     """The namespaces of the other environments that are not this one's as well."""
     own = naming.namespaces(policy, environment)
+    # Where nothing in the names tells environments apart, each has a cluster of its own, and its
+    # namespaces may be called as anybody's are.
     named = "{environment}" in policy.services.namespace
     return {
         name: other

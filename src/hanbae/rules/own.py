@@ -49,6 +49,7 @@ def _rule(own: documents.OwnRule, key: str) -> rulebook.Rule:
         compiled_expressions.compiled(own.expression)
         check = _over_objects(own)
     except compiled_expressions.Unusable as unusable:
+        # Told once at its line in the policy, and not once a release.
         scope, check = "project", _unusable(f"{key}.expression", str(unusable))
     return rulebook.Rule(
         rulebook.OWN + own.id, severity, scope, check, _SOURCE, essential=True, facts=facts

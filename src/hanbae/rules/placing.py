@@ -58,7 +58,8 @@ def place(
         (index for index, (_, document) in enumerate(same) if document == on.object.data), None
     )
     if index is None:
-        # A checksum over another template is another one once that has numbers.
+        # A checksum over another template, as pods carry one to be restarted, is another one once
+        # that template has numbers. Then the object is known by its name.
         alike = [
             i
             for i, (_, document) in enumerate(same)
@@ -70,7 +71,8 @@ def place(
     origin = tracing.trace(
         text, texts[same[index][0]], index, on.pointer, release.service.named_templates
     )
-    # The values of a dependency are below its name in the chart's.
+    # A key that is at fault itself stands in the template. The values of a dependency are below its
+    # name in the chart's, where they are not looked for.
     dependency = same[index][0].partition("/")[2].startswith("charts/")
     if not on.key and not dependency:
         for file in (*reversed(release.values_files), release.service.chart_file("values.yaml")):

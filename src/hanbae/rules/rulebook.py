@@ -167,6 +167,7 @@ def failure(rule: Rule, facts: dict[str, str]) -> wording.Text:
 def rules() -> dict[str, Rule]:
     """All rules by code, in the order of families and codes."""
     for module in FAMILIES.values():
+        # A rule registers itself when its module is imported.
         importlib.import_module(f"hanbae.rules.{module}")
     order = list(FAMILIES)
     return dict(sorted(_RULES.items(), key=lambda item: (order.index(item[0][:3]), item[0])))

@@ -48,6 +48,8 @@ class SharedFacts:
     def others(self) -> tuple[str, ...]:
         """The files that belong to no service, relative to the repository's root."""
         folders = {str(naming.folder(self._policy, name)) for name in self._services}
+        # A path is cut at these depths alone: a few look-ups for a file, however many
+        # services there are.
         depths = {folder.count("/") + 1 for folder in folders}
         return tuple(
             path

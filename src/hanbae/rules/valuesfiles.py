@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from hanbae import libyaml, subjects
 
+# The walk calls itself once a level, and follows aliases, which may stand for many more nodes than
+# a file has.
 _DEEPEST: Final = 100
 _MOST_NODES: Final = 200_000
 
@@ -80,6 +82,7 @@ def _repeated(root: Any) -> frozenset[tuple[int, int]]:
 def _says(node: Any, depth: int = 0) -> Any:
     """What a node says, wherever it stands."""
     if node.id == "scalar" or depth > _DEEPEST:
+        # What goes too deep equals nothing but itself.
         return node.id, node.tag, node.style or "", node.value if node.id == "scalar" else id(node)
     if node.id == "sequence":
         return node.id, [_says(value, depth + 1) for value in node.value]

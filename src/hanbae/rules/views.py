@@ -57,6 +57,7 @@ class Computing:
         result: T = self._computed[compute]
         return result
 
+    # cached_property writes into __dict__, which a frozen dataclass does not refuse.
     @cached_property
     def _computed(self) -> dict[Callable[..., Any], Any]:
         return {}
@@ -491,5 +492,6 @@ class Project(Computing):
             for destination in (destinations if isinstance(destinations, list) else ())
             if isinstance(destination, dict)
         ]
+        # Argo CD: a destination that begins with `!` refuses what another one allows.
         refused = any(name[:1] == "!" and fnmatchcase(namespace, name[1:]) for name in names)
         return not refused and any(fnmatchcase(namespace, name) for name in names)

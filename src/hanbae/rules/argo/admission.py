@@ -67,6 +67,8 @@ def kind_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
     for manifest in release.objects:
         group = _group(manifest)
         facts = {"object": manifest.label, "kind": manifest.kind}
+        # Where a project has no such list, Argo CD lets no cluster-scoped kind in, and every other
+        # one.
         if is_cluster_scoped(group, manifest.kind):
             if not _listed(spec.get("clusterResourceWhitelist"), group, manifest.kind):
                 yield rulebook.Hit(views.On(manifest, ("kind",)), facts, "cluster")
@@ -92,4 +94,5 @@ def _listed(entries: Any, group: str, kind: str) -> bool:
 
 
 def _is(name: str, pattern: str) -> bool:
+    # Nearly all entries are plain names, which need no pattern.
     return name == pattern or (not pattern.isalpha() and fnmatchcase(name, pattern))

@@ -17,6 +17,7 @@ _AUTO: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/"
 _GENERATED: Final = "k8s/argocd"
 _BOOLEAN: Final = ("true", "false")
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    # Argo CD reads Force on single objects only.
     **{name: values for name, values in OPTIONS.items() if name != "Force"},
     "ApplyOutOfSyncOnly": _BOOLEAN,
     "ClientSideApplyMigration": _BOOLEAN,
@@ -93,6 +94,7 @@ def automated(spec: Spec) -> bool:
     if not isinstance(policy, dict) or "automated" not in policy:
         return False
     value = policy["automated"]
+    # An empty `automated`, or one with prune and selfHeal off, still is automated (argo-cd#19726).
     return isinstance(value, dict) and value.get("enabled") is not False
 
 
@@ -143,6 +145,7 @@ def retries(project: views.Project) -> Iterator[rulebook.Hit]:
             if str(limit) not in {"0", "None"}:
                 more = {**facts, "limit": str(limit)[:20]}
                 yield rulebook.Hit(spec.place("syncPolicy", "retry", "limit"), more)
+        # Without a `retry` of its own, an automated sync is tried five times.
         elif automated(spec):
             yield rulebook.Hit(spec.place("syncPolicy", "automated"), facts, "default")
 

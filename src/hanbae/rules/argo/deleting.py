@@ -15,6 +15,7 @@ def half_protected(release: views.Release) -> Iterator[rulebook.Hit]:
         annotations = manifest.annotations
         if argo.SYNC_OPTIONS not in annotations and argo.HELM_KEEP not in annotations:
             continue
+        # A sync never prunes hooks; their delete policies say when they go.
         if manifest.phases:
             continue
         options = argo.listed(annotations.get(argo.SYNC_OPTIONS, ""))

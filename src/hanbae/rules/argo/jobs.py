@@ -133,6 +133,8 @@ def logs_are_deleted(release: views.Release) -> Iterator[rulebook.Hit]:
         for key in (argo.DELETE_POLICY, argo.HELM_DELETE_POLICY):
             for part in argo.listed(annotations.get(key, "")):
                 variant = _LOGS.get(part)
+                # Each annotation has a spelling of its own, HookFailed in Argo CD's and hook-failed
+                # in Helm's; the other one's is no policy there.
                 if variant and part[0].isupper() == (key == argo.DELETE_POLICY):
                     location = argo.annotation(manifest, key)
                     facts = {"object": manifest.label, "value": part}

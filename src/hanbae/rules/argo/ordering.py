@@ -28,6 +28,7 @@ def _waiting(
     order = reading.order(release)
     steps = {manifest.index: step for step, manifest in order.steps}
     for own, manifest in order.steps:
+        # Pods read only what is in their own namespace, and what is provided is in the release's.
         if manifest.kind in _STARTS and manifest.namespace == release.namespace:
             for need in sorted(order.needed[manifest.index] & order.provided.keys()):
                 other = order.provided[need]
@@ -94,6 +95,8 @@ def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
         if hooked and not manifest.phases and other.index not in reported:
             reported.add(other.index)
             facts = {"object": other.label, "reader": manifest.label}
+            # BeforeHookCreation, the default, deletes it in each sync and makes it anew;
+            # HookSucceeded deletes it for good.
             gone = "HookSucceeded" in hooks.delete_policies(other.data)
             yield rulebook.Hit(_hook(other), facts, "needed" if gone else "renewed")
 
@@ -175,6 +178,8 @@ def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
         elif manifest.kind == "Job" and manifest.get("spec", "suspend") is True:
             yield rulebook.Hit(views.On(manifest, ("spec", "suspend")), facts, "paused")
         elif manifest.kind == "PersistentVolumeClaim":
+            # A claim of a class that binds on first use (WaitForFirstConsumer) stays pending until
+            # a pod mounts it, so a reader must come in the same wave or before.
             named = manifest.kind, manifest.name
             readers = [
                 when for when, other in order.steps if named in order.needed.get(other.index, ())
@@ -186,6 +191,7 @@ def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 def _waits_for_address(manifest: views.Object) -> bool:
+    # To Argo CD both are Progressing until they have got an address.
     if manifest.kind == "Service":
         return bool(manifest.get("spec", "type") == "LoadBalancer")
     return manifest.kind == "Ingress"

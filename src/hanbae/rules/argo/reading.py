@@ -42,6 +42,7 @@ def needs(manifest: views.Object, provided: Mapping[Named, views.Object]) -> set
     account = spec.get("serviceAccountName")
     if isinstance(account, str) and account:
         names.add(("ServiceAccount", account))
+        # Kubernetes gives the pull secrets of an account to the pods that run as it.
         brought = provided.get(("ServiceAccount", account))
         names.update(_pulls(brought.data) if brought is not None else ())
     for _, container in manifest.containers():
@@ -92,6 +93,8 @@ def provided(release: views.Release) -> dict[Named, views.Object]:
     for manifest in release.objects:
         if manifest.namespace != release.namespace:
             continue
+        # A Secret that the release itself has is there at once, and counts before one that is still
+        # to be opened.
         if manifest.kind in _PLAIN:
             by_name[manifest.kind, manifest.name] = manifest
         elif manifest.kind in OPENED:

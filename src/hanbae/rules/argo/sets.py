@@ -16,6 +16,7 @@ from hanbae.rules.argo.sources import git_sources, is_own
 _GO: Final = "https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/GoTemplate/#migration-guide"
 _SETS: Final = "https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/"
 _TEMPLATE: Final[declaring.Keys] = ("spec", "template")
+# How the parameters of a `clusters` generator are called, for which a selector beside it may ask.
 _CLUSTER_KEYS: Final = ("name", "nameNormalized", "server", "project", "metadata.", "values.")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _VERSION: Final = re.compile(r"v?[0-9]+\.[0-9x*]")
@@ -173,6 +174,7 @@ def _is_absent(project: views.Project, source: Mapping[str, Any]) -> bool:
 
 
 def _has(below: Mapping[str, str], links: Mapping[str, str], folder: str) -> bool:
+    # Below a link git lists nothing, so what is there is not known here.
     return bool(below) or any(f"{folder}/".startswith(f"{link}/") for link in links)
 
 

@@ -14,8 +14,12 @@ from hanbae.rules.argo import registering as argo
 from hanbae.rules.argo.applications import Spec, specs
 
 _TRACKING: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/tracking_strategies/"
+# Keys on the way to a generator, each matrix or merge around it adding three. Argo CD allows one of
+# them in another.
 _DEEPEST: Final = 12
 _EXPRESSION: Final = re.compile(r"\{\{[^{}]*\}\}")
+# What makes a values file no plain name: a glob (since Argo CD 3.4), an expression of a set, a
+# variable or the name of another source.
 _PATTERN: Final = ("*", "?", "[", "{{", "$")
 
 

@@ -31,6 +31,8 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     _HELM: ("hook", "hook-weight", "hook-delete-policy", "resource-policy"),
 }
+# Characters of a key that is compared: difflib takes quadratic time, and a chart may write
+# anything.
 _LONGEST: Final = 200
 _ALIKE: Final = 0.8
 _FIRST: Final = frozenset(_KNOWN[_ARGO][:5])  # what changes what a sync does
@@ -115,6 +117,7 @@ def annotation_where_nobody_looks(release: views.Release) -> Iterator[rulebook.H
         pod = manifest.pod
         for pointer in (
             ("metadata", "labels"),
+            # A Pod itself is no template: its annotations are where Argo CD looks.
             *(((*pod[:-1], "metadata", "annotations"),) if pod and len(pod) > 1 else ()),
         ):
             value = manifest.get(*pointer)

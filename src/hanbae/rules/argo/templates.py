@@ -10,6 +10,8 @@ from hanbae import subjects
 from hanbae.rules import rulebook, views
 from hanbae.rules.argo import registering as argo
 
+# A whole word that is no field (`.Values.now`), no variable (`$now`) and no part of a path or a
+# name.
 _RANDOM: Final = re.compile(
     r"(?<![\w.$/-])(randAlphaNum|randAlpha|randNumeric|randAscii|randBytes|randInt|shuffle|uuidv4|now|ago"
     r"|genPrivateKey|genCA|genCAWithKey|genSelfSignedCert|genSelfSignedCertWithKey|genSignedCert"

@@ -146,6 +146,8 @@ def _expanded(project: views.Project, declared: declaring.Declared) -> Iterator[
                 own = difference.pointer == ("spec", "project")
                 own = own or _is_the_teams_own(project.policy, difference)
                 if not (by_hand or own or "{{" in difference.found):
+                    # Each Application of a set has the same fault at the same field of the
+                    # template, which is told once.
                     pointer = ("spec", "template", *difference.pointer)
                     in_set = msgspec.structs.replace(difference, pointer=pointer)
                     differences.setdefault((difference.variant, pointer), in_set)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from hanbae.rules import valuesfiles, views
 
 _LARGEST: Final = 1024 * 1024
+# Characters at the beginning of a generated file, where it says which command has written it.
 _HEAD: Final = 400
 
 Key = tuple[str, str, str]

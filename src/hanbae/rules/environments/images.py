@@ -38,6 +38,7 @@ def moving(release: views.Release) -> Iterator[rulebook.Hit]:
         if not image.tag:
             yield rulebook.Hit(_place(release, image, on, "tag"), facts, "none", fix=fix)
         elif (
+            # A tag without any digit names no version.
             _MOVING.fullmatch(image.tag) or image.tag in branches or not re.search(r"\d", image.tag)
         ):
             yield rulebook.Hit(_place(release, image, on, "tag"), facts, "moving", fix=fix)

@@ -57,6 +57,7 @@ def _is_secret(values: Mapping[str, Any], key: Keys) -> bool:
     node: Any = values
     for part in key:
         node = node.get(part) if isinstance(node, Mapping) else None
+    # Judged as the line of a values file that it is.
     return isinstance(node, str) and bool(plaintexts.find(f"{key[-1]}: {node[:4096]!r}"))
 
 

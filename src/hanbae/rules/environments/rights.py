@@ -210,6 +210,8 @@ def _described(
         declared = rights.declared(project.policy, service, environment, data, place)
         if not data or not environments.by_helm(project.policy, environment):
             return declared, True
+        # Where Helm applies a chart, the deployer writes the kinds that are in it, and only
+        # rendering tells these.
         rendered = read or declared
         whole = structs.replace(declared, kinds=rendered.kinds, secrets=rendered.secrets)
         return whole, read is not None
@@ -251,5 +253,6 @@ def _groups(
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+    # What is no mapping keeps its place, so that indices are those of the file.
     for part in value if isinstance(value, list) else ():
         yield part if isinstance(part, dict) else {}

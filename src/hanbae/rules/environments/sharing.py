@@ -131,6 +131,7 @@ def _ends_of_labels(text: str) -> Iterator[str]:
         return
     for match in _HOST.finditer(text):
         if match[1].count(".") >= _DOTS and not _FILE.fullmatch(match[1]):
+            # The last label is a top-level domain, which is not called after an environment.
             for label in match[1].split(".")[:-1]:
                 yield label
                 yield from (label[dash.end() :] for dash in _DASH.finditer(label))

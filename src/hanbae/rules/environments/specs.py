@@ -118,6 +118,7 @@ def anything(actual: Any, expected: Any, pointer: Pointer = ()) -> Difference | 
             for i, (a, b) in enumerate(zip(actual, expected, strict=True))
         )
         return next((difference for difference in deeper if difference is not None), None)
+    # To Python 1, 1.0 and True are equal; to the API server they are not.
     if actual == expected and type(actual) is type(expected):
         return None
     return Difference("field", pointer, _brief(expected), _brief(actual))

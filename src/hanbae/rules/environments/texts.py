@@ -32,6 +32,8 @@ def rewritten(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(text.place, facts, variant, severity=severity)
 
 
+# Every repetition is bounded: templates are hostile, and `\s*` would look at a run of spaces once
+# for each place in it to begin at.
 _KEYS: Final = r"\.Values\.([\w.()]{1,200})"
 _PARENTHESES: Final = re.compile("[()]")
 _NOT_FALSE: Final = r"[\"']?(true|[1-9][0-9]*)\b"
@@ -68,6 +70,7 @@ def _defaults(service: views.Service) -> tuple[tuple[str, tuple[str, ...], str, 
         if "default" not in text and "coalesce" not in text and "or " not in text:
             continue
         parts = folders.name(service.chart, path).split("/")
+        # The values of a dependency are below its name in those of the chart around it.
         above = tuple(name for mark, name in itertools.pairwise(parts) if mark == "charts")
         for match in _DEFAULTS.finditer(text):
             keys = match[1] or match[4] or match[5]

@@ -78,6 +78,8 @@ def leads_elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
     if proposal is None:
         return
     counting, proposed = _leads(project.policy), _leads(proposal.policy)
+    # An environment that only one of the two policies has is compared with one for which nothing is
+    # said.
     unset = _leaves("", "", {"environments": {"*": msgspec.to_builtins(documents.Environment())}})
     defaults = dict(unset)
     for key in sorted({*counting, *proposed}):
@@ -164,6 +166,8 @@ def _is_accepted(keys: tuple[str, ...], pin: str, former: str, known_pins: Colle
     """Whether a pin is as it was, or one that the base knows, or the very first of the environment."""
     if pin == former or (not former and not known_pins):
         return True
+    # It decides what the next value is sealed for, so any change of it is told, be it to a
+    # certificate that the base knows from elsewhere.
     if keys == pins.CERTIFICATE and former:
         return False
     return not pin or pin in known_pins

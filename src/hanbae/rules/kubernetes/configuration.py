@@ -43,6 +43,8 @@ def _read_once(manifest: views.Object) -> Iterator[str]:
         for _, entry in shapes.entries(container.get("env")):
             yield from _name(shapes.mapping(entry.get("valueFrom")).get("configMapKeyRef"))
         for _, mount in shapes.entries(container.get("volumeMounts")):
+            # The kubelet brings a changed ConfigMap into running pods where it is mounted as a
+            # whole, and not through a subPath.
             if mount.get("subPath") or mount.get("subPathExpr"):
                 single.add(mount.get("name"))
     pod = manifest.pod or ()

@@ -141,6 +141,7 @@ def _ports(
         if isinstance(name, str) and name in own:
             on = views.On(manifest, (*pointer, "ports", position, "name"))
             yield rulebook.Hit(on, {**facts, "name": name}, "name")
+        # The API server refuses a name twice in one container only.
         elif isinstance(name, str) and name in names:
             on = views.On(manifest, (*pointer, "ports", position, "name"))
             yield rulebook.Hit(on, {**facts, "name": name}, "name", severity="warning")
@@ -171,6 +172,7 @@ def _sleeps(hook: dict[str, Any]) -> float:
     """How long a ``preStop`` sleeps, where it plainly does."""
     if isinstance(hook.get("sleep"), dict):
         return shapes.number(hook["sleep"].get("seconds"), 0)
+    # `[sleep, "45"]`, or a shell with it: `[sh, -c, "sleep 45; nginx -s quit"]`.
     command = shapes.mapping(hook.get("exec")).get("command")
     words = " ".join(str(word) for word in command[:4]).split() if isinstance(command, list) else []
     counts = Counter(words)

@@ -37,6 +37,7 @@ def exported(release: views.Release) -> Iterator[rulebook.Hit]:
         pointers += [
             ("spec", field)
             for field in (("clusterIP", "clusterIPs") if manifest.kind == "Service" else ())
+            # People write `None` themselves, for a headless Service.
             if manifest.get("spec", field) not in (None, "", "None", ["None"], [])
         ]
         for pointer in pointers:

@@ -81,6 +81,7 @@ def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
     for manifest, problem in release.once(_problems):
         if problem.keyword == "unknown":
             facts = {"object": manifest.label, "field": shapes.shown(problem.pointer)}
+            # Cut off, because difflib takes quadratic time.
             near = difflib.get_close_matches(problem.name[:80], problem.known, 1)
             if near:
                 facts["nearest"] = near[0]

@@ -25,6 +25,7 @@ _ANNOTATIONS: Final = 256 * 1024
 _FORMS: Final[Mapping[str, tuple[re.Pattern[str], int, str]]] = {
     "Namespace": (_LABEL, _LABEL_LENGTH, "label"),
     "Service": (_DNS1035, _LABEL_LENGTH, "service"),
+    # A CronJob puts 11 characters behind its name for each of its Jobs, which may have 63.
     "CronJob": (_SUBDOMAIN, 52, "subdomain"),
     "Role": (_PATH, _NAME_LENGTH, "path"),
     "RoleBinding": (_PATH, _NAME_LENGTH, "path"),
@@ -78,6 +79,7 @@ def wrong_label(release: views.Release) -> Iterator[rulebook.Hit]:
         for pointer in (("metadata",), manifest.template_metadata if manifest.pod else ()):
             annotations = shapes.mapping(manifest.get(*pointer, "annotations")) if pointer else {}
             for key in annotations:
+                # The API server looks at the key of an annotation as if it were in lower case.
                 if not _is_key(str(key).lower()):
                     facts = {"object": manifest.label, "key": str(key)[:300]}
                     on = views.On(manifest, (*pointer, "annotations", key), key=True)
@@ -117,6 +119,7 @@ def _is_value(value: str) -> bool:
 
 
 def _is_key(key: str) -> bool:
+    # The length first: what is too long is neither matched nor kept.
     return len(key) <= _KEY_LENGTH and _is_short_key(key)
 
 

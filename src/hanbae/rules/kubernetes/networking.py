@@ -236,6 +236,8 @@ def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
             there = services.get((str(ref.get("namespace") or manifest.namespace), name))
             on = views.On(manifest, (*pointer, "name"))
             if there is None:
+                # A namespace that is named is meant: a Service of that name in another one is no
+                # hint.
                 yield _missing(on, name, {} if ref.get("namespace") else services)
             else:
                 on_port = views.On(manifest, (*pointer, "port"))

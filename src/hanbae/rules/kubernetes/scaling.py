@@ -95,6 +95,7 @@ def _shares(autoscaler: views.Object) -> Iterator[tuple[views.Pointer, str]]:
 
 
 def _requests(container: dict[str, Any], name: str) -> bool:
+    # A limit without a request is taken as the request as well.
     resources = shapes.mapping(container.get("resources"))
     return any(name in shapes.mapping(resources.get(part)) for part in ("requests", "limits"))
 
@@ -105,6 +106,7 @@ def never_drained(release: views.Release) -> Iterator[rulebook.Hit]:
     for manifest in release.of_kind("PodDisruptionBudget"):
         spec = shapes.mapping(manifest.get("spec"))
         most, least = spec.get("maxUnavailable"), spec.get("minAvailable")
+        # To Python, False equals 0.
         if most in {0, "0%"} and most is not False:
             facts = {"object": manifest.label, "value": f"maxUnavailable: {most}"}
             yield rulebook.Hit(views.On(manifest, ("spec", "maxUnavailable")), facts, "none")
@@ -154,5 +156,6 @@ def _needed(least: Any, replicas: int) -> int:
     if isinstance(least, int) and not isinstance(least, bool):
         return least
     if isinstance(least, str) and least.endswith("%") and least[:-1].isdecimal() and len(least) < 5:  # noqa: PLR2004
+        # Of the share that a budget wants, Kubernetes rounds the pods up.
         return math.ceil(replicas * int(least[:-1]) / 100)
     return 0

@@ -213,6 +213,7 @@ def _confined(
     if not isinstance(dropped, list) or "ALL" not in dropped:
         yield (*pointer, "capabilities", "drop"), "[ALL]"
     for index, name in enumerate(added if isinstance(added, list) else ()):
+        # Those beyond the baseline's are told by _context, which both standards go by.
         if name != "NET_BIND_SERVICE" and str(name) in _BASELINE_CAPABILITIES:
             yield (*pointer, "capabilities", "add", index), "NET_BIND_SERVICE"
     # The container's own word counts before the pod's.
@@ -222,5 +223,6 @@ def _confined(
     if context.get("runAsUser") == 0:
         yield (*pointer, "runAsUser"), "> 0"
     profile = context.get("seccompProfile") or pod.get("seccompProfile")
+    # _context tells of Unconfined.
     if shapes.mapping(profile).get("type") not in {"RuntimeDefault", "Localhost", "Unconfined"}:
         yield (*pointer, "seccompProfile"), "{type: RuntimeDefault}"

@@ -53,6 +53,8 @@ def _of_services(
     for name, environment in chosen.items():
         by_name[name] = name
         if environment.overlay is not None:
+            # A service's folder may also be called as the folder of the environment's own overlay
+            # is.
             by_name.setdefault(posixpath.basename(posixpath.normpath(environment.overlay)), name)
     for glob in service_paths.globs(policy.services):
         before, after = glob.before, glob.after

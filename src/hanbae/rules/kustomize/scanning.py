@@ -33,6 +33,7 @@ _REMOTE: Final = (
     "hg::",
     "oci:",
 )
+# Folders that are followed. Of others the build sees nothing, and says so by failing.
 _MOST_FOLDERS: Final = 500
 _WITH_FILES: Final = ("configMapGenerator", "secretGenerator")
 _NAMED: Final = (
@@ -135,6 +136,7 @@ def _canonical(node: Any) -> Any:
         key = _KEYS.get(text.casefold(), text) if isinstance(text, str) else text
         value = _canonical(value)  # noqa: PLW2901
         before = result.get(key)
+        # One key in two spellings: whichever of them Kustomize takes, all of it is looked at.
         if isinstance(before, list) and isinstance(value, list):
             value = [*before, *value]  # noqa: PLW2901
         result[key] = value

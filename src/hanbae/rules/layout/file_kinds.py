@@ -73,6 +73,7 @@ def of(path: str) -> FileKind:
     translated = not lowered.isdisjoint(_TRANSLATED) or bool(
         _TRANSLATION.fullmatch(name) or _LOCALE.fullmatch(name)
     )
+    # A service may be called `messages` or `lang`; its values are values all the same.
     if translated and not name.startswith((".env", "values")):
         return "words"
     if name.endswith(_CODE):

@@ -129,6 +129,7 @@ def _near(example: Mapping[str, Any], values: Mapping[str, Any], key: Keys) -> s
         node, there = node[part], there[part]
     absent = [str(name) for name in node if name not in there]
     spelling = re.sub(r"[_-]", "", key[-1]).lower()
+    # `max_surge` for `maxSurge` comes before what is only spelled alike.
     same = [name for name in absent if re.sub(r"[_-]", "", name).lower() == spelling]
     near = same or difflib.get_close_matches(key[-1], absent, n=1, cutoff=0.8)
     return near[0] if near else None

@@ -30,6 +30,7 @@ LARGEST: Final = 2 * 1024 * 1024
 
 _MOST: Final = 200
 """Finds in one file; whoever has so many needs no longer list."""
+# Characters before a word of a secret in which the rest of its key is looked for.
 _REACH: Final = 64
 _MOST_VALUES: Final = 1_000_000
 """Characters of values that are judged in one file: a line can be made in which each value holds all the rest."""
@@ -110,9 +111,13 @@ _NAME: Final = re.compile(
 # A sealed value begins with the length of its RSA block, two bytes: 512 of a key of 4096 bits, 256 of one of 2048.
 # One that was cut while it was copied is no secret either; that it is cut is for the secrets' rules.
 _CIPHERTEXT: Final = re.compile(r"A[gQ][A-D][A-Za-z0-9+/]{61,}={0,2}")
+# Characters that a value has at least which is a password, a token or a key, or one of these
+# without a digit.
 _SHORTEST: Final = 6
 _SHORTEST_WEAK: Final = 12
 _SHORTEST_PLAIN: Final = 24
+# Different characters that any of them has, and bits of entropy for each character of a token or a
+# key.
 _FEWEST_CHARACTERS: Final = 4
 _BITS: Final = 3.0
 _LONGEST_URL: Final = 400
@@ -254,6 +259,7 @@ def _urls(text: str, *, samples: bool = False) -> Iterator[tuple[int, Kind, str]
             continue
         if not password and _is_random_user(user):
             yield colon, "url", scheme
+        # `https://host:8443/a@b` has a port, and the sign is in its path.
         if not password or re.match(r"[0-9]{1,5}[/?#]", password):
             continue
         sample = password.lower() in _DEFAULTS or password == user or _SAMPLE.search(password)
@@ -307,6 +313,8 @@ def _named(text: str, file_kind: file_kinds.FileKind) -> Iterator[tuple[int, Kin
         spent += len(value)
         strong = strength == "strong" and file_kind != "samples"
         if not _is_same_word(value, key) and is_plain(value, strong=strong):
+            # A key may have several such words, as `SECRET_KEY` has: what is left of it is passed
+            # over.
             following = value_start
             yield start - len(before), "named", key[:_REACH]
 

@@ -13,6 +13,7 @@ from hanbae.rules.kustomize import overlays
 
 _SOURCE: Final = "hanbae.yaml: services"
 _NAMES: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
+# Helm takes names of releases up to 53 characters.
 _LONGEST: Final = {"release": 53, "application": 63, "namespace": 63}
 _LONGEST_OBJECT: Final = 253
 

@@ -86,6 +86,7 @@ def _does_other(service: views.Service, path: str, other: str, release: views.Re
     """Whether the Up parts differ: comments, line ends and the way back may change."""
     here = service.parsed_migrations.get(path)
     there = _parsed(service.project.branches[release.environment], other)
+    # Of what goose could not read nobody can say that it does the same.
     if here is None or there is None or here.fault or there.fault:
         return True
     return _texts(here) != _texts(there) or here.transaction != there.transaction

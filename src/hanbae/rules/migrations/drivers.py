@@ -27,6 +27,7 @@ def dialect(service: views.Service, path: str) -> dialects.Dialect:
         return own
     folder = folders.name(service.migrations, path).rpartition("/")[0]
     by_folder = service.once(_by_folder)
+    # A folder that no Job names is taken for what all Jobs agree on.
     candidates = by_folder.get(folder) or set().union(*by_folder.values())
     return next(iter(candidates)) if len(candidates) == 1 else "postgres"
 
@@ -54,6 +55,7 @@ def _below(folder: str) -> str | None:
     steps = PurePosixPath(folder).parts
     if _ROOT not in steps:
         return None
+    # From the last of that name: `/migrations/auth/migrations/a` is `a`.
     return "/".join(steps[len(steps) - steps[::-1].index(_ROOT) :])
 
 

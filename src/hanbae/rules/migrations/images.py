@@ -69,6 +69,7 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
     taken = [copy for copy in copies if any(_covers(service, source) for source in copy[1])]
     if not taken and not any(_from_stage(service, line) for line in final):
         yield rulebook.Hit(end, {"folder": service.migrations})
+    # Only a COPY of the migrations alone says by its target in which folder they are.
     elif len(taken) == 1 and any(
         source.rstrip("/") == service.migrations for source in taken[0][1]
     ):

@@ -16,6 +16,7 @@ from hanbae.sealing import certificates
 _SOURCE: Final = "https://github.com/bitnami/sealed-secrets#secret-rotation"
 _PIN: Final = ("sealedSecret", "certificate")
 _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}")
+# Looked for in the text: parsing the values files of all services would take far longer.
 _PINNED: Final = re.compile(rb"^[ \t]+certificate:[ \t]*[\"']?(sha256:[0-9a-f]{64})", re.MULTILINE)
 SUFFIXES: Final = (".pem", ".crt", ".cert")
 """How the names of files end that hold a certificate."""

@@ -17,6 +17,7 @@ _NO_SECRET: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _PLAIN: Final = "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
+# Bounds the work on values that somebody has made up.
 _MOST_VALUES: Final = 5000
 _LONGEST_NAME: Final = 100
 _LONGEST_VALUE: Final = 64 * 1024
@@ -33,6 +34,8 @@ def twin(release: views.Release) -> Iterator[rulebook.Hit]:
         in_values.add(path[-1])
         yield rulebook.Hit(release.value_place(*path), {"key": path[-1]}, "values")
     for manifest in release.objects:
+        # A value that stands in the values is told there, and not once more for each object that it
+        # reaches.
         for pointer, name, _ in _variables(manifest):
             if name in sealed - in_values:
                 facts = {"key": name, "object": manifest.label}

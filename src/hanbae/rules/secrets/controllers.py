@@ -61,6 +61,8 @@ def _old(path: str, number: int, line: str) -> Iterator[rulebook.Hit]:
         if match is None or version is None or not versions.is_old(f":{version[0]}"):
             continue
         newer = match[0].replace(version[0], versions.SAFE)
+        # A digest wins over the tag before it, and the digest of the newer version is not known
+        # here.
         pinned = line[match.end() : match.end() + 1] == "@"
         edits = () if pinned else (findings.Edit(path, number, match[0], newer),)
         facts = {"image": match[0], "version": versions.SAFE}

@@ -224,6 +224,7 @@ def key_not_read(release: views.Release) -> Iterator[rulebook.Hit]:
         if keys is None and not _mentioned(release, secret):
             part = views.On(manifest, ("metadata", "name"), key=True)
             yield rulebook.Hit(part, {"secret": secret}, "secret")
+        # None among them: somebody reads all keys.
         if keys is None or None in keys:
             continue
         for key in reading.keys([manifest], secret) or ():

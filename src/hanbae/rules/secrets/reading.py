@@ -147,6 +147,7 @@ def _made(release: views.Release) -> dict[Name, list[views.Object]]:
                 adding.append(((manifest.namespace, name), manifest))
             else:
                 by_name.setdefault((manifest.namespace, name), []).append(manifest)
+    # What only adds to a Secret makes none where nothing else does.
     for where, manifest in adding:
         if where in by_name:
             by_name[where].append(manifest)

@@ -73,6 +73,8 @@ def _near(release: views.Release, applied: Iterable[objects.Object], kind: str, 
     near = difflib.get_close_matches(name, unused, n=1, cutoff=_NEAR)
     if near or len(unused) != 1 or kind != "ConfigMap":
         return near[0] if near else ""
+    # The only ConfigMap that no pod names, called after the release, is probably the one that is
+    # meant.
     return unused[0] if unused[0].startswith((release.name, release.service.name)) else ""
 
 

@@ -11,6 +11,7 @@ from hanbae.rules.secrets import reading
 from hanbae.sealing import manifests
 
 _DOMAIN: Final = "sealedsecrets.bitnami.com"
+# In the controller's order: cluster-wide wins where both are said.
 _SCOPES: Final = ("cluster-wide", "namespace-wide")
 _SCOPE_SOURCE: Final = "https://github.com/bitnami/sealed-secrets#scopes"
 _FAULTS: Final = {
@@ -189,6 +190,7 @@ def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
         makers = [maker for maker in every if not reading.adds(maker)]
         if len(makers) == 1:
             continue
+        # The SealedSecret comes first, so that the other object is told.
         makers.sort(key=lambda maker: maker.kind != "SealedSecret")
         for other in makers[1:]:
             if other.kind == makers[0].kind:

@@ -47,6 +47,8 @@ _OF_WHOLE: Final[Mapping[str, refusals.Validation]] = {
     "Secret": objects.secret,
 }
 _LASTING: Final = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
+# Kinds of other groups may have the same names: a Service of serving.knative.dev is not the one
+# that is meant here.
 _BUILT_IN: Final = (
     "",
     "apps",

@@ -52,6 +52,7 @@ def _balanced(spec: Mapping[str, Any], pointer: refusals.Pointer, kind: str) -> 
             if spec.get(name) not in (None, []):
                 yield refusals.beside((*pointer, name), f"type: {kind}")
     for index, network in enumerate(ranges if balanced and isinstance(ranges, list) else ()):
+        # The API server takes these with space around them.
         if _network(str(network).strip()) is None:
             place = (*pointer, "loadBalancerSourceRanges", index)
             yield refusals.invalid(place, network, "10.0.0.0/8")
@@ -182,6 +183,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def _network(text: Any) -> Network | None:
     try:
+        # ipaddress would take an address for a network of one.
         return ipaddress.ip_network(str(text), strict=False) if "/" in str(text) else None
     except ValueError:
         return None

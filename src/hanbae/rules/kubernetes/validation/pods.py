@@ -71,6 +71,7 @@ def _profiles(context: Mapping[str, Any], pointer: refusals.Pointer) -> refusals
 def _container(container: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
     yield from _resources(shapes.mapping(container.get("resources")), (*pointer, "resources"))
     for index, variable in shapes.entries(container.get("env")):
+        # The API server takes an empty `value` for none.
         if variable.get("value") and variable.get("valueFrom"):
             yield refusals.beside((*pointer, "env", index, "valueFrom"), "value")
     for name in _PROBES:

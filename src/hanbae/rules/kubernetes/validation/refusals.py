@@ -83,4 +83,5 @@ def exceeds(request: Any, limit: Any) -> bool:
 
 def is_zero(value: Any) -> bool:
     """Whether a number or a percentage of pods is none at all."""
+    # To Python, False equals 0.
     return value in (0, "0%", "0") and value is not False

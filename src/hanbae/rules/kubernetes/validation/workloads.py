@@ -129,6 +129,7 @@ def _is_field(text: str, index: int) -> bool:
 def _is_range(text: str, index: int) -> bool:
     least, most = _FIELDS[index]
     bounds, slash, step = text.partition("/")
+    # int() raises an error over some thousand digits; so many are out of range anyway.
     if slash and not (step.isdecimal() and len(step) < len("100000") and int(step) > 0):
         return False
     if bounds in {"*", "?"}:
