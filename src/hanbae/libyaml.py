@@ -108,6 +108,7 @@ def _refuse_doubled(root: Any) -> None:
     waiting, visited = [root], set()
     while waiting:
         node = waiting.pop()
+        # An alias is the same node again; looking at it once is enough.
         if node is None or id(node) in visited:
             continue
         visited.add(id(node))
@@ -191,6 +192,7 @@ def picked(data: bytes | str, key: str, names: Collection[str]) -> dict[str, Any
     with _faults():
         if _looked_at(data).count("%TAG") > _MOST_DIRECTIVES:
             raise Fault(f"more than {_MOST_DIRECTIVES} directives")
+        # Events are read without recursion, so `_check` is not needed: `take` counts the levels.
         reading = _Picking(key, names)
         for event in yaml.parse(data, Loader=_loader()):
             reading.take(event)
@@ -228,6 +230,7 @@ class _Picking:
         elif isinstance(event, yaml.AliasEvent):
             if self._open and self._open[-1][1] is not None:
                 raise Fault("an alias", event.start_mark)
+            # Not followed: whatever it stands for, it is one key or one value.
             self._scalar("")
 
     def _begun(self, fresh: Any) -> Any:
@@ -296,7 +299,8 @@ def _check(data: bytes | str) -> None:
     """Refuse what goes too deep or grows without end; most files are known not to without being parsed."""
     text = _looked_at(data)
     if "%" in text and text.count("%TAG") > _MOST_DIRECTIVES:
-        raise Fault(f"more than {_MOST_DIRECTIVES} directives")  # each is compared with all before
+        # libyaml compares each of them with all before it.
+        raise Fault(f"more than {_MOST_DIRECTIVES} directives")
     if at_most(data) > DEEPEST or ("&" in text and "*" in text):
         _check_events(data)
 
@@ -372,6 +376,7 @@ class _Sizes:
     def follow(self, event: Any) -> None:
         if event.anchor in self._begun:
             raise Fault(f"*{event.anchor} contains itself", event.start_mark)
+        # An alias of nothing passes as one node: the composer refuses it.
         size, height = self._known.get(event.anchor, (1, 0))
         self._aliased += size
         if self._aliased > MOST_ALIASED:
@@ -425,6 +430,7 @@ def have_constructed(constructor: Any) -> None:
 
     def constructed(self: Any, node: Any) -> Any:
         value = yaml_scalars.scalar(self.construct_scalar(node))
+        # `!!float 1` is a number all the same; of any other tag the text must be one of its type.
         if str(node.tag) == f"{_YAML}float" and type(value) is int:
             return float(value)
         if f"{_YAML}{yaml_scalars.kind(value)}" != str(node.tag):
@@ -441,6 +447,7 @@ def have_constructed(constructor: Any) -> None:
 def _loader() -> Any:
     import yaml
 
+    # PyYAML can be built without libyaml.
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(base):  # type: ignore[misc]

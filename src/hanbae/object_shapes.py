@@ -60,6 +60,7 @@ class _ContainerStatus(_Part):
     name: str
     state: _State | None = None
     last_state: _State | None = None
+    # Kubernetes writes ID in capitals here, which `rename="camel"` does not.
     container_id: str | None = msgspec.field(name="containerID", default=None)
     image_id: str | None = msgspec.field(name="imageID", default=None)
     restart_count: int | None = None

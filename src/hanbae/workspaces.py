@@ -159,7 +159,8 @@ class Workspace:
         branch = self.environment(environment).branch
         try:
             if branch is None or isinstance(failure, errors.WrongUse):
-                return await self.head(environment)  # git fetches none where it lacks one of them
+                # git fetches no branch at all where the remote lacks one: each is asked for by itself.
+                return await self.head(environment)
             return failure or self.checkout.head(self.policy.argocd.remote, branch)
         except errors.Error as error:
             return error
@@ -274,6 +275,8 @@ class Workspace:
             ) as cluster:
                 yield cluster
         except errors.WrongUse as error:
+            # What the block raises comes by here, too, such as the fault of the other connection,
+            # which has its place by then.
             absent = {"cluster.no-contexts", "cluster.unknown-context"}
             if error.text.id in absent and self.context is None:
                 # The policy names the context: a person mends it there, or in the kubeconfig.
@@ -291,12 +294,15 @@ class Workspace:
 
 def _refuse_tracked(url: str, checkout: checkouts.Checkout, loaded: loading.Loaded) -> None:
     """Refuse a history that came with the branch: what it says was done is gone on with."""
+    # Whoever sets the variable has chosen the history; the branch has no say in it.
     if os.environ.get(locations.VARIABLE):
         return
     location = locations.resolve(url, os.environ)
     if not isinstance(location, locations.File):
         return
     path = location.path
+    # SQLite replays what lies in a journal or a write-ahead log beside the file, so these count as
+    # the history, too.
     for end in ("", *databases.COMPANIONS):
         file = path.with_name(path.name + end)
         if checkout.tracks(file):

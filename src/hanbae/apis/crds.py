@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 METADATA: Final = "meta.v1.ObjectMeta"
+# Levels of a definition; whatever lies deeper may be anything.
 _DEEPEST: Final = 60
 _INTEGERS: Final = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _PLAIN: Final = (

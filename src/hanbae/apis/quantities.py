@@ -20,6 +20,7 @@ _SUFFIXES: Final = {
 
 def is_same(live: Any, target: Any, key: str = "") -> bool:
     """Whether the API server keeps a value of the chart as the one that is there."""
+    # In Python True is equal to 1.
     if isinstance(live, bool) or isinstance(target, bool):
         return live is target
     if live == target:
@@ -29,6 +30,8 @@ def is_same(live: Any, target: Any, key: str = "") -> bool:
     if key in _QUANTITIES or isinstance(live, str) != isinstance(target, str):
         first, second = quantity(live), quantity(target)
         return first is not None and first == second
+    # Two texts such as `1.10` and `1.1` may be versions: only with a unit are they taken for
+    # quantities.
     units = quantity(live), quantity(target)
     return units[0] is not None and units[0] == units[1] and _has_unit(live, target)
 

@@ -69,7 +69,7 @@ class Schema:
         try:
             if self._validator.is_valid(data):
                 return []
-            # Where a map has a null, the API server reads nothing at all.
+            # A field that is null is to the API server one that is not there.
             without_nulls = _without_nulls(data)
             problems = []
             for error in self._validator.iter_errors(without_nulls):
@@ -83,6 +83,7 @@ class Schema:
 
     def _told(self, error: jsonschema_rs.ValidationError) -> list[Problem]:
         pointer, path, kind = tuple(error.instance_path), error.schema_path, cast("Any", error.kind)
+        # The value itself is never told: it may be a secret.
         match kind.name:
             case "additionalProperties":
                 fields = self._known(path)

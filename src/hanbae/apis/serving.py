@@ -133,6 +133,7 @@ def cluster_scoped() -> frozenset[str]:
         for full, served in version.kinds.items()
         if not served.namespaced
     }
+    # A kind of the Gateway API, which is not among Kubernetes' own.
     return frozenset(kinds | {"GatewayClass"})
 
 

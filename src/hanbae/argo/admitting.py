@@ -102,6 +102,7 @@ class _Maker:
         }
         shared = [{"name": key, "expression": text} for key, text in variables.items()]
         spec: Thing = {
+            # What cannot be worked out, such as an expression with an error, is refused.
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": [rule]},
             "matchConditions": [{"name": "is-the-deployer", "expression": self._who}],

@@ -46,6 +46,8 @@ def application(
         !(oldObject.?operation.hasValue() || variables.phaseBefore in ['Running', 'Terminating'])
         """,
     )
+    # An operation that is there already, whoever has started it, must not keep the deployer from
+    # its other writes.
     for rule in (*_source(several=several), *_sync(maker, several=several), *_operation()):
         yield rulings.unless("!variables.starts", rule)
 
@@ -70,6 +72,7 @@ def _untouched(kind: str, annotation: str, values: Sequence[str]) -> Iterator[ru
         "policy): hanbae generate argocd makes it",
         "object.?spec == oldObject.?spec",
     )
+    # The rest of the metadata, such as managedFields, the API server writes itself.
     for field in ("labels", "finalizers", "ownerReferences"):
         yield rulings.rule(
             f"the deployer does not change the {field} of an {kind}",
@@ -125,6 +128,7 @@ def _source(*, several: bool) -> Iterator[rulings.Rule]:
         "operation.sync.source(s) would deploy from another place than the Application's own",
         "!('source' in variables.sync) && !('sources' in variables.sync)",
     )
+    # In RE2 `$` is the end of the text alone, not the place before a last line break as well.
     commit = "variables.sync.?revision.orValue('').matches('^([0-9a-f]{40}|[0-9a-f]{64})$')"
     if not several:
         yield rulings.rule("operation.sync.revision must be a full commit id", commit)

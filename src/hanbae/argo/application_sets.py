@@ -20,6 +20,7 @@ from hanbae.repository import trees
 
 _MOST: Final = 2000
 """Applications of one set that are looked at."""
+# Argo CD itself takes generators within generators one level deep.
 _DEEPEST: Final = 4
 _LARGEST_FILE: Final = 256 * 1024
 
@@ -64,6 +65,7 @@ def expand(
     results = []
     for generator in generators if isinstance(generators, list) else ():
         parameters = _of(_mapping(generator), tree, is_own, go=go, depth=0)
+        # A generator may have a template of its own; what it does not say comes from the set's.
         own = _mapping(
             next((_mapping(v).get("template") for v in _mapping(generator).values()), None)
         )
@@ -147,6 +149,7 @@ def _of(
     if depth > _DEEPEST or "selector" in generator:
         return unknown
     if isinstance(generator.get("list"), dict):
+        # elementsYaml is a template over what other generators give.
         return unknown if "elementsYaml" in generator["list"] else _of_list(generator["list"])
     if isinstance(generator.get("git"), dict):
         return _of_git(generator["git"], tree, is_own, go=go)
@@ -217,9 +220,12 @@ def _of_git(
         results += [_with_path({}, folder, "", prefix) for folder in _folders(tree, directories)]
     elif isinstance(files, list):
         patterns = [str(_mapping(entry).get("path")) for entry in files]
+        # A generator that is the second child of a matrix may ask for what the first one gives.
         if any("{{" in pattern for pattern in patterns):
             return unknown
         for path in tree.files():
+            # Unlike that of directories, the generator of files takes `*` for any path; see
+            # `generators`.
             if any(fnmatchcase(path, pattern) for pattern in patterns):
                 folder, _, name = path.rpartition("/")
                 results += [_with_path(own, folder, name, prefix) for own in _contents(tree, path)]
@@ -248,6 +254,7 @@ def _folders(tree: trees.Tree, entries: list[Any]) -> Iterator[str]:
             folders.add(folder)
             folder = folder.rpartition("/")[0]
     for folder in sorted(folders):
+        # Argo CD leaves out folders whose names begin with a dot.
         hidden = any(part.startswith(".") for part in folder.split("/"))
         fits = any(_fits(folder, pattern) for pattern in included)
         if fits and not hidden and not any(_fits(folder, pattern) for pattern in refused):

@@ -94,6 +94,7 @@ def conditions(application: Application) -> tuple[Condition, ...]:
 def is_automated(application: Application) -> bool:
     """Whether Argo CD starts syncs of it itself."""
     automated = ((application.get("spec") or {}).get("syncPolicy") or {}).get("automated")
+    # An empty mapping is on (argoproj/argo-cd#19726); `enabled` is there from 3.1 on.
     return automated is not None and automated.get("enabled") is not False
 
 
@@ -123,6 +124,7 @@ def has_one_commit(application: Application) -> bool:
         (_repository(source.get("repoURL")), source.get("targetRevision") or "")
         for source in sources
     }
+    # A chart of a Helm repository has a version and no commit.
     return len(branches) == 1 and not any(source.get("chart") for source in sources)
 
 
@@ -130,6 +132,7 @@ def chart_source(application: Application) -> Mapping[str, Any]:
     """The source that holds what is deployed, beside those of values files that there may be; empty for none."""
     spec = application.get("spec") or {}
     sources: Sequence[Mapping[str, Any]] = spec.get("sources") or [spec.get("source") or {}]
+    # A source with a `ref` only lends its files to the others.
     return next((source for source in sources if not source.get("ref")), sources[0])
 
 
@@ -213,6 +216,7 @@ def deployed_since(application: Application, former: str, revision: str) -> str:
         for entry in entries
         if operations.revision_of(entry) == revision
     ]
+    # As texts: both are in UTC and in whole seconds, so their order is that of the times.
     return max((time for time in started if time > former), default="")
 
 

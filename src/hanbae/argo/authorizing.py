@@ -114,6 +114,7 @@ def namespace(policy: documents.Policy, environment: str) -> str:
     if len(name) <= _LONGEST_NAMESPACE:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    # Names that are only told apart by their ends stay apart by the digest.
     return f"{name[: _LONGEST_NAMESPACE - 9].rstrip('-')}-{digest}"
 
 
@@ -146,6 +147,8 @@ def identity(policy: documents.Policy, environment: str) -> list[Thing]:
             "apiVersion": "v1",
             "kind": "ServiceAccount",
             "metadata": labelled(environment, ACCOUNT, home),
+            # No pod runs as this account; its tokens are requested and expire (`kubectl create
+            # token`).
             "automountServiceAccountToken": False,
         },
     ]
@@ -207,6 +210,7 @@ def _workload(policy: documents.Policy, environment: str, services: Sequence[Ser
         if here:
             leases = [naming.lease(service.name, environment) for service in here]
             yield where, "read", _rule(kinds.LEASE, "get", names=leases)
+            # RBAC cannot restrict a creation by name.
             yield where, "deploy", _rule(kinds.LEASE, "create")
             yield where, "deploy", _rule(kinds.LEASE, "patch", "update", names=leases)
             yield where, "prove", _rule(kinds.JOB, "create", "delete")
@@ -236,6 +240,7 @@ def _applying(services: Sequence[Service]) -> list[Thing]:
     by_resource |= {
         (kind.group, kind.plural): kind for service in services for kind in service.kinds
     }
+    # Secrets have a rule of their own below, with the verbs that Helm's records take.
     by_resource.pop((kinds.SECRET.group, kinds.SECRET.plural), None)
     restored = [
         kind

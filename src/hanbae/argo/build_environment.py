@@ -36,6 +36,8 @@ def expanded(text: str, variables: Mapping[str, str]) -> str:
         text: The text.
         variables: Name → value. A variable of the commit that is not among them is left as it is written.
     """
+    # The last brace is looked for once: else a hundred thousand `${` without an end would each look
+    # for one through the whole text.
     parts, position, last = [], 0, text.rfind("}")
     while (dollar := text.find("$", position)) >= 0 and dollar + 1 < len(text):
         parts.append(text[position:dollar])
@@ -62,6 +64,7 @@ def _name(text: str, start: int, last: int) -> tuple[str | None, int]:
         last: Where the last closing brace is.
     """
     if text[start] == "{":
+        # Without an end `os.Expand` drops the `${` and goes on with what is behind it.
         if start > last:
             return None, start + 1
         end = text.index("}", start)

@@ -87,10 +87,12 @@ def project(policy: documents.Policy, environment: str, year: int | None = None)
             "destinations": [
                 {**where, "namespace": name} for name in namespaces(policy, environment)
             ],
+            # Argo CD permits only the kinds in this list outside of namespaces: none.
             "clusterResourceWhitelist": [],
             "namespaceResourceWhitelist": [
                 _kind(name) for name in sorted({*_KINDS, *_external(policy), *policy.argocd.kinds})
             ],
+            # Argo CD lets this list win over the one before, whatever kinds the policy adds there.
             "namespaceResourceBlacklist": [
                 {"group": group, "kind": kind} for group, kind in _REFUSED_KINDS
             ],
@@ -132,10 +134,10 @@ def application(
     if settings.sync == "auto" and not by_hand:
         manifest["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
     manifest["metadata"]["namespace"] = policy.argocd.namespace
-    manifest["spec"]["syncPolicy"][
-        "retry"
-    ] = {}  # its limit of 0 is a zero value, which Argo CD leaves out
-    if settings.sync == "auto":  # the controller adds it, unless the set preserves resources
+    # Its limit of 0 is a zero value, which Argo CD leaves out.
+    manifest["spec"]["syncPolicy"]["retry"] = {}
+    # The controller adds the finalizer, unless the set preserves resources.
+    if settings.sync == "auto":
         manifest["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
     return {"apiVersion": _API, "kind": "Application", **manifest}
 
@@ -144,6 +146,7 @@ def application_set(policy: documents.Policy, environment: str) -> Thing:
     """The ApplicationSet of an environment."""
     settings = policy.environments[environment]
     by_hand = settings.sync == "auto" and settings.database_changes == "manual"
+    # Where the set can read the values, only the services that migrate are left to people.
     selective = by_hand and generators.shows_migrations(policy, environment)
     source = {"repoURL": policy.argocd.repository, "revision": f"refs/heads/{settings.branch}"}
     finders = list(generators.of(policy, environment, selective=selective))
@@ -270,6 +273,7 @@ def _shared(policy: documents.Policy, environment: str) -> dict[str, Any]:
                     "ServerSideApply=true",
                     "CreateNamespace=false",
                     "FailOnSharedResource=true",
+                    # Else what is pruned goes in its own wave, before anything is applied there.
                     "PruneLast=true",
                 ],
             },
@@ -340,6 +344,7 @@ def _namespace(policy: documents.Policy, environment: str, service: str) -> str:
     branches = []
     for name, space in policy.namespaces.items():
         if space.services:
+            # Go templates read a string of JSON as one of their own, so that a name stays a name.
             services = " ".join(json.dumps(service) for service in space.services)
             suffixed = naming.suffixed(policy, name, environment)
             branches.append(f"eq ({part}) {services} }}}}{suffixed}")

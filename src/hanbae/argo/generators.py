@@ -84,6 +84,8 @@ def of(policy: documents.Policy, environment: str, *, selective: bool = False) -
             finds = {"directories": [{"path": glob.folder("*")}, *paths]}
         else:
             finds = _files(glob.folder("*"), CHART, excluded)
+            # Charts within charts are none of the services: `*` in the path of a file crosses
+            # slashes, too.
             finds["files"].append({"path": f"{glob.folder('*')}/*/{CHART}", "exclude": True})
         yield Finder(finds, service, glob)
     for glob in service_paths.overlay_globs(policy.services, environment):

@@ -38,6 +38,7 @@ _HELM_POLICIES: Final = {
     "hook-succeeded": "HookSucceeded",
     "hook-failed": "HookFailed",
 }
+# Go reads 64 bits, into which 18 digits always fit.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _IN_A_SUCCESSFUL_SYNC: Final = frozenset({"PreSync", "Sync", "PostSync"})
 

@@ -144,6 +144,7 @@ def is_automated(operation: Operation, revision: str) -> bool:
 
 def without(operation: Operation, expected: Iterable[subjects.Ref]) -> tuple[subjects.Ref, ...]:
     """The expected hooks that the operation does not show as succeeded."""
+    # A hook of two phases has two results, and all of them must have succeeded.
     ran = [result for result in operation.results if result.hook]
     return tuple(
         hook
@@ -230,6 +231,7 @@ def request(
     if revision:
         operation |= _revisions(application, revision)
     if "revisions" in operation:
+        # The API takes several revisions only with the positions of their sources, counted from 1.
         operation["sourcePositions"] = list(range(1, len(operation["revisions"]) + 1))
     if only:
         operation["resources"] = _selected(only)
@@ -316,6 +318,7 @@ def _read(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operation:
         key=info.get(KEY) or "",
         by=by.get("username") or "",
         automated=bool(by.get("automated")),
+        # The strategy `apply` runs no hooks either, and it counts even when it is empty.
         full=not partial and strategy.get("apply") is None,
         started=state.get("startedAt") or "",
         finished=state.get("finishedAt") or "",

@@ -42,6 +42,8 @@ def syncs(
     entries = list(_remembered(application, service, environment))
     for deployment in recorded:
         own = [entry for entry in entries if _may_be_of(deployment, entry, now)]
+        # One for each deployment: another sync of the same commit right after it is somebody
+        # else's.
         if own and deployment.began is not None:
             began = deployment.began
             entries.remove(min(own, key=lambda entry: abs(entry.began - began)))

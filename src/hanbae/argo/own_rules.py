@@ -48,6 +48,8 @@ def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str)
             "namespaceSelector": {
                 "matchExpressions": [
                     {
+                        # The API server sets this label itself, so nobody can take a namespace out
+                        # by its labels.
                         "key": _NAMESPACE,
                         "operator": "In",
                         "values": generating.namespaces(policy, environment),

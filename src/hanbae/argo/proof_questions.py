@@ -11,6 +11,9 @@ from typing import Final
 
 DRIFT_FILE: Final = "00001_drift.sql"
 """Name of the question's file, as goose wants it."""
+# `setting` and `path` are read before `search_path` is narrowed to pg_catalog: from then on no
+# function of the database can pose as one of PostgreSQL's own. Each LIMIT keeps the answer, a line
+# of a log, short.
 DRIFT_STATEMENT: Final = """\
 DO $hanbae$
 DECLARE

@@ -49,6 +49,7 @@ _LABELS: Final = (
     "^(app[.]kubernetes[.]io/(name|instance|component|part-of|managed-by|version)|helm[.]sh/chart|"
     "hanbae[.]dev/.*|(batch[.]kubernetes[.]io/)?(controller-uid|job-name))$"
 )
+# The types that the baseline profile of Pod Security allows.
 _SELINUX: Final = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 
 
@@ -72,6 +73,7 @@ def variables(
     ]
     listed = ",\n".join(f"  {rulings.literal(entry)}" for entry in proven)
     return {
+        # In this order: an expression may use only the variables before it.
         "services": f"[\n{listed}\n]" if proven else "[]",
         "job": "request.operation == 'DELETE' ? oldObject : object",
         "own": rulings.expression(
@@ -84,6 +86,7 @@ def variables(
         "container": "variables.pod.containers[0]",
         "asks": "variables.pod.containers.size() == 2",
         "asking": "variables.asks ? variables.pod.containers[1] : variables.container",
+        # Nothing but a tag or a digest may follow: `shop/auth` does not stand for `shop/auth-evil`.
         "images": rulings.expression(
             """
             variables.own.filter(s, variables.container.image.startsWith(s.repository) &&
@@ -122,6 +125,7 @@ def job() -> Iterator[rulings.Rule]:
 
 
 def _once() -> Iterator[rulings.Rule]:
+    # Where a field is absent, `orValue` stands for what Kubernetes takes then.
     yield rulings.rule(
         "a proof runs one pod, once, and nobody else manages it",
         """
@@ -245,6 +249,7 @@ def _runs() -> Iterator[rulings.Rule]:
 
 
 def _reads() -> Iterator[rulings.Rule]:
+    # The pattern keeps commas out of the key: `a,b` would be found in `,a,b,`.
     yield rulings.rule(
         "a proof knows the driver postgres and the URL of one of the service's own databases, from "
         "its own Secret, and nothing else; when a database has another key, run hanbae generate "

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+# The bounds here and below keep the time linear; what is longer is not understood, and so not
+# known.
 EXPRESSION: Final = re.compile(r"\{\{(-?)([^{}]{0,500}?)(-?)\}\}")
 """One expression with its trim markers; none is longer, and none of these languages nests them."""
 
@@ -132,6 +134,7 @@ def _pipeline(
                 function = word
             else:
                 arguments.append(_literal(form, word, parameters, complete=complete))
+        # As in Go, what was piped is the last argument.
         arguments += piped
         piped = [_called(function, arguments)]
         if not tokens or tokens[0] == ("mark", ")"):

@@ -23,6 +23,7 @@ PREFIX: Final = ".argocd-source"
 
 _ALL: Final = f"{PREFIX}.yaml"
 _PATH: Final = re.compile(r"(?:[^.\[\]\\]|\\.)+|\[[0-9]+\]")
+# To Helm's --set, what begins with a 0 is text, such as `0123`, but for 0 itself.
 _WHOLE: Final = re.compile(r"(?:[1-9][0-9]{0,17}|0|-[1-9][0-9]{0,17})")
 _DEEPEST: Final = 30
 
@@ -115,6 +116,7 @@ def values(helm: Mapping[str, Any], files: Sequence[bytes] = ()) -> tuple[bytes,
     for parameter in parameters if isinstance(parameters, list) else ():
         if isinstance(parameter, dict) and isinstance(parameter.get("name"), str):
             text = str(parameter.get("value") or "")
+            # Argo CD Image Updater writes it in small letters.
             forced = parameter.get("forceString", parameter.get("forcestring")) is True
             _put(set_values, parameter["name"], text if forced else _typed(text), below)
     if set_values:
@@ -216,6 +218,7 @@ def _put(values: dict[str, Any], name: str, value: Any, under: _Below) -> None:
         below = value if following is None else below
         if isinstance(node, list):
             place = int(part[1:-1]) if part.startswith("[") else 0
+            # Bounded: `a[999999999]` would make a list of as many entries.
             node += [None] * max(0, min(place, 1000) + 1 - len(node))
             place = min(place, 1000)
             if following is None or not isinstance(node[place], dict | list):

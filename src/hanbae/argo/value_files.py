@@ -65,6 +65,8 @@ def listed(
             path = posixpath.normpath(
                 written.lstrip("/") if rooted else folders.path(chart, written)
             )
+        # Patterns and variables pass as letters: what counts is whether the path stays in the
+        # repository.
         if boundaries.is_path(path.translate(_AS_LETTERS)):
             paths.append(path)
         else:

@@ -132,6 +132,7 @@ def _distinguish(
     code: int, message: str, status: int, call: Asked
 ) -> tuple[type[errors.Error], str]:
     """The error and its sentence: what Argo CD says, else what its code says, else what the status says."""
+    # The words come first: a closed sync window has the gRPC code of a right that is missing.
     for words, outcome in _BY_WORDS.items():
         if words in message:
             return outcome

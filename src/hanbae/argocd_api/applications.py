@@ -152,8 +152,12 @@ async def watch(
     while True:
         opened = loop.time()
         try:
+            # Asked before each stream: a deletion that happened while none was open is in no
+            # stream.
             for change in memory.read(await get(server, address)):
                 yield change
+            # It was allowed just now, so a refusal may be that of a server that has only just
+            # started.
             refusals = REFUSALS
             async with aclosing(_follow(server, address, memory, silent_after)) as stream:
                 async for change in stream:
@@ -161,6 +165,7 @@ async def watch(
                     yield change
             if loop.time() - opened < silent_after / 4:
                 await backoff.pause()  # who hangs up at once is not asked again in a circle
+        # The silence was pause enough.
         except answers.Silent:
             continue
         except errors.Unreachable as error:
@@ -231,6 +236,8 @@ class _Known:
             self._last = application
             yield Seen("changed", application)
             return
+        # Versions come from one counter of etcd, so a lower one is of the former object of this
+        # name.
         if before is not None and _version(application) <= _version(before):
             return
         self._last = application

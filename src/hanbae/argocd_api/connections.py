@@ -147,6 +147,8 @@ class Server:
                 yield response.aiter_raw()
         except exchanges.TooLarge:
             raise answers.too_large(LARGEST_ANSWER, call) from None
+        # Before the other errors, of which it is one: a stream in which nothing happens looks just
+        # like this.
         except httpx2.ReadTimeout:
             raise answers.Silent(
                 "argocd-api.unreachable", place=None, why="-", **call.facts

@@ -72,6 +72,8 @@ def settle(server: str | None, environment: Mapping[str, str], *, plaintext: boo
     plain = parts["scheme"] == "http" or (
         parts["scheme"] is None and (plaintext or by_option or login.is_plain(named))
     )
+    # Plain HTTP to another machine takes the user's word, and besides that either a private network
+    # or the policy's word.
     if plain and not hosts.is_loopback(host):
         own = environment.get(SERVER, "")
         by_user = by_option or login.is_plain(named) or own.lower().startswith("http://")

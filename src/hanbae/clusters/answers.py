@@ -155,6 +155,8 @@ def failure(code: int, body: bytes, call: Asked) -> errors.Error:
     status = parsed(body)
     sentence = message(status) or bounded(body[: excerpts.READ].decode("utf-8", "replace"))
     facts = call.facts | {"message": sentence, "status": str(code)}
+    # A 403 that is no Status comes from something in front of the API server: admission was never
+    # asked.
     if code == HTTPStatus.FORBIDDEN and (not status or _RBAC.search(sentence)):
         facts |= {"command": call.check, "grant": call.grant}
         text = "cluster.forbidden-ungranted" if call.grant else "cluster.forbidden"
@@ -166,6 +168,8 @@ def failure(code: int, body: bytes, call: Asked) -> errors.Error:
 def _distinguish(code: int, status: dict[str, Any], call: Asked) -> tuple[type[errors.Error], str]:
     """The error and its sentence, where the status alone does not tell."""
     outcome = _BY_STATUS.get(code, (Invalid, "cluster.invalid"))
+    # The API server names an object that is not there; a path that it does not serve, as without
+    # the CRD, it answers with "404 page not found".
     if code == HTTPStatus.NOT_FOUND and not foreign_json.below(status, "details").get("name"):
         outcome = (errors.WrongUse, "cluster.unknown-kind")
     elif code == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
@@ -181,6 +185,8 @@ def lost(error: Exception, call: Asked) -> errors.Error:
     """The error for an exchange that broke off, from the HTTP library's exception."""
     why = bounded(str(error)) or type(error).__name__
     facts = call.facts | {"why": why}
+    # Raised before a byte of the request itself is written; ProxyError is about the CONNECT to a
+    # proxy.
     never_sent = isinstance(
         error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
     )
@@ -239,6 +245,8 @@ def check_object(answer: Any, kind: str, call: Asked) -> None:
         raise nonsense(call, f"kind: {kind}")
     listed = kind.endswith("List")
     objects = (answer.get("items") or []) if listed else [answer]
+    # Items that are no list are looked at as one item without a shape, so that they are refused in
+    # the same words.
     for item in objects if isinstance(objects, list) else [None]:
         lacking = object_shapes.fault(item, kind.removesuffix("List"))
         if lacking:

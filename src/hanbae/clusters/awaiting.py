@@ -75,6 +75,7 @@ class Waiter:
         self._since = 0.0
         self._cluster = cluster
         self._job = job
+        # By uid: pods of an earlier Job of the same name may still be there.
         self._selector = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"
         containers = job["spec"]["template"]["spec"]["containers"]
         self._container, *others = (container["name"] for container in containers)
@@ -96,6 +97,8 @@ class Waiter:
             add("job", watching.watch(cluster, kinds.JOB, namespace, field_selector=itself))
             add("event", _events(cluster, self._job))
             while not self._finished or self._reading or await self._unread():
+                # Only trouble is limited here. How long the Job may run is limited by its own
+                # deadline and by the caller.
                 left = None if self.trouble is None else self._since + grace - clock()
                 item = await self._merged.next(within=left)
                 if item is not None:
@@ -116,6 +119,8 @@ class Waiter:
 
     async def _unread(self) -> bool:
         """Look for pods once more if no end of one was seen though the Job is over: the watches are not in step."""
+        # With one container the Job's condition says how it ended; with several, the state of the
+        # first one does (see `_ended`), and it may not have been seen yet.
         if self._pods and (self._looked or len(self._logs) == 1 or self._terminated):
             return False
         self._looked = True
@@ -135,9 +140,11 @@ class Waiter:
     def _take(self, name: str, item: Any) -> None:
         if name == "log":
             pod, container, lines = item
+            # No lines mean that this log is complete; see `_lines`.
             self._reading -= not lines
             if pod != self._last:
-                return  # it was evicted in the middle of what it had to say, and another one says it all
+                # It was evicted in the middle of what it had to say; another pod says it all.
+                return
             self._logs[container] += lines
             if self._cuts:
                 del self._logs[container][:-MOST_LINES]
@@ -146,8 +153,11 @@ class Waiter:
                 raise errors.Failed("probe.log-too-long", job=job, lines=str(MOST_LINES))
         elif name == "event":
             event = item.object
+            # The event outlives its cause: once there is a pod, creating one is no trouble any
+            # more.
             if event.get("reason") == "FailedCreate" and not self._pods:
                 self._suffer(("FailedCreate", answers.bounded(event.get("message", ""))))
+        # A pod that is deleted stays among those that were seen: its last state says how it ended.
         elif name == "pod" and item.type != "deleted":
             self._meet(item.object)
         elif name == "job" and item.type == "deleted":
@@ -159,6 +169,8 @@ class Waiter:
         name = pod["metadata"]["name"]
         if name not in self._pods:
             self._last = name
+            # A Job of one attempt makes another pod only in place of one that was evicted: it
+            # begins anew, and what the former one has written does not count.
             for container, lines in self._logs.items():
                 lines.clear()
                 self._reading += 1
@@ -167,6 +179,8 @@ class Waiter:
         self._suffer(_trouble(pod))
 
     def _suffer(self, trouble: tuple[str, str] | None) -> None:
+        # ErrImagePull and ImagePullBackOff take turns: a trouble that changes its name has begun
+        # with the first one.
         if trouble is None or self.trouble is None:
             self._since = asyncio.get_running_loop().time()
         self.trouble = trouble
@@ -185,11 +199,14 @@ class Waiter:
         condition, terminated = self._finished or {}, self._terminated
         log = self._logs[self._container]
         others = {name: lines for name, lines in self._logs.items() if name != self._container}
+        # The other container may be meant to fail: goose tells of drift by an error (ADR 19). The
+        # Job has failed then, although what was asked of the first container has succeeded.
         if condition.get("type") == "Complete" or (others and terminated.get("exitCode") == 0):
             return Ended(succeeded=True, log=log, exit_code=0, others=others)
         reason, message = condition.get("reason", ""), condition.get("message", "")
         if terminated and reason != "DeadlineExceeded":
-            # The container's own reason; the Job's is only that it does not try again.
+            # The container's own reason; the Job's is only that it does not try again. After a
+            # deadline it is the other way round: the container was killed because of it.
             reason, message = terminated.get("reason", reason), terminated.get("message", "")
         return Ended(
             succeeded=False,

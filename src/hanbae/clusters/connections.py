@@ -26,6 +26,7 @@ LARGEST_ANSWER: Final = 512 * 1024 * 1024
 """Bytes of an answer; a page of a list with objects as large as etcd takes them has more, and no cluster has that."""
 
 _ATTEMPTS: Final = 3
+# Retry-After is bounded: what stands in front of the API server may ask for hours.
 _LONGEST_PAUSE: Final = 5.0
 _LONGEST_WAIT: Final = 2.0
 """Seconds between two looks for a server that is gone."""
@@ -63,6 +64,7 @@ class Cluster:
         self.outages = outages.Outages()
         self._client = client
         self._grant = grant
+        # The HTTP library checks the certificate against this name, too.
         self._extensions = {"sni_hostname": tls_name} if tls_name else {}
 
     async def close(self) -> None:
@@ -127,6 +129,7 @@ class Cluster:
         return await self._outlasting(lambda: self._sent(call, request))
 
     async def _sent(self, call: answers.Asked, request: httpx2.Request) -> bytes:
+        # A write is repeated as well: what is put off was not carried out.
         attempts = backoffs.Attempts(_ATTEMPTS)
         async for _ in attempts:
             response = await self._exchanged(call, request, most=LARGEST_ANSWER)
@@ -184,6 +187,7 @@ class Cluster:
 
     async def _outlasting(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """What a request comes to, once the server is there to take it."""
+        # The loop ends by `outages`, whose patience all requests of the connection share.
         pauses = backoffs.Backoff(longest=_LONGEST_WAIT)
         while True:
             try:
@@ -240,6 +244,7 @@ class Cluster:
                 path,
                 params=params,
                 timeout=timeout,
+                # `aiter_raw` unpacks nothing, so nothing may be packed.
                 headers={"accept": "application/json", "accept-encoding": "identity"},
                 extensions=self._extensions,
             ) as response:
@@ -305,12 +310,18 @@ def _client(name: str, server: kubeconfigs.Server, user: kubeconfigs.User) -> ht
             verify=connection,
             auth=credentials.of(server, user, name, connection),
             proxy=server.proxy_url or proxies.of_environment(address, os.environ),
-            trust_env=False,  # proxies are found above, by kubectl's rules
+            # Proxies are found above, by kubectl's rules.
+            trust_env=False,
             timeout=httpx2.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
+            # Impersonate-Group comes once for each group, and names need not be ASCII: hence a
+            # list, of bytes.
             headers=[(b"user-agent", b"hanbae"), *credentials.impersonation(user)],
             event_hooks={"request": [handshakes.look_after]},
+            # Each watch and each log that is followed holds a connection; with a bound, and no
+            # timeout for the pool, other requests would wait for them without end.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
+    # ImportError: for a SOCKS proxy the HTTP library needs a package that may not be installed.
     except (httpx2.InvalidURL, ssl.SSLError, OSError, ValueError, ImportError) as error:
         why = answers.bounded(str(error)) or type(error).__name__
         raise errors.WrongUse("cluster.bad-context", context=name, why=why) from None
@@ -322,6 +333,7 @@ def _base(address: str) -> httpx2.URL:
         raise ValueError(f"server: {parts.scheme}://{parts.host}")
     if parts.userinfo:
         raise ValueError("server: ://…@")  # neither the password nor the name is shown
+    # kubectl leaves these out as well.
     return parts.copy_with(query=None, fragment=None)
 
 

@@ -49,6 +49,7 @@ def impersonation(user: kubeconfigs.User) -> list[tuple[bytes, bytes]]:
         name = f"Impersonate-Extra-{quote(key.lower(), safe=_PLAIN)}"
         headers += [(name, value) for value in values]
     for name, value in headers:
+        # A line break would begin another header, and with it another identity.
         if any(character in value for character in "\r\n\0"):
             raise ValueError(name)
     return [(name.encode(), value.encode()) for name, value in headers]
@@ -69,6 +70,8 @@ def of(
     """
     if not server.encrypted:
         return None
+    # As in client-go a token's file wins over the token. Of the others only one can be there: the
+    # rest was refused by `kubeconfigs.of_context`.
     if user.token_file:
         return _File(user.token_file, user.token, context)
     if user.token:
@@ -108,6 +111,7 @@ class _File(httpx2.Auth):
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         try:
+            # As with kubectl, the token in the kubeconfig is for when the file has none.
             token = (await asyncio.to_thread(self._read)) or self._otherwise
         except (OSError, UnicodeDecodeError) as error:
             token = self._otherwise
@@ -163,6 +167,7 @@ class _Plugin(httpx2.Auth):
         credential = await self._current(None)
         self._sign(request, credential)
         response = yield request
+        # A request that gets a 401 was not carried out, so a write may be sent again, too.
         if response.status_code == _UNAUTHORIZED:
             self._sign(request, await self._current(credential))
             yield request
@@ -175,6 +180,8 @@ class _Plugin(httpx2.Auth):
         """A credential that has not expired and is not the one that was refused."""
         async with self._lock:
             credential = self._credential
+            # By identity: where another request has renewed it meanwhile, that one is taken and no
+            # program runs.
             if credential is None or credential is refused or credential.expired:
                 credential = self._credential = await self._run()
                 if credential.client_certificate_data:

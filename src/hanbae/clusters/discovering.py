@@ -22,9 +22,11 @@ async def kind(cluster: connections.Cluster, api_version: str, name: str) -> kin
     call = answers.Asked("get", path, "", "", cluster.context, cluster.server)
     try:
         listing = await cluster.ask(call, "GET", path)
+    # A group or version that is not served is a 404, with a name in its details or without.
     except (answers.Missing, errors.WrongUse):
         return None
     for resource in foreign_json.mappings(listing.get("resources")):
+        # Subresources are listed as well, such as `deployments/scale` with a kind of its own.
         if resource.get("kind") == name and "/" not in str(resource.get("name")):
             plural, inside = str(resource.get("name")), bool(resource.get("namespaced"))
             return kinds.Kind(group, version, plural, name, namespaced=inside)

@@ -57,6 +57,7 @@ class Kind(Struct, frozen=True):
         """
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         inside = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
+        # The colons are those of a proxied Service; see `proxied`.
         rest = f"/{quote(name, safe=':')}" if name else ""
         below = f"/{subresource}" if subresource else ""
         return f"{root}{inside}/{self.plural}{rest}{below}"
@@ -106,6 +107,7 @@ HTTPROUTE: Final = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRo
 NODE: Final = Kind("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE: Final = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
 
+# Whatever is defined further below is not in it.
 _ALL: Final = {value.kind: value for value in list(globals().values()) if isinstance(value, Kind)}
 
 

@@ -265,6 +265,7 @@ def _faults_of_user(user: User) -> _Faults:
             if value:
                 yield _without(key, "as")
     plugin = user.exec
+    # v1 asks for the mode; in v1beta1 it is IfAvailable where nothing is said.
     if plugin and plugin.interactive_mode is None and plugin.api_version == V1:
         yield _without("exec", "exec.interactiveMode")
 
@@ -330,7 +331,8 @@ def _read(path: Path) -> Document:
     except OSError as error:
         raise _bad(path, type(error).__name__) from None
     except libyaml.Fault as fault:
-        # A fault without a line is one of a value, and quotes it.
+        # A fault without a line is about a value and quotes it, which may be a token: only its kind
+        # is told.
         why = str(fault) if fault.line else str(fault).partition(":")[0]
         raise _bad(path, why, line=fault.line) from None
     if document is None:

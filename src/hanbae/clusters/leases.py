@@ -34,7 +34,10 @@ DEPLOYMENT: Final = f"{PREFIX}deployment"
 """The label by which the Lease of a deployment is found."""
 HOLDS: Final = f"{PREFIX}holds"
 """The mark of what may not be deployed; a Lease that has one has a label of that name, by which kubectl lists it."""
+# MicroTime of Kubernetes: the fraction of a second always has six digits.
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+# A conflict means that somebody else's write has gone through: eight attempts are enough for eight
+# writers at a time.
 _ATTEMPTS: Final = 8
 
 
@@ -117,6 +120,7 @@ async def is_held(
         await asyncio.sleep(LOOK)
         try:
             now = await read(cluster, lease.namespace, lease.name)
+        # Forbidden is Unreachable as well, and waiting does not help.
         except errors.Forbidden:
             raise
         except errors.Unreachable:
@@ -153,6 +157,8 @@ async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, st
         patch = {"metadata": {"annotations": annotations, "resourceVersion": now.version}}
         try:
             await writing.merge_patch(cluster, kinds.LEASE, lease.namespace, lease.name, patch)
+        # The next attempt reads it again: another deployment may have it by now, or only the answer
+        # was lost.
         except (answers.Conflict, answers.Missing, answers.Unanswered):
             attempts.failed(_not_written({"metadata": {"name": lease.name}}), pause=0)
         else:
@@ -183,6 +189,7 @@ async def amend(
         stored = await reading.get(cluster, kinds.LEASE, namespace, name)
         marks = change(_seen(stored).marks if stored is not None else {})
         annotations = {PREFIX + mark: value for mark, value in marks.items()}
+        # In a merge patch None removes the label.
         label = {HOLDS: "true" if annotations.get(HOLDS) else None}
         manifest: kinds.Object = {
             "metadata": {"namespace": namespace, "name": name, "annotations": annotations}
@@ -229,6 +236,8 @@ class Lease:
         self._cluster = cluster
         self._stored = stored
         self._clock = clock
+        # Renewals and marks each replace the version that was stored last: side by side, one would
+        # make the other conflict.
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._lost: Taken | None = None
@@ -264,6 +273,7 @@ class Lease:
             value = self.marks.get(name)
             if value:
                 return value
+            # Nothing is awaited since the look above, so no change is missed.
             self._changed.clear()
             await self._changed.wait()
 
@@ -271,6 +281,8 @@ class Lease:
         """Renew it for ever; ends when it is lost. Trouble with the API server is none of the holder's."""
         while self._lost is None:
             await asyncio.sleep(RENEWAL)
+            # `Taken` passes here as well; `_lost` is set then, which ends the loop and is raised by
+            # `marked`.
             with contextlib.suppress(errors.Error):
                 await self._write({}, holder=self.holder)
 
@@ -281,10 +293,13 @@ class Lease:
                 if self._lost is not None:
                     raise self._lost
                 now = self._clock()
+                # Anew for each attempt: what was read back may have marks of others, such as the
+                # wish to stop.
                 manifest = _written(self._stored, holder, marks, now, since=None)
                 try:
                     self._stored = await writing.replace(self._cluster, kinds.LEASE, manifest)
                 except answers.Missing:
+                    # Somebody has deleted it. Its holder drives on, so it is made again.
                     manifest["metadata"].pop("resourceVersion", None)
                     manifest["metadata"].pop("uid", None)
                     try:
@@ -356,10 +371,13 @@ async def held(
     try:
         yield lease
     finally:
+        # Before the release: a renewal after it would make this holder hold the Lease again.
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
         with contextlib.suppress(errors.Error, TimeoutError):
             if _seen(lease._stored).holder == holder:  # noqa: SLF001  its own module
+                # Whoever leaves does not wait for a server that is gone: the Lease then runs out by
+                # itself.
                 async with asyncio.timeout(RENEWAL):
                     await lease.release()
 
@@ -387,7 +405,9 @@ async def _take(
         except (answers.Conflict, answers.Exists, answers.Unanswered) as error:
             stored = await reading.get(cluster, kinds.LEASE, namespace, name)
             if stored is not None and _seen(stored).holder == holder:
-                return stored  # it was only the answer that was lost
+                # It was only the answer that was lost.
+                return stored
+            # After a lost answer nothing is decided yet: somebody was faster only where ours conflicts.
             if stored is not None and not isinstance(error, answers.Unanswered):
                 raise Taken(_seen(stored)) from None
             attempts.failed(_not_written(manifest), pause=0)

@@ -68,7 +68,8 @@ async def follow(
             broken: errors.Error | None = error
         else:
             broken = None
-        # What was written after a connection broke is met by a later reading, or by none.
+        # After a break lines may be missing until a reading begins where the one before it ended;
+        # if none does, the gap is told at the end.
         missing = broken is not None or (missing and not reader.joined)
         if not await follower.goes_on(broken):
             if missing and reader.begun:
@@ -105,6 +106,7 @@ async def tail(
     reader.previous = previous
     try:
         return [line async for line in reader.read(SILENCE, follow=False, lines=lines, most=MOST)]
+    # With 400 the kubelet says that the container has not started, or has no run before this one.
     except (answers.Missing, answers.Invalid):
         return []
 
@@ -149,6 +151,8 @@ class _Follower:
         state = await self._state()
         if state is None or self._run not in {state.run, state.before}:
             return False
+        # Where the container was restarted, its run before can still be read; an earlier one
+        # cannot.
         self._reader.previous = state.run != self._run
         self.ended = self._reader.previous or not state.running
         if self.ended and broken is not None:
@@ -200,6 +204,8 @@ async def _started(
             state = _status(change.object, container)
             if state is not None and state.run:
                 return state.run
+            # It has ended without a run of this container, as when it was evicted before its image
+            # was there.
             if change.object.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
                 return None
     return None
@@ -220,6 +226,8 @@ def _status(pod: kinds.Object, container: str) -> _State | None:
             continue
         state = entry.get("state") or {}
         before = ((entry.get("lastState") or {}).get("terminated") or {}).get("containerID", "")
+        # It waits to start, or to start again: its latest run is then the one that has ended, if
+        # there was one.
         if not state or "waiting" in state:
             return _State(before, running=False, before="")
         terminated = state.get("terminated") or {}

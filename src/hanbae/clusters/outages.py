@@ -20,6 +20,8 @@ _STARTS_IN: Final = 10.0
 """Seconds in which a server that is back may still refuse what it allows: it has not read all of its Roles."""
 _GONE: Final = "cluster.unreachable"
 _FAILING: Final = "cluster.failing"
+# 503 is the API server's own while it starts, 502 that of a load balancer in front of one that is
+# gone.
 _STARTING: Final = {str(HTTPStatus.SERVICE_UNAVAILABLE.value), str(HTTPStatus.BAD_GATEWAY.value)}
 
 
@@ -45,9 +47,11 @@ class Outages:
         Args:
             error: Why it failed; most say that the server is there.
         """
+        # It does not end the outage: whoever refuses everybody may not have read its Roles yet.
         if isinstance(error, errors.Forbidden) and self._is_starting:
             return True
         if not _is_outage(error):
+            # Any other error was said by a server that is there; a lost answer proves nothing.
             if not isinstance(error, answers.Unanswered):
                 self.answered()
             return False

@@ -76,9 +76,11 @@ async def run_to_end(
     """
     making = asyncio.create_task(_made(cluster, hardened(job, deadline=deadline)))
     try:
+        # A creation that is cancelled on the wire may be carried out all the same; see `_withdraw`.
         created = await asyncio.shield(making)
     except asyncio.CancelledError:
-        if stays:  # it may write by now: its creation is let come to its end, and so is it
+        if stays:
+            # It may write by now: its creation is let come to its end, and the Job goes on.
             await asyncio.wait({making}, timeout=CLEANUP)
         else:
             await _withdraw(cluster, making)
@@ -91,12 +93,14 @@ async def run_to_end(
             is_over = True
             return ended
     except awaiting.CannotStart:
+        # Nothing of it runs, so nothing is broken off.
         is_over = True
         raise
     except TimeoutError:
         if not timer.expired():
             raise
-        is_over = True  # by the Job's own deadline
+        # The Job is over by its own deadline.
+        is_over = True
         why = ": ".join(part for part in probe.trouble or ("", "") if part) or "-"
         raise errors.Failed(
             "probe.deadline", job=str(kinds.ref(created)), seconds=str(round(deadline)), why=why
@@ -135,7 +139,9 @@ def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:
     spec["template"].setdefault("metadata", {}).setdefault("labels", {}).setdefault(labels.KEY, key)
     pod = spec["template"]["spec"]
     pod["automountServiceAccountToken"] = False
+    # Else every Service of the namespace adds variables to the environment.
     pod.setdefault("enableServiceLinks", False)
+    # A podFailurePolicy is allowed with no other.
     pod.setdefault("restartPolicy", "Never")
     pod.setdefault("terminationGracePeriodSeconds", TERMINATION)
     security = pod.setdefault("securityContext", {})
@@ -169,6 +175,7 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
                 labels.KEY
             ]:
                 raise errors.Refused("probe.foreign-job", job=str(kinds.ref(stored))) from None
+            # One that is being deleted gives no result any more: it is waited for, and made again.
             if not stored["metadata"].get("deletionTimestamp"):
                 return stored
             attempts.failed(error, pause=0)
@@ -179,6 +186,7 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
 async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:
     metadata = job["metadata"]
     selector = f"metadata.name={metadata['name']}"
+    # A watch tells of a deletion only where it has seen the object before.
     if await reading.get(cluster, kinds.JOB, metadata["namespace"], metadata["name"]) is None:
         return
     stream = watching.watch(cluster, kinds.JOB, metadata["namespace"], field_selector=selector)

@@ -26,6 +26,7 @@ def of_environment(server: str, environment: Mapping[str, str]) -> str | None:
     url = httpx2.URL(server)
     host, port = url.host.lower().rstrip("."), url.port or {"https": 443}.get(url.scheme, 80)
     proxy = _variable(environment, f"{url.scheme}_proxy")
+    # Go sends nothing through a proxy that is for this machine, whatever NO_PROXY says.
     if not proxy or is_this_machine(host):
         return None
     if any(
@@ -61,6 +62,8 @@ def _excepts(entry: str, host: str, port: int) -> bool:
     entry = entry.strip("[]")
     if address is not None:
         return _address(entry) == address
+    # "example.com" is that host and those below it; ".example.com" and "*.example.com" are those
+    # below it alone.
     entry = entry.removeprefix("*")
     return bool(entry) and (host == entry or host.endswith(f".{entry.removeprefix('.')}"))
 

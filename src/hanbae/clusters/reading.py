@@ -147,7 +147,8 @@ async def pages(
         following = str(metadata.get("continue") or "")
         if not following:
             return
-        if following == params.get("continue"):  # it would go on for ever
+        # A server that always gives the same token would be read for ever.
+        if following == params.get("continue"):
             raise answers.nonsense(call, "metadata.continue")
         params["continue"] = following
 
@@ -180,6 +181,8 @@ async def service_get(
         hanbae.errors.Unreachable: None of its pods answers this.
         hanbae.errors.Forbidden: The identity may not use the proxy.
     """
+    # Asked even where the port is known: it tells a Service that is not there from one that does
+    # not answer.
     first = await first_port(cluster, namespace, service)
     port = first if port is None else port
     call = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
@@ -212,6 +215,8 @@ async def first_port(cluster: connections.Cluster, namespace: str, service: str)
 async def identity(cluster: connections.Cluster) -> str:
     """Who the API server takes us for: the user's name."""
     review = {"apiVersion": _SELF.api_version, "kind": _SELF.kind}
+    # A POST that stores nothing: under another verb than "create" it counts as a read, which may be
+    # repeated.
     call = cluster.asked("review", _SELF, None)
     answer = await cluster.ask(call, "POST", _SELF.path(None), body=review)
     return str(answers.value(answer, call, "status", "userInfo", "username"))

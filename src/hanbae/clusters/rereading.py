@@ -21,7 +21,8 @@ from hanbae.streams import backoffs, framing
 LONGEST_LINE: Final = 16 * 1024
 """Bytes of a line that are kept."""
 
-# The kubelet answers with these instead of a log when the file is gone; they are not the container's words.
+# The kubelet answers with these instead of a log when the file is gone. A line of the container is
+# never taken for one: all of them begin with a timestamp here.
 _NOT_THE_CONTAINERS: Final = (
     b"unable to retrieve container logs for ",
     b"failed to try resolving symlinks",
@@ -102,6 +103,7 @@ class Reader:
         began = loop.time()
         self.alive = False
         again, last = self._recent.again(), self._recent.last
+        # There is nothing to join where no line was given yet.
         self.joined = not last
         longest = LONGEST_LINE + len("2006-01-02T15:04:05.999999999Z ")
         try:

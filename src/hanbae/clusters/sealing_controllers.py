@@ -73,6 +73,7 @@ class Controller:
             hanbae.errors.Unreachable: It did not answer, or something else than yes or no.
         """
         answer = await self._ask(_VERIFY, sealed)
+        # 200 says that it opens all of them, 409 that it does not.
         if answer.status not in (HTTPStatus.OK, HTTPStatus.CONFLICT):
             raise self._strange(_VERIFY, answer)
         return answer.status == HTTPStatus.OK
@@ -84,6 +85,7 @@ class Controller:
             hanbae.errors.Unreachable: It did not answer, or not with a SealedSecret.
         """
         answer = await self._ask(_ROTATE, sealed)
+        # Controllers answer 500 where they cannot open a value; their documentation says 409.
         if answer.status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.CONFLICT):
             return None
         content = foreign_json.mapping(answer.body)
@@ -113,7 +115,9 @@ class Controller:
 
     async def _pace(self, path: str, attempt: int) -> None:
         now = asyncio.get_running_loop().time()
+        # After a refusal it is asked ever less often: others use up what it allows.
         due = max(now, self._next.get(path, now)) + self._gap * (attempt - 1)
+        # Taken before the wait, so that each of several tasks gets a slot of its own.
         self._next[path] = due + self._gap
         await asyncio.sleep(due - now)
 

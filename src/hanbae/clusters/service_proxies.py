@@ -64,6 +64,7 @@ async def request(
     call = cluster.asked(verb, kinds.SERVICE, namespace, name=proxied, subresource="proxy")
     below = kinds.SERVICE.path(namespace, proxied, "proxy")
     status, body = await cluster.reply(call, method, below + path, content=content, most=most)
+    # A Status of the Service's own cannot be told from one of the API server.
     if not answers.parsed(body):
         return Answer(status, body)
     failure = answers.failure(status, body, call)

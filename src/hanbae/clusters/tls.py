@@ -28,6 +28,7 @@ def context(server: kubeconfigs.Server, user: kubeconfigs.User) -> ssl.SSLContex
         ssl.SSLError: A certificate or a key cannot be used.
         OSError: A file cannot be read.
     """
+    # Looked at even where it is not used: kubectl, too, refuses data that is not base64.
     for name, data in (
         ("client-certificate-data", user.client_certificate_data),
         ("client-key-data", user.client_key_data),
@@ -37,6 +38,7 @@ def context(server: kubeconfigs.Server, user: kubeconfigs.User) -> ssl.SSLContex
         result = httpx2.create_ssl_context(verify=False)
     elif server.certificate_authority_data:
         authority = decoded("certificate-authority-data", server.certificate_authority_data)
+        # With an authority of the kubeconfig's own, those of the machine are not believed.
         result = ssl.create_default_context(cadata=authority.decode("ascii"))
     elif server.certificate_authority:
         result = ssl.create_default_context(cafile=server.certificate_authority)
@@ -94,6 +96,7 @@ def _in_memory(name: str, content: bytes) -> Iterator[str]:
     try:
         with open(descriptor, "wb", closefd=False) as file:
             file.write(content)
+        # Opened by this path, it is read from its beginning, wherever our own descriptor is.
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)

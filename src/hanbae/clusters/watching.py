@@ -105,9 +105,8 @@ async def watch(
                     backoff.reset()
                     yield change
             if loop.time() - opened < ends_after / 4:
-                await (
-                    backoff.pause()
-                )  # a server or proxy that hangs up early is not asked again in a circle
+                # A server or proxy that hangs up early is not asked again in a circle.
+                await backoff.pause()
         except answers.Expired:
             watcher.version = ""
             await backoff.pause()
@@ -175,6 +174,8 @@ class _Watcher:
         ):
             version = page.version
             current.update((_key(item), item) for item in page.objects)
+        # These deletions happened between the version that was reached and this list; no event
+        # tells of them.
         gone = [item for key, item in self._known.items() if key not in current]
         changes = [Seen("deleted", item) for item in gone]
         for item in gone:
@@ -196,6 +197,8 @@ class _Watcher:
         seconds = max(1, round(ends_after * random.uniform(0.8, 1.0)))  # noqa: S311 no secret
         params = reading.selectors(self._labels, self._fields) | {
             "watch": "true",
+            # Bookmarks move the version on while nothing happens to these objects; without them it
+            # would be too old to go on from once etcd has been compacted.
             "allowWatchBookmarks": "true",
             "resourceVersion": self.version,
             "timeoutSeconds": str(seconds),
@@ -219,6 +222,8 @@ class _Watcher:
                 self.version = ""  # etcd went back in time: a restored backup
             code = foreign_json.number(item.get("code"), HTTPStatus.INTERNAL_SERVER_ERROR)
             raise answers.failure(code, msgspec.json.encode(item), call)
+        # For a BOOKMARK only the last line does anything: its object has a version and nothing
+        # else.
         version = str(foreign_json.below(item, "metadata").get("resourceVersion") or "")
         happens = event.get("type") in ("ADDED", "MODIFIED", "DELETED")
         if happens and (lacking := object_shapes.fault(item, self._kind.kind)):
@@ -237,6 +242,7 @@ class _Watcher:
         self._known[_key(item)] = item
         if before is None:
             yield Seen("added", item)
+        # Another object of the same name; the deletion of the first one was not seen.
         elif before["metadata"].get("uid") != item["metadata"].get("uid"):
             yield Seen("deleted", before)
             yield Seen("added", item)

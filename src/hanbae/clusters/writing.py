@@ -82,6 +82,7 @@ async def delete(
     options: kinds.Object = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
+        # Always said: for Jobs the API server's own default is to leave their pods behind.
         "propagationPolicy": propagation,
     }
     if uid is not None:
@@ -195,6 +196,8 @@ async def apply(
             content_type="application/apply-patch+yaml",
         )
     except answers.Unanswered as error:
+        # With this message the object was refused before anything was stored, whatever the status
+        # says.
         if _UNTYPED not in str(error.text.facts.get("message")):
             raise
         raise answers.Invalid("cluster.invalid", place=None, **error.text.facts) from None

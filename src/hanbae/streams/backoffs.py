@@ -46,6 +46,7 @@ class Backoff:
         """Seconds of the next pause: between half of the bound and all of it."""
         bound = self._bound
         self._bound = min(self._bound * 2, self._longest)
+        # Half of the bound is fixed: a pause that is drawn from 0 on could be none at all.
         return bound * (0.5 + self._chance() / 2)
 
     async def pause(self) -> None:

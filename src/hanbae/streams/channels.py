@@ -32,6 +32,8 @@ class Channel(Generic[Item]):
     """
 
     def __init__(self, *, room: int = ROOM) -> None:
+        # Not a bounded queue: `close` puts the end in without waiting, even when there is no room
+        # left.
         self._room = asyncio.Semaphore(room)
         self._items: asyncio.Queue[Item | _End] = asyncio.Queue()
 
@@ -61,6 +63,8 @@ class Channel(Generic[Item]):
             async with aclosing(self.read()) as stream:
                 yield stream
         finally:
+            # What the writer failed with is not raised here: it has come through the stream, or its
+            # reader has left without hearing the end.
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -68,6 +72,7 @@ class Channel(Generic[Item]):
         try:
             await writing
         except asyncio.CancelledError:
+            # The reader may live on: it sees an end instead of waiting for ever.
             self.close()
             raise
         except BaseException as error:  # noqa: BLE001  whoever reads the stream must see it

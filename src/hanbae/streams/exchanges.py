@@ -16,6 +16,8 @@ ERRORS: Final = (httpx2.HTTPError, ssl.SSLError)
 """With what an exchange breaks off. An error of TLS after the handshake is passed on by httpx2 and httpcore2 as it is:
 with TLS 1.3 a server says then only that it does not trust a client's certificate."""
 _REPEATS: Final = 2
+# What a request fails with on a kept-alive connection that the server has closed meanwhile; on a
+# new connection it may well succeed.
 _BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
 
 
@@ -52,6 +54,8 @@ async def whole(
             async with asyncio.timeout(within):
                 return await finished(await client.send(request, stream=True), most=most)
         except TimeoutError:
+            # Callers translate `ERRORS` alone; a TimeoutError of Python's would leave their
+            # packages as it is.
             raise httpx2.ReadTimeout(f"> {within:g} s", request=request) from None
         except _BROKEN as error:
             attempts.failed(error, pause=0)
@@ -67,13 +71,15 @@ async def finished(
         async with asyncio.timeout(within):
             async for chunk in answer.aiter_bytes():
                 body += chunk
+                # Counted as it is unpacked: a few packed kilobytes can stand for gigabytes.
                 if len(body) > most:
                     raise TooLarge
     except TimeoutError:
         raise httpx2.ReadTimeout(f"> {within:g} s", request=answer.request) from None
     finally:
         await answer.aclose()
-    # The body is unpacked already. As bytes: a server may send what is no text.
+    # Without content-encoding, because the body is unpacked already. Headers are kept as bytes: a
+    # server may send some that are no text.
     headers = [pair for pair in answer.headers.raw if pair[0].lower() != b"content-encoding"]
     return httpx2.Response(
         answer.status_code, headers=headers, content=bytes(body), request=answer.request

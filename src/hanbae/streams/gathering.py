@@ -16,6 +16,7 @@ async def whole(awaitables: Iterable[Awaitable[_T]]) -> list[_T]:
         BaseException: The first of the failures, once all have ended.
     """
     results: list[_T] = []
+    # Without `return_exceptions` gather raises at the first failure and leaves the others running.
     for outcome in await asyncio.gather(*awaitables, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome

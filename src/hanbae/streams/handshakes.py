@@ -51,4 +51,6 @@ class _Handshake:
         if event.endswith(".connect_tcp.complete"):
             self._stream = facts["return_value"]
         elif event.endswith(".start_tls.failed") and self._stream is not None:
+            # A cancellation is reported as a failure, too. Where httpcore2 has closed the stream
+            # already, closing it again does nothing.
             await self._stream.aclose()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
+# RFC 1918 and RFC 4193. Python's own `is_private` also holds for 169.254.0.0/16, where clouds serve
+# their metadata, for 198.18.0.0/15, for test networks and for 0.0.0.0.
 _PRIVATE: Final = tuple(
     map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 )

@@ -36,6 +36,7 @@ class Merged(Generic[T]):
         self._open += 1
         task = asyncio.get_running_loop().create_task(self._read(name, stream), name=name)
         self._tasks[task] = name
+        # The event loop holds its tasks only weakly; this dict keeps them until they have ended.
         task.add_done_callback(self._tasks.pop)
 
     async def next(self, *, within: float | None = None) -> tuple[str, T] | None:
@@ -62,6 +63,7 @@ class Merged(Generic[T]):
                         return name, item
                     self._open -= 1
         except TimeoutError:
+            # A TimeoutError that a stream failed with is the reader's, like every other failure.
             if timer.expired():
                 return None
             raise
