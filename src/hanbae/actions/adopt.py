@@ -146,6 +146,8 @@ async def completed(root: Path, looked: Looked) -> Looked:
 
 async def _samples(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_releases.Sample]:
     """The services of a proposal, each rendered for the first environment that it can be rendered for."""
+    # A policy without the repository's URL is refused when it is read; which URL it is makes no
+    # difference to what is rendered.
     proposed = msgspec.structs.replace(proposed, repository=proposed.repository or "-")
     try:
         policy, _ = loading.parse(policy_text.text(proposed, "en").encode(), loading.NAME)
@@ -156,7 +158,9 @@ async def _samples(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_r
     async with pools.opened() as pool:
         for service in services.every(policy, tree)[:_MOST_RENDERED]:
             for environment in policy.environments:
-                with contextlib.suppress(errors.FileFault, errors.WrongUse):  # no Kustomize here
+                # A chart that does not render for one environment is tried for the next. `WrongUse`
+                # is what a machine without Kustomize says.
+                with contextlib.suppress(errors.FileFault, errors.WrongUse):
                     release = await _rendered(pool, policy, tree, service, environment)
                     if release is not None:
                         chart = str(naming.chart(policy, service))
@@ -251,6 +255,7 @@ def _environment(item: proposal.Environment, decided: Decided) -> proposal.Envir
         guessed = tuple(key for key in item.guessed if key != "branch")
         branch = decided.branches[item.name]
         item = msgspec.structs.replace(item, branch=branch, guessed=guessed)
+    # Where the repository itself says which cluster it is, no answer of a person's changes it.
     if "control" not in item.guessed:
         return item
     if item.name in decided.contexts:
@@ -275,6 +280,9 @@ def write(root: Path, chosen: proposal.Proposal, language: str) -> tuple[files.F
     """
     text = policy_text.text(chosen, language)
     try:
+        # A folder's name that is no UTF-8 stands in the text as half surrogates, which cannot be
+        # encoded. Escaped like this, the policy's own rules refuse it, with words instead of a
+        # traceback.
         loading.parse(text.encode("utf-8", "backslashreplace"), loading.NAME)
     except errors.FileFault as fault:
         fault.place = None  # no line of a file that is not there

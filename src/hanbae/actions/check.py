@@ -130,7 +130,8 @@ async def check(
     """
     request = request or Wanted()
     async with pools.opened() as pool:
-        await pool.warm()  # it takes as long as reading the repository does
+        # The renderer starts up in its own process while this one reads the repository.
+        await pool.warm()
         return await _checked(directory, request, pool, progress=progress, kept=kept)
 
 
@@ -154,6 +155,7 @@ async def _checked(
         before = projects.tree_at(loading.find(directory).parent, request.changed_since)
         changed_files = frozenset(changed_services.changed(before, project.tree))
         touched = changed_services.services(project, changed_files)
+        # Services without a chart are always kept: which of them were touched is not known here.
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     rules = own.held(project.policy)
     folder = str(kept.folder) if kept is not None else None
@@ -162,6 +164,8 @@ async def _checked(
         project, chosen, rules, progress=progress, kept=kept, task=task, pool=pool
     )
     narrowed = bool(request.services or request.changed_since)
+    # None also looks at Applications of services that are gone, which a narrowed check is not
+    # about.
     inspection, searched = await _with_what_is_beyond_files(
         directory, request, project, inspection, chosen if narrowed else None
     )

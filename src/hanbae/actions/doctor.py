@@ -127,6 +127,8 @@ def read(path: Path) -> diagnoses.Snapshots:
     """
     try:
         with path.open("rb") as file:
+            # One byte more than is allowed tells a file that is too large; it is never read as a
+            # whole.
             data = file.read(LARGEST + 1)
     except OSError as error:
         facts = {"path": str(path), "reason": files.reason(error)}
@@ -265,6 +267,8 @@ class _Look:
     ) -> None:
         """The namespaces of the services, the nodes, and the Sealed Secrets controller."""
         cluster = self._cluster
+        # The values of Secrets are learned before anything else is read: `_keep` masks each object
+        # on its way in.
         for service in services:
             keeper = secrets.Keeper(cluster, service.namespace, service.secret)
             await keeper.refresh()
@@ -328,6 +332,7 @@ class _Look:
             return None
         if service is None:
             return diagnoses.Expected(where, part.name, by, False)
+        # An ExternalName Service is a name in DNS; it has no endpoints that could be ready.
         if foreign_json.below(service, "spec").get("type") == "ExternalName":
             return diagnoses.Expected(where, part.name, by, True)
         try:
@@ -341,6 +346,7 @@ class _Look:
             endpoint
             for item in slices
             for endpoint in foreign_json.mappings(item.get("endpoints"))
+            # Kubernetes: a condition `ready` that is not there counts as true.
             if foreign_json.below(endpoint, "conditions").get("ready") is not False
         ]
         return diagnoses.Expected(where, part.name, by, True, len(ready))
@@ -369,6 +375,7 @@ class _Look:
                 return None
             except errors.Unreachable:
                 return None
+        # Masked first and cut afterwards: half a password would not be recognised.
         texts = tuple(self._redact(line.text)[: allowed_fields.LONGEST] for line in lines)
         return diagnoses.Log(namespace, pod, container, texts)
 
@@ -383,6 +390,8 @@ class _Look:
                 listed = await reading.find(
                     self._cluster, kind, namespace or None, field_selector=fields
                 )
+            # `WrongUse`: the cluster does not serve this kind, because Sealed Secrets, say, is not
+            # installed there.
             except (errors.Forbidden, errors.WrongUse) as error:
                 self._miss(kind, namespace, error)
                 return
@@ -427,6 +436,8 @@ def _troubled(pod: kinds.Object) -> Iterator[tuple[str, bool]]:
         ended = (container.get("lastState") or {}).get("terminated")
         if (state.get("terminated") or {}).get("exitCode"):
             yield container["name"], False
+        # A container that is being restarted has written nothing yet: the run before says why it
+        # ended.
         elif ended and not container.get("ready"):
             yield container["name"], True
         elif state.get("running") and not container.get("ready"):

@@ -51,6 +51,8 @@ async def ask(
     """
     names = chosen(space, services, environments)
     subjects = tuple(services) or repository_services.of_checkout(space.loaded)
+    # Every environment is waited for: at the first error gather would else come back and leave the
+    # others running.
     outcomes = await asyncio.gather(
         *(question(space, subjects, name) for name in names), return_exceptions=True
     )

@@ -47,6 +47,8 @@ def export(
         since: The time's beginning, with a time zone.
         until: Its end, which is not in it, with a time zone.
     """
+    # From before the time as well: what content an environment had, and where it was proven, is
+    # looked up there.
     listed = space.store.opened(since=since - measure_delivery.BEFORE, until=until)
     recorded = listed.deployments
     lookup = measure_delivery.lookup(space)
@@ -92,6 +94,8 @@ class _Arranging:
         self._order = order
         self._by_place: dict[tuple[str, str], list[deployments.Deployment]] = defaultdict(list)
         for entry in recorded:
+            # What was refused has changed nothing, so it is no deployment before or after another
+            # one.
             if entry.outcome != "refused":
                 self._by_place[entry.service, entry.environment].append(entry)
         opened = [entry.opened for entry in recorded if entry.opened is not None]

@@ -160,6 +160,7 @@ class _Chart:
         elif dependency.origin == "vendored" or (vendored is not None and vendored == version):
             outcome, version = "vendored", vendored or version
             if vendored is None:
+                # `charts` does not have it, and nothing says where it could be fetched from.
                 outcome = "wanted"
         elif version and dependency_cache.find(dependency.repository, dependency.name, version):
             outcome = "cached"
@@ -234,6 +235,7 @@ async def _updated(
     present = chart.declared.lock
     if present is None or present.digest != declared.digest(declarations, entries):
         lock = "stale" if dry_run else "written"
+        # A dry run has fetched nothing, so there is nothing that a lock could stand for yet.
         if not dry_run:
             text = declared.lock_text(declarations, entries, datetime.now(UTC))
             writing_files.place(chart.root, {chart.lock_file: text}, overwrite=True)

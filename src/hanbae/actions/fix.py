@@ -60,6 +60,8 @@ class _File:
 
     def __init__(self, text: str) -> None:
         self.before = text
+        # Only a line feed ends a line, as in git; str.splitlines would also cut at form feeds and
+        # the like.
         self.lines = re.findall(r"[^\n]*\n|[^\n]+", text)
         self.end = "\r\n" if "\r\n" in text else "\n"
 
@@ -77,6 +79,8 @@ class _File:
         if not edit.before:
             self.lines[edit.line - 1] = self._ended(line) + self._own(edit.after)
             return True
+        # Where it stands twice in the line, nobody knows which of them the rule saw; where it is
+        # gone, the file has changed.
         if line.count(edit.before) != 1:
             return False
         whole = line.rstrip("\r\n") == edit.before
@@ -106,6 +110,7 @@ class _Texts:
 
     def made(self, edits: tuple[findings.Edit, ...]) -> bool:
         """Make all of some edits, or none; one that was made for another finding already is not made twice."""
+        # Two findings may carry the same edit; the second one is mended by it as well.
         todo = [edit for edit in dict.fromkeys(edits) if edit not in self._made]
         saved = {edit.file: list(self._file(edit.file).lines) for edit in todo}
         for edit in todo:
@@ -138,6 +143,7 @@ class _Texts:
                 data = path.read_bytes() if path.exists() else b""
             except OSError as error:
                 raise _fault("repository.unreadable", name, error) from error
+            # Bytes that are no UTF-8 come back as they were when the text is written.
             self._files[name] = _File(data.decode("utf-8", "surrogateescape"))
         return self._files[name]
 

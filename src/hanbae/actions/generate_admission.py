@@ -34,6 +34,7 @@ def generate_admission(
         errors.FileFault: The policy has a fault, or an expression that the API server would not take.
     """
     loaded = services.opened(directory)
+    # What cannot be compiled here, the API server would refuse when the policy is applied.
     for index, rule in loaded.policy.own_rules.items():
         try:
             compiled_expressions.compiled(rule.expression)
@@ -45,6 +46,8 @@ def generate_admission(
     files: dict[str, str] = {}
     for name in policy_environments.chosen(loaded.policy, environments):
         files |= manifests(loaded.policy, name)
+    # Where some environments are named, files that nothing asks for any more are looked for in
+    # theirs alone: the other environments' files are not among `files`.
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 

@@ -44,6 +44,8 @@ def generate_argocd(
     year = datetime.now(UTC).year if year is None else year
     for name in chosen_for_argocd(loaded.policy, environments):
         files |= manifests(loaded.policy, name, year)
+    # Where some environments are named, files that nothing asks for any more are looked for in
+    # theirs alone: the other environments' files are not among `files`.
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 

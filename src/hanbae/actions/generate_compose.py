@@ -63,6 +63,8 @@ def foreign_file(root: Path) -> str:
     """The Compose file that somebody wrote by hand, which Compose would take instead of ours; empty for none."""
     for name in NAMES:
         text = writing_files.read(root, name)
+        # The mark is in the comment at the file's top; further down it may be a word of somebody's
+        # own file.
         if text is not None and compose_file.MARK not in text[:_HEAD]:
             return name
         if text is not None:
@@ -95,6 +97,8 @@ def compare(local: reading.Local) -> compositions.Parity:
         raise errors.WrongUse("local.no-file")
     unread = ""
     if len(names) > 1:
+        # Only Compose knows how it merges an override; without it the first file is compared alone,
+        # and that is said.
         merged = docker.merged(root, names)
         if merged is None:
             unread = names[1]

@@ -93,6 +93,8 @@ def _named(root: Path, folder: str, *, is_there: bool, check: bool) -> files.Fil
         place = subjects.Place(folder)
         raise errors.FileFault("gateway.no-kustomization", place=place, folder=folder)
     listed = overlay_files.resources(path, texts[path])
+    # The name is there if and only if the file is: Kustomize refuses to build with a resource that
+    # is missing.
     if (FILE in listed) == is_there:
         return None
     if is_there:

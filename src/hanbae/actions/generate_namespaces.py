@@ -44,6 +44,7 @@ def generate_namespaces(
     changes = []
     for path in _paths(loaded.policy, texts, updates):
         folder = path.rpartition("/")[0]
+        # The base belongs to all environments, so it is looked at whichever are named.
         if environments and folder != founding.BASE and folder not in folders:
             continue
         update = updates.get(path)

@@ -68,6 +68,8 @@ async def generate_rbac(
             services_ = await described(pool, loaded, name, broken=faults)
             texts = manifests(loaded.policy, name, services_, groups=groups)
             if faults:
+                # What depends on services would lack those that cannot be read, so that it would
+                # always be called stale.
                 texts = {
                     path: text for path, text in texts.items() if path.endswith(_OF_NO_SERVICE)
                 }
@@ -76,7 +78,10 @@ async def generate_rbac(
             files |= texts
             if broken is not None:
                 broken += [fault for fault in faults or () if str(fault) not in map(str, broken)]
-    # What is left of one environment: another layout's files, when its clusters were split or joined.
+    # Folders in which files that nothing asks for any more are looked for: all of them, because an
+    # environment whose clusters were split or joined leaves files of another layout. Where some
+    # environments are named, or some services could not be read, only those environments whose
+    # files are complete.
     folders = [f"{FOLDER}/{name}" for name in (readable if broken else environments)] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
@@ -173,6 +178,8 @@ async def _described(
         declared = release_rights.declared(
             loaded.policy, service, environment, document.data, place
         )
+        # Helm needs more rights than a proof: the kinds and Secrets of the release are known once
+        # it is rendered.
         if not policy_environments.by_helm(loaded.policy, environment):
             return declared
     tree = trees.WorkingTree(loaded.root)

@@ -40,6 +40,8 @@ def _with_line(text: str) -> str:
     if any(line.startswith(_MODELINE) for line in text.splitlines()):
         return text
     end = "\r\n" if "\r\n" in text else "\n"
+    # A byte order mark stays the first of the file; behind anything else it is a letter of the
+    # text.
     bare = text.removeprefix(_BYTE_ORDER_MARK)
     mark = text[: len(text) - len(bare)]
     return f"{mark}{_MODELINE} $schema={NAME}{end}{bare}"

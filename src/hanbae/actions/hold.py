@@ -43,6 +43,7 @@ async def add(
         hold = holds.Hold(reason, by, identity, since, commit)
 
         def added(before: tuple[holds.Hold, ...]) -> tuple[holds.Hold, ...]:
+            # A commit has one hold: a second one takes the place of the first.
             others = tuple(entry for entry in before if entry.revision != commit)
             if len(others) >= holding.MOST:
                 raise errors.Refused(
@@ -79,6 +80,7 @@ async def lift(
     commit = space.checkout.revision(revision).commit if revision else ""
     lifted: tuple[holds.Hold, ...] = ()
 
+    # It may be called again with other holds, where somebody else has changed the Lease meanwhile.
     def left(before: tuple[holds.Hold, ...]) -> tuple[holds.Hold, ...]:
         nonlocal lifted
         lifted = tuple(entry for entry in before if commit in {"", entry.revision})

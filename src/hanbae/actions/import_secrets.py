@@ -73,6 +73,8 @@ def parse(data: bytes, file: str) -> Foreign:
         place = subjects.Place(file, line, fault.column)
         if isinstance(fault, libyaml.Doubled):
             raise errors.FileFault("seal.doubled", place=place) from None
+        # The parser's own words are dropped: they may quote the file, which may be a plain Secret
+        # by mistake.
         raise errors.FileFault("import.not-a-sealed-secret", place=place) from None
     content: Any = documents[0] if len(documents) == 1 else None
     if not isinstance(content, dict) or content.get("kind") != objects.KIND:
@@ -160,6 +162,8 @@ async def by_controller(
     from hanbae.clusters import sealing_controllers
 
     loaded, target = _target(directory, service, environment)
+    # Before the controller is asked: it would only say that it does not open the values, and not
+    # why.
     _check_binding(loaded, target, foreign)
     async with sealing_controllers.reached(
         loaded.policy,
@@ -202,6 +206,8 @@ def by_backup(
         errors.Failed: None of the keys opens a value.
         errors.Error: As :func:`hanbae.actions.reseal.by_backup`.
     """
+    # The keys, and soon the values, are in memory in plain text: a core dump would put them on the
+    # disk.
     confinement.forbid_core_dumps()
     loaded, target = _target(directory, service, environment)
     certificate = keys[0].certificate
@@ -209,6 +215,8 @@ def by_backup(
         raise errors.WrongUse("backup.no-certificate", source=source)
     reseal.check_certificate(loaded, target, certificate, accept=accept_certificate)
     stale = reseal.Stale(target, foreign.values)
+    # The label that the values were sealed with opens them; what is written is bound to the
+    # service's own Secret.
     anew = reseal.recrypted(loaded, keys, stale, certificate, former=foreign.label)
     return reseal.write(loaded, [stale], [anew], certificate, source)
 

@@ -132,6 +132,7 @@ async def variables(directory: Path, service: str) -> dict[str, frozenset[str]]:
 def _take(fault: errors.FileFault, broken: list[errors.FileFault] | None) -> None:
     if broken is None:
         raise fault
+    # What is wrong with a chart itself is found again for every environment.
     if all(str(fault.text) != str(other.text) or fault.place != other.place for other in broken):
         broken.append(fault)
 
@@ -192,8 +193,10 @@ def _key(
         maker=", ".join(dict.fromkeys(f"{item.by.kind} {item.by.name}" for item in makers)),
         place=None,
     )
+    # `keys` is None where they are decided elsewhere, as by an operator: that may be any key.
     holders = [item for item in makers if item.keys is None or key == ALL or key in item.keys]
     of_overlays = release.service.project.shared.overlay_secrets
+    # An overlay is no release, so no object of the releases shows who makes its Secrets.
     if not makers and secret != release.secret and secret in of_overlays:
         return _replaced(row, state="made", maker="k8s")
     if not holders:

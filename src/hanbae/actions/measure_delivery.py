@@ -41,6 +41,7 @@ def measure(
         service=service,
         environment=environment,
         since=since - BEFORE,
+        # A deployment that takes a change back may come after the time that is measured.
         until=until + timedelta(hours=rollback_hours),
     )
     measured = measuring.measured(
@@ -56,6 +57,7 @@ def measure(
 
 def lookup(space: workspaces.Workspace) -> measuring.Lookup:
     """What the clone knows of services' revisions."""
+    # What a commit has of a service never changes, and every deployment of it asks again.
     return measuring.Lookup(
         functools.cache(functools.partial(_content, space)), functools.partial(_written, space)
     )

@@ -121,6 +121,7 @@ def _change(item: engine.Tried) -> plans.Change:
     if item.before is None:
         return plans.Change(item.ref, "created")
     others = {
+        # The fields of hanbae's own manager are nobody else's that would be overruled.
         path: tuple(name for name in names if name != engine.MANAGER)
         for path, names in predicting.managers(item.before).items()
     }
@@ -174,6 +175,7 @@ def parts_of(
                 yield overlays.Part(namespace, name, "expected", space.expects[name])
             elif word in names and naming.namespace(policy, word, environment) == namespace:
                 yield overlays.Part(namespace, name, "service", word)
+            # The last word may be a kind: "Cilium Gateway" is an object of the kind Gateway.
             elif by := named.get(word) or by_kind.get(word.rpartition("-")[2]):
                 yield overlays.Part(namespace, name, "overlay", by)
             else:

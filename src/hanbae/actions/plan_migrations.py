@@ -61,6 +61,7 @@ async def plan(
             continue  # without an image the chart migrates nothing
         if older is not None:
             reading = await _at(space, older, source)
+        # Where every database has an address, each is asked itself, and no cluster need be reached.
         elif _all_addressed(source, urls):
             reading = {}, ""
         else:
@@ -134,6 +135,7 @@ async def _of(
         migration = migrated.get(proof.database)
         if proof.database in urls:
             table = (migration.table if migration is not None else "") or _TABLE
+            # The client of PostgreSQL blocks its thread while it waits.
             reading = await asyncio.to_thread(
                 database_readings.read,
                 proof.database,

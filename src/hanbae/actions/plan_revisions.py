@@ -21,6 +21,7 @@ from hanbae.repository.services import source as services_source
 from hanbae.results import findings, previews
 from hanbae.rules import own, views
 
+# Services whose files are read while others are rendered, so that no renderer waits.
 _AHEAD = 2
 
 

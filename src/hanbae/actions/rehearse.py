@@ -98,6 +98,8 @@ async def read(space: workspaces.Workspace, request: Wanted) -> Read:
     chosen = {name: folder for name, folder in folders_of.items() if request.database in {"", name}}
     if not chosen:
         raise errors.Refused("rehearsal.no-databases", place=None, service=request.service)
+    # A copy brings the migrations that it has, so none of an environment's are needed to begin
+    # with.
     deployed = {} if request.copy else _commits(space, request)
     images = dict(
         zip(

@@ -109,6 +109,8 @@ async def rendering(
             while waiting or running:
                 while waiting and len(running) < pool.size + _AHEAD:
                     running.append(asyncio.create_task(renderer.of(waiting.popleft())))
+                # It stays in `running` while it is awaited, so that `finally` ends it too where the
+                # reader breaks off here.
                 for release in await running[0]:
                     yield release
                 running.popleft()
@@ -118,6 +120,7 @@ async def rendering(
         finally:
             for task in running:
                 task.cancel()
+            # Waited for, because they use processes of the pool, which is closed next.
             await asyncio.gather(*running, return_exceptions=True)
     if kept is not None:
         kept.clean()
@@ -210,7 +213,11 @@ class _Renderer:
         chart = str(naming.chart(self._project.policy, service))
         keys = {}
         if self._kept is not None:
+            # Nothing of the chart is read for this but links and `.helmignore`; git's ids stand for
+            # contents.
             chart_digest = gathering.digest(self._project.tree, chart)
+            # Files are in the key by their ids, so values that were edited are never answered for
+            # by former ones.
             keys = {
                 name: self._key(
                     service,
@@ -273,6 +280,7 @@ class _Renderer:
                 self._kept.put(key, msgspec.msgpack.encode(answer))
 
     def _recalled(self, key: str) -> pools.Answer | None:
+        # An entry that another hanbae has written in another form is as good as none.
         data = self._kept.get(key) if self._kept is not None else None
         if data is None:
             return None
@@ -306,6 +314,8 @@ def _written(objects: Sequence[dict[str, Any]]) -> str:
 
 
 def _id(tree: trees.Tree, file: str, ids: dict[str, str]) -> str:
+    # The id of a link is that of what it says, not of the file that it leads to, and what could not
+    # be read has none.
     object_id = ids[file]
     if object_id.startswith("link:") or object_id == trees.UNREADABLE:
         return hashlib.sha256(tree.read(file) or b"").hexdigest()

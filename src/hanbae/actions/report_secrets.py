@@ -90,6 +90,8 @@ def _states(
     for added in history.added(by_path.__contains__):
         section = sealed_files.section_of(added.data, chartless=by_path[added.path].chartless)
         states[added.path].append(pasts.State(section, added.commit, added.time, added.author))
+    # The working tree comes last, as if it were committed now: a value that is not committed is
+    # new.
     for path, file in by_path.items():
         states[path].append(pasts.State(file.section, "", now, ""))
     return states
@@ -127,6 +129,7 @@ def _due(
         reasons.append("age")
     if leaked and any(pin.startswith(tuple(leaked)) for pin in row.certificates):
         reasons.append("leaked")
+    # Addresses are compared without case, as people write them.
     people = {person.casefold() for person in departed}
     if row.author.casefold() in people or people & {name.casefold() for name in row.former}:
         reasons.append("departed")

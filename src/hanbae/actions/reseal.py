@@ -244,6 +244,7 @@ async def asked_for(
         return objects.least(stale.file.namespace, stale.file.secret, scope, values)
 
     answer = await controller.sealed_anew(sealed(stale.values))
+    # The answer does not say which value it is, so each is asked about by itself.
     if answer is None:
         unopened = [
             key

@@ -129,6 +129,8 @@ def _refuse_shared(
     """
     settings = service.policy.environments
     for other, release in service.releases.items():
+        # Only clusters that are known to differ are refused; where nobody knows (None), it may be
+        # one cluster.
         if environments.share_pods_cluster(settings[other], settings[environment]) is not False:
             continue
         for sealed in reading.sealed(release):

@@ -64,6 +64,8 @@ async def plan(
         hanbae.errors.Unreachable: The remote or a cluster did not answer.
     """
     space.refuse_unknown((service,), environment)
+    # Called for what it does on the way: what follows is worked out from the branch as the remote
+    # has it now.
     await space.head(environment)
     async with space.clusters(environment) as clusters:
         begun = await going_back.start(space, clusters, service, environment)
@@ -154,6 +156,7 @@ async def keep_away(space: workspaces.Workspace, rollback: rollbacks.Rollback, w
     service, environment = rollback.service, rollback.environment
     async with space.clusters(environment) as clusters:
         present = await holding.read(space.policy, clusters.workload, service, environment)
+    # `hold.add` would put our reason in the place of what somebody has said of this commit before.
     if any(entry.revision == rollback.present for entry in present):
         return False
     await hold.add(space, service, environment, why=why, revision=rollback.present)

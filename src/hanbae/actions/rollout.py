@@ -139,6 +139,8 @@ class Pods:
                     raise errors.Failed("rollout.failed", place=None, **facts)
                 if rollout.state == "Paused":
                     raise errors.Failed("rollout.paused", place=None, workload=name)
+                # A rollout that was complete goes on again where somebody changes the workload
+                # meanwhile.
                 (complete.add if rollout.state == "Complete" else complete.discard)(name)
 
     async def causes(self) -> tuple[events.Diagnosed, ...]:
@@ -148,6 +150,7 @@ class Pods:
             for kind in (kinds.REPLICASET, kinds.POD):
                 for item in await reading.find(self._cluster, kind, namespace):
                     objects[kinds.ref(item)] = item
+            # Who may not read Events still learns what ReplicaSets and pods show.
             with contextlib.suppress(errors.Forbidden):
                 for event in await reading.find(
                     self._cluster, kinds.EVENT, namespace, field_selector=_WARNINGS

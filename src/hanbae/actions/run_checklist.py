@@ -116,6 +116,8 @@ async def _proven(
 ) -> tuple[tuple[events.Proved, ...], dict[str, wording.Text]]:
     """What goose says of each database now: the proofs, and database → why one has failed."""
     proofs = {step.id: step.does for step in plan.steps if isinstance(step.does, plans.Prove)}
+    # All proofs are waited for: at the first failure gather would leave the others alone with their
+    # Jobs, and what is wrong with one database says nothing of another one.
     answers = await asyncio.gather(
         *(
             proving.prove(
@@ -134,6 +136,8 @@ async def _proven(
     proved = []
     refuted = {}
     for proof, answer in zip(proofs.values(), answers, strict=True):
+        # That is goose's answer about this database. Any other failure, such as a cluster that is
+        # away, ends the command.
         if isinstance(answer, errors.Failed):
             refuted[proof.database] = answer.text
         elif isinstance(answer, BaseException):

@@ -63,7 +63,8 @@ def up(
     foreign = generate_compose.foreign_file(root)
     if foreign:
         raise errors.Refused("local.foreign-up", path=foreign)
-    docker.require(root)  # before anything is written
+    # Before anything is written: where Docker is missing, no file is left behind.
+    docker.require(root)
     generate_compose.placed(local)
     store = secret_values.Store(root)
     values, made_up = store.complete(composition, asking)
@@ -200,6 +201,8 @@ def _project(
     if build and composition is not None:
         text = compose_file.build_text(composition)
         files.replace(root / compose_file.BUILD, text, mode=0o600)
+        # Behind the main file and before the override, so that what a developer overrides still
+        # counts.
         names.insert(1, compose_file.BUILD)
     return docker.project(root, names)
 
@@ -213,6 +216,7 @@ def _refuse_busy(
     project: docker.Project, composition: Composition, running: Sequence[compositions.Running]
 ) -> None:
     """Refuse a port of this machine that somebody else has, before anything is started."""
+    # A port that a container of this project publishes is taken by ourselves.
     own = {address.rpartition(":")[2] for row in running for address in row.addresses}
     for port, (name, container) in sorted(project.ports().items()):
         if str(port) not in own and _is_busy(port):
@@ -225,6 +229,8 @@ def _refuse_busy(
 
 def _is_busy(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # Without it, connections of a server that has ended (TIME_WAIT) would count as somebody who
+        # listens.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -249,6 +255,7 @@ def _wait(project: docker.Project, services: Sequence[Service], within: float) -
         rows = {row.name: row for row in project.running()}
         for service in services:
             row = rows.get(service.name)
+            # What runs on must not exit at all, whatever its code; what has an end must end with 0.
             if row is not None and row.state == "exited" and (row.exit_code or service.runs_on):
                 code = str(row.exit_code)
                 raise errors.Failed("local.ended", service=service.name, code=code)

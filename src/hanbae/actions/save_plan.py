@@ -53,6 +53,8 @@ def read(path: Path) -> freezes.Frozen:
     """
     try:
         with path.open("rb") as file:
+            # One byte more than is allowed tells a file that is too large; it is never read as a
+            # whole.
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise _fault("plan.unreadable-file", path, files.reason(error)) from error

@@ -29,6 +29,7 @@ from hanbae.policy import boundaries
 MARKER: Final = ".hanbae-rendered.json"
 _STAGING: Final = ".hanbae-staging-"
 _UNSAFE: Final = re.compile(r"[^a-z0-9._-]")
+# A name may have 255 bytes; a digest or a number, and the suffix, come behind this.
 _LONGEST: Final = 200
 _LARGEST_MARKER: Final = 16 * 1024 * 1024
 
@@ -109,6 +110,8 @@ class Tree:
             (self._staging / path).replace(target)
         for path in gone:
             (self._root / path).unlink(missing_ok=True)
+            # The folders of the service and of its environment; rmdir refuses while anything is
+            # left in one.
             for folder in list((self._root / path).parents)[:2]:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
@@ -144,6 +147,8 @@ class Tree:
         return {
             path
             for path in marker.files
+            # The marker comes with the branch: whatever it names would be deleted, so only names
+            # that are made here count.
             if re.fullmatch(r"[a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+\.yaml", path)
             and ".." not in path.split("/")
         }
@@ -151,6 +156,7 @@ class Tree:
     def _mark(self, paths: Iterable[str]) -> None:
         content = msgspec.json.format(msgspec.json.encode(_Marker(1, sorted(paths))), indent=1)
         staged, target = self._staging / MARKER, self._root / MARKER
+        # Where nothing has changed the file keeps its time, and git sees nothing.
         if files.ordinary(target, most=_LARGEST_MARKER) != content + b"\n":
             staged.write_bytes(content + b"\n")
             staged.replace(target)
@@ -172,7 +178,11 @@ def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
         root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            # Whoever writes into the same folder waits; the lock ends with the process, however
+            # that ends.
             fcntl.flock(handle, fcntl.LOCK_EX)
+            # Under the lock nobody else is at work here, so what is left is from a run that was
+            # killed.
             for left in root.glob(f"{_STAGING}*"):
                 shutil.rmtree(left, ignore_errors=True)
             staging = Path(tempfile.mkdtemp(dir=root, prefix=_STAGING))

@@ -354,6 +354,7 @@ class _Draft(Struct, frozen=True):
     def into_values(self, texts: Texts) -> secrets.Sealed:
         """Seal into the values file; `texts` holds what files become, and takes what this one does."""
         path, file = services.values_file(self.loaded, self.service, self.environment)
+        # Sealing begins before the file is read: other threads seal while this one parses.
         with self._sealing() as finish:
             present = texts.get(path)
             document = values.Values.parse(present[1], file) if present else values.read(path, file)
@@ -417,6 +418,7 @@ class _Draft(Struct, frozen=True):
     def _sealing(self) -> AbstractContextManager[Callable[[], dict[str, str]]]:
         """Begin to seal; what is entered gives the sealed values."""
         if self.trusted is None:
+            # What is entered is `dict` itself: called, it gives no values.
             return nullcontext(dict)
         policy = self.loaded.policy
         namespace = naming.namespace(policy, self.service, self.environment)

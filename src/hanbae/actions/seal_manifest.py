@@ -58,6 +58,8 @@ async def _check(
     sealed: sealed_manifests.Sealed,
 ) -> None:
     """Refuse a prefix, or another namespace, over the name that the values are bound to."""
+    # Built from the files as they would become: whether a prefix or a namespace changes the name
+    # shows only in what is made of them.
     contents = {path: text.encode() for path, text in texts.items()}
     tree = trees.Overlaid(trees.WorkingTree(loaded.root), contents)
     release = await manifests.make(loaded.policy, tree, service, environment)

@@ -115,6 +115,7 @@ async def set_images(
                 changes.append(await set_manifest_image.change(loaded, service, choice))
             else:
                 changes.append(await _change(pool, loaded, service, choice))
+    # Written only now, when every image of every service is known and was looked at.
     return tuple(write() for write in changes if write is not None)
 
 
@@ -151,6 +152,7 @@ async def _read(
 
 def _write(path: Path, target: image_values.Target, change: image_values.Change) -> images.ImageSet:
     before = target.image
+    # Read once more under the file's lock, so that what somebody else has written meanwhile stays.
     with values.editing(path, target.document.file) as document:
         text = document.text()
         document.update(change.values)

@@ -92,6 +92,8 @@ async def change(
 async def _read(
     loaded: loading.Loaded, tree: trees.Tree, service: str, environment: str, image: str
 ) -> _Target:
+    # `origins` has Kustomize say which file an object comes from, where its image's line is looked
+    # for.
     release = await manifests.make(loaded.policy, tree, service, environment, origins=True)
     repository = (
         "" if image.startswith((":", "@")) or not image else references.parse(image).repository
@@ -127,6 +129,7 @@ def _write(
 ) -> images.ImageSet:
     changes = writing_files.place(target.loaded.root, texts, overwrite=True)
     changed = [entry.path for entry in changes if entry.outcome != "unchanged"]
+    # Where the image is there already, nothing is changed: then the files are named that say so.
     return images.ImageSet(
         target.service,
         target.environment,

@@ -43,8 +43,10 @@ async def state(
     """
     space.refuse_unknown((service,), environment)
     _check(_item(space.policy, item), outcome, why.strip())
+    # The last day counts in UTC, whatever time zone this machine has.
     if until is not None and until < space.clock().astimezone(UTC).date():
         raise errors.WrongUse("checklist.day-over", day=until.isoformat())
+    # Without a last day it is said of one commit: another one has to be looked at anew.
     commit = "" if until is not None else await space.head(environment)
     async with space.clusters(environment) as clusters:
         identity: checklists.Identity = "cluster" if clusters.argocd is None else "argocd"

@@ -70,6 +70,7 @@ async def watch(
     heads, fetched = await space.heads(names), clock()
     while True:
         began = clock()
+        # The remote is asked less often than the clusters: each time git fetches.
         if began - fetched >= FETCHES_EVERY:
             heads, fetched = await space.heads(names), clock()
         yield await _Look(space, heads).at_all(services, names)
@@ -117,6 +118,8 @@ class _Look:
     ) -> list[standings.Standing]:
         """Where services stand in one environment."""
         head = self._heads[environment]
+        # Without the head nothing can be said of what is pending, so this environment counts as one
+        # that did not answer.
         if isinstance(head, errors.Error):
             raise head
         async with space.clusters(environment) as clusters:

@@ -104,10 +104,12 @@ class Running:
         assert occupant is not None  # noqa: S101  the caller has looked
         plan = await self._plan()
         workload = self._clusters.workload
+        # Before the operation ends: its end kills the pods of its Jobs.
         if plan is not None:
             limit = naming.seconds(self._space.policy.migrations.deadline)
             await stopping.until_safe(workload, plan, deadline=limit)
         ended = await self._engine.end(occupant)
+        # A Job that is deleted gives its pods time, in which they may still write to the database.
         if ended and plan is not None:
             await stopping.until_ended(workload, plan)
         return Stopped(
@@ -122,6 +124,8 @@ class Running:
     async def _plan(self) -> plans.Plan | None:
         """The plan of the operation's commit, which knows its migrations; else that of the branch's head."""
         space, occupant = self._space, self.occupant
+        # Where no plan can be made, such as while the remote is away, nothing is known of
+        # migrations, and `end` waits for none.
         with contextlib.suppress(errors.Error):
             head = await space.head(self.environment)
             revision = space.checkout.revision(head)
@@ -157,6 +161,8 @@ async def running(
         by = await clusters.identity()
         engine = choosing_engine.engine(space, clusters, service, environment, by=by)
         occupant = await engine.occupant()
+        # What the deployment has begun itself is ended with the deployment, by its driver or by who
+        # ends it in its place.
         if deployment and occupant is not None and not is_anothers(occupant, revision):
             occupant = None
         if not deployment and occupant is None:

@@ -101,6 +101,8 @@ class _Service:
                 changes.append(change)
             if change.outcome in {"created", "changed", "deleted", "conflicting"}:
                 texts[path] = text
+            # A file of the team's own is in its place; in the record it would pass for one that was
+            # scaffolded.
             if change.outcome == "kept" and path not in self._then:
                 del record[path]
         path = scaffold_record.path(self._policy, self._name)
@@ -117,10 +119,12 @@ class _Service:
         then, now = self._then.get(path), self._now.get(path)
         here = writing_files.read(self._root, path)
         if here is not None and (lines := merging.markers(here)):
+            # Conflicts of an earlier upgrade must not become part of a merge.
             raise errors.FileFault("upgrade.unresolved", place=subjects.Place(path, lines[0]))
         if now in {here, then}:
             return FileChange(path, "unchanged"), here
         if here == then:
+            # Nobody has changed it since it was scaffolded.
             outcome: Literal["created", "changed", "deleted"] = (
                 "created" if here is None else "deleted" if now is None else "changed"
             )
@@ -198,6 +202,7 @@ def _refuse_uncommitted(root: Path, outcomes: Sequence[_Outcome]) -> None:
     present = trees.WorkingTree(root).files()
     for path in paths:
         is_there = (root / path).exists()
+        # Where git ignores it, it is in neither list, and git could not bring it back.
         if present.get(path) != committed.get(path) or (is_there and path not in present):
             raise errors.Refused("upgrade.uncommitted", place=subjects.Place(path))
 

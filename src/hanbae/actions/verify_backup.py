@@ -47,6 +47,8 @@ def verify(
     for place in environments.on_kubernetes(loaded.policy):
         if environment not in (None, place):
             continue
+        # Most values stand on the branch as in the working tree, and trying one costs an RSA
+        # operation for each key.
         tried: set[tuple[str, str]] = set()
         for revision, file in _files(loaded, names or every, place):
             remembered |= dict.fromkeys(filter(None, [file.remembered]))
@@ -96,6 +98,7 @@ def _opened(
     label = encrypting.label(loaded.policy.secrets.scope, file.namespace, file.secret)
     for key, value in values.items():
         pin = pins.of(file.section, key)
+        # The remembered key is tried first: each key that does not fit costs an RSA operation.
         opened = backups.open_value(str(value), keys, label, likely=pin)
         certificate = opened.key.fingerprint if opened is not None else pin
         yield secrets.BackedUpKey(

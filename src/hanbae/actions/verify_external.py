@@ -68,6 +68,7 @@ def _rows(
     service: str, environment: str, manifest: views.Object, live: Any
 ) -> Iterator[secrets.SealedKey]:
     state, _, message = external_secrets.state(live or {})
+    # What the operator says of another version of the object says nothing of this one.
     if live is None or not external_secrets.refers_alike(live, manifest.data):
         state = "Pending"  # it is of another commit, or not applied at all
     fault = None
@@ -78,6 +79,7 @@ def _rows(
     by_key = {
         reference.key: str(reference) for reference in external_secrets.references(manifest.data)
     }
+    # One that takes a whole entry of its store names no keys.
     for key in sorted(external_secrets.keys(manifest.data) or {_ALL}):
         yield secrets.SealedKey(
             service,

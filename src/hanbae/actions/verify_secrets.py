@@ -202,13 +202,16 @@ async def _refused(
     newest: certificates.Certificate,
 ) -> dict[str, wording.Text]:
     """The keys that the controller does not open, each with why."""
+    # One request for all values of a Secret: by default a controller answers two a second.
     if await controller.opens(_object(sealed, sealed.scope, sealed.values)):
         return {}
     refused = {}
     for key, value in sealed.values.items():
         single = {key: value}
+        # Of a single value it is known already that it is refused.
         if len(sealed.values) > 1 and await controller.opens(_object(sealed, sealed.scope, single)):
             continue
+        # What costs no request comes first.
         refused[key] = (
             _copied(sealed, key, every)
             or await _other_scope(controller, sealed, single)

@@ -44,6 +44,8 @@ _WEBHOOK_SILENT: Final = re.compile(
     r'failed calling webhook "(?P<name>[^"]+)": (?P<what>.*)', re.DOTALL
 )
 
+# Bounds patterns such as `_POLICY`, which look through the rest of a text anew from each place
+# where they may begin.
 _LONGEST: Final = 4096
 """Characters of a message that are looked at; webhooks write what they like."""
 
@@ -60,6 +62,7 @@ def causes(
     """
     live_controller = picture.objects.get(controller)
     if live_controller is None or picture.pods_of(controller):
+        # Once there is a pod, admission is not what is in the way; the pod itself says more.
         return
     warnings = picture.events(controller, "FailedCreate")
     if warnings:
@@ -88,6 +91,7 @@ def _of_amounts(message: str, owner: subjects.Ref, facts: dict[str, str]) -> pic
     if limits:
         name = limits.groupdict().get("quota")
         about = ("resourcequota", name) if name else ("limitrange",)
+        # Several refusals come as one list in brackets.
         facts |= {"message": limits["what"].removesuffix("]")}
         command = ("kubectl", "describe", *about, "-n", owner.namespace)
         text_id = "diagnosis.beyond-limits"

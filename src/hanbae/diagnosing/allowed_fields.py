@@ -295,6 +295,7 @@ def _below(value: Any, tree: Tree, redact: Callable[[str], str]) -> Any:
     if not isinstance(value, Mapping):
         return None
     allowed = {}
+    # Keys are as foreign as values: a mapping of millions of them is not walked through.
     for key in list(value)[: 2 * MOST]:
         below = tree.get(key, tree.get("*")) if isinstance(key, str) else None
         content = _below(value[key], below, redact) if below is not None else None
@@ -305,7 +306,9 @@ def _below(value: Any, tree: Tree, redact: Callable[[str], str]) -> Any:
 
 def _leaf(value: Any, leaf: str, redact: Callable[[str], str]) -> Any:
     if isinstance(value, str):
+        # The first cut bounds what the redactor reads, the second one what is kept.
         return redact(value[: 4 * LONGEST])[:LONGEST] if leaf in {"text", "scalar"} else None
+    # Before numbers, among which Python counts truth values.
     if isinstance(value, bool):
         return value if leaf == "truth" else None
     if isinstance(value, int | float):

@@ -14,6 +14,8 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
     home, _, name = picture.controller.partition("/")
     if not home:
         return
+    # Known by its image: the Deployment is called otherwise by the chart, by the manifests and by
+    # teams.
     deployments = [
         (ref, item)
         for ref, item in picture.of("Deployment")
@@ -41,6 +43,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             yield pictures.cause(ref, "diagnosis.controller-down", facts, command, fatal=False)
     service = subjects.Ref("Service", home, name)
     sealed = any(True for _ in picture.of("SealedSecret"))
+    # Absent only where Services of that namespace were read at all.
     if (
         sealed
         and service not in picture.objects

@@ -15,8 +15,10 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
     """The causes in all Services and Ingresses of the picture."""
     home = picture.controller.partition("/")[0]
     for ref, service in picture.of("Service"):
+        # Of the controller's namespace pods are not read (`actions.doctor`), so that every Service
+        # there would seem to select nothing.
         if ref.namespace == home and not any(pod.namespace == home for pod, _ in picture.of("Pod")):
-            continue  # only whether the controller is there is looked at
+            continue
         yield from _service(picture, ref, service)
     for ref, ingress in picture.of("Ingress"):
         yield from _ingress(picture, ref, ingress)
@@ -27,6 +29,7 @@ def _service(
 ) -> Iterator[pictures.Cause]:
     spec = service.get("spec") or {}
     selector = spec.get("selector") or {}
+    # Without a selector somebody else writes its endpoints; an ExternalName is a name in DNS.
     if not selector or spec.get("type") == "ExternalName":
         return
     chosen = [
@@ -45,6 +48,8 @@ def _service(
     ports = _ports(pod for _, pod in chosen)
     for port in spec.get("ports") or []:
         target = port.get("targetPort", port.get("port"))
+        # A number is dialled whether a container declares it or not; only a name has to be
+        # declared.
         if isinstance(target, str) and target not in ports:
             facts |= {"port": str(target), "ports": ", ".join(sorted(ports)) or "-"}
             command = ("kubectl", "describe", "service", ref.name, "-n", ref.namespace)
@@ -54,6 +59,7 @@ def _service(
         facts |= {"pods": str(len(chosen))}
         command = ("kubectl", "get", "pods", "-n", ref.namespace, "-l", shown)
         owner = pictures.owner(chosen[0][1])
+        # A symptom: what keeps the pods from being ready explains it, where that is known.
         yield pictures.cause(
             ref, "diagnosis.none-ready", facts, command, fatal=False, owner=owner, is_symptom=True
         )

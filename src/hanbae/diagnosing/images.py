@@ -25,6 +25,7 @@ REASONS: Final = frozenset(
 )
 PULLED: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 """Those for which a registry was asked."""
+# In this order: a registry that refuses a login often adds that the image may not exist.
 _KINDS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "unauthorised",
@@ -69,5 +70,6 @@ def is_settled(
 
 
 def _count(event: Mapping[str, Any]) -> int:
+    # Events of the newer API count in their series.
     count = event.get("count") or (event.get("series") or {}).get("count")
     return count if isinstance(count, int) else 1

@@ -87,6 +87,7 @@ def _facts(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -
         "namespace": ref.namespace,
         "database": own.get(labels.DATABASE) or "-",
         "attempt": max(int((job.get("status") or {}).get("failed") or 0), 1),
+        # `backoffLimit` counts the attempts after the first one.
         "attempts": (_DEFAULT_BACKOFF if backoff is None else int(backoff)) + 1,
         "container": "-",
         "exit": "-",
@@ -112,6 +113,7 @@ def _last_failed(
     picture: pictures.Picture, ref: subjects.Ref
 ) -> tuple[subjects.Ref, str, Mapping[str, Any]] | None:
     """Pod, container and end of the last container of the Job's that failed."""
+    # The newest pod first: it is the last attempt.
     for pod, live_pod in reversed(picture.pods_of(ref)):
         status = live_pod.get("status") or {}
         both = [

@@ -16,6 +16,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         describe = ("kubectl", "describe", "node", ref.name)
         ready = pictures.condition(node, "Ready")
         facts = {"node": ref.name, "message": str(ready.get("message") or "")}
+        # `Unknown` as well: the node controller writes it where a kubelet is silent.
         if ready.get("status") != "True":
             yield pictures.cause(ref, "diagnosis.node-not-ready", facts, describe, fatal=False)
         for kind in _PRESSURES:

@@ -59,6 +59,7 @@ class Picture(Struct, frozen=True):
             for _, event in self.of("Event")
             if _involved(event) == ref and (not reasons or event.get("reason") in reasons)
         ]
+        # Timestamps in RFC 3339 and UTC are in the order of their letters.
         return sorted(warnings, key=lambda event: str(event.get("lastTimestamp") or ""))
 
     def pods_of(self, ref: subjects.Ref) -> list[tuple[subjects.Ref, Object]]:
@@ -124,6 +125,7 @@ def cause(
     worded = wording.Text(
         text_id,
         {
+            # A log keeps its lines; everything else is part of one sentence.
             key: str(value) if key == "log" else excerpts.one_line(str(value), LONGEST)
             for key, value in facts.items()
         },

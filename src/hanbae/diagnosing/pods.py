@@ -131,6 +131,7 @@ def _image(
         "secrets": ", ".join(s["name"] for s in pod["spec"].get("imagePullSecrets") or []) or "-",
     }
     if kind == "not-found" and picture.service:
+        # A `:` behind the last `/` begins a tag; one before it is that of a registry's port.
         repository = facts["image"].partition("@")[0]
         repository = (
             repository.rpartition(":")[0] if ":" in repository.rpartition("/")[2] else repository
@@ -214,6 +215,7 @@ def crashes(status: Mapping[str, Any]) -> int:
     """How often a container has ended, by its status."""
     restarts = int(status.get("restartCount") or 0)
     state = status.get("state") or {}
+    # `restartCount` grows when the next run begins; until then the last end is not in it.
     has_ended = "terminated" in state or bool((status.get("lastState") or {}).get("terminated"))
     return restarts + 1 if has_ended and "running" not in state else restarts
 
@@ -257,6 +259,8 @@ def _crashing(
     hopeless = _is_hopeless(picture, ref, pod, status)
     for event in picture.events(ref, "Unhealthy")[::-1]:
         failed = _KILLING_PROBE.match(event.get("message") or "")
+        # A probe's kill ends a program by SIGTERM (143) or SIGKILL (137); another code is the
+        # program's own.
         if failed and ended.get("exitCode", 137) in _KILLED:
             facts |= {"probe": failed["probe"].lower(), "message": failed["what"]}
             return _cause(ref, pod, "diagnosis.probe-kills", facts, describe(ref), fatal=hopeless)

@@ -15,6 +15,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             facts = {
                 "deployment": ref.name,
                 "namespace": ref.namespace,
+                # 600 is Kubernetes' own, where a Deployment names none.
                 "seconds": deployment["spec"].get("progressDeadlineSeconds") or 600,
                 "message": progressing.get("message") or "",
             }
@@ -42,5 +43,6 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             yield pictures.cause(ref, "diagnosis.paused", facts, command, fatal=True)
     for ref, replicaset in picture.of("ReplicaSet"):
         yield from admission.causes(picture, ref, pictures.owner(replicaset) or ref)
+    # A StatefulSet makes its pods itself, without a ReplicaSet.
     for ref, _ in picture.of("StatefulSet"):
         yield from admission.causes(picture, ref, ref)

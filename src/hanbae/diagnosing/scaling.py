@@ -44,6 +44,7 @@ def _autoscalers(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         if able.get("status") == "False" and able.get("reason") == "FailedGetScale":
             facts |= {"message": str(able.get("message") or "")}
             yield pictures.cause(ref, "diagnosis.scales-nothing", facts, describe, fatal=True)
+        # `ScalingDisabled` is what an autoscaler says of a workload that somebody has scaled to 0.
         elif active.get("status") == "False" and active.get("reason") != "ScalingDisabled":
             facts |= {"message": str(active.get("message") or "")}
             command: tuple[str, ...] = ("kubectl", "get", "apiservice", "v1beta1.metrics.k8s.io")

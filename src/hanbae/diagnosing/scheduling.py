@@ -75,6 +75,9 @@ def _given_up(ref: subjects.Ref, pod: pictures.Object) -> Iterator[pictures.Caus
     if reason == "Evicted":
         command = ("kubectl", "describe", "nodes")
         yield pictures.cause(ref, "diagnosis.evicted", facts, command, fatal=False, owner=owner)
+    # The kubelet ends pods of a node that is shut down as `Terminated` and refuses new ones as
+    # `NodeShutdown`; `NodeLost` is the node controller's word for a node that does not answer any
+    # more.
     elif reason in {"NodeLost", "NodeShutdown", "Terminated"} or status.get("phase") == "Unknown":
         facts |= {"node": (pod.get("spec") or {}).get("nodeName") or "-"}
         command = ("kubectl", "get", "nodes")

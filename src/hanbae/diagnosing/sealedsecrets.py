@@ -23,6 +23,8 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
     for ref, sealed in picture.of("SealedSecret"):
         synced = pictures.condition(sealed, "Synced")
         status = sealed.get("status") or {}
+        # A condition of an earlier generation says nothing of the present one, which the controller
+        # has not looked at yet.
         stale = int(status.get("observedGeneration") or 0) < int(
             sealed["metadata"].get("generation") or 0
         )
@@ -33,6 +35,8 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         describe = ("kubectl", "describe", "sealedsecret", ref.name, "-n", ref.namespace)
         undecryptable = _UNDECRYPTABLE.search(message)
         if undecryptable:
+            # A controller's words become arguments of a command, so only what can be a key of a
+            # Secret is taken.
             keys = re.findall(r"[-._A-Za-z0-9]+", undecryptable["keys"] or "")
             facts["keys"] = undecryptable["keys"] or "-"
             command = (picture.seals(ref.name, keys) if keys else ()) or describe

@@ -88,6 +88,7 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
             is_shared = cause.found.subject.kind in _SHARED or _is_controllers(cause)
             name = "" if is_shared else service.name
             diagnosis = _described(picture, cause, snapshot.environment, name)
+            # What services share, such as a node, is found again with each of them and told once.
             results.setdefault((name, cause.owner, cause.found.cause.id), diagnosis)
     for entry in snapshot.drifted:
         for cause in drifting.causes(entry, snapshot.environment):
@@ -182,6 +183,8 @@ def _of_service(
     }
     own: dict[subjects.Ref, pictures.Object] = {}
     for ref, item in objects.items():
+        # What Argo CD's list does not have is known by the label that charts put on their objects
+        # by convention.
         instance = (item["metadata"].get("labels") or {}).get("app.kubernetes.io/instance")
         if ref.kind == "Application":
             is_own = ref.name == service.application

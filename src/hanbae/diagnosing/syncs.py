@@ -91,6 +91,7 @@ def _operation(
 def _drift(
     picture: pictures.Picture, ref: subjects.Ref, application: pictures.Object
 ) -> Iterator[pictures.Cause]:
+    # While an operation runs, objects differ because it has not come to them yet.
     if operations.active(application) is not None:
         return
     for differing in applications.out_of_sync(application):
@@ -116,6 +117,7 @@ def _author(live: pictures.Object) -> dict[str, Any] | None:
     entries = [
         entry
         for entry in (live.get("metadata") or {}).get("managedFields") or []
+        # A status is written by controllers on their own; it is nobody's edit.
         if entry.get("manager") not in _NOT_AUTHORS and entry.get("subresource") != "status"
     ]
     return max(entries, key=lambda entry: str(entry.get("time") or ""), default=None)

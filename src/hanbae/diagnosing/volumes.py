@@ -17,9 +17,11 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         describe = ("kubectl", "describe", "pvc", ref.name, "-n", ref.namespace)
         if phase == "Lost":
             yield pictures.cause(ref, "diagnosis.claim-lost", facts, describe, fatal=True)
+        # Pending alone is no trouble: with `WaitForFirstConsumer` a claim waits for its first pod.
         if phase != "Pending":
             continue
         failures = picture.events(ref, "ProvisioningFailed")
+        # Without any classes they may not be listed here, so none can be called missing.
         if classes and name != "-" and name not in classes:
             facts |= {"classes": ", ".join(sorted(classes))}
             command = ("kubectl", "get", "storageclass")

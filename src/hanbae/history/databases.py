@@ -48,6 +48,8 @@ _IDENTITY: Final = slice(68, 72)
 """Where the header has the application's id (https://sqlite.org/fileformat.html)."""
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
 """How the names of the files end that SQLite has beside a database."""
+# With O_PATH, O_NOFOLLOW opens a link itself instead of failing; that it is one is seen by its
+# mode.
 _HELD: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _NETWORK: Final = frozenset(
     {
@@ -156,6 +158,8 @@ def _check_locks(folder: Path) -> None:
 
 def _is_of_network(path: Path) -> bool:
     """Whether a file is on a file system that other machines may use as well."""
+    # mountinfo (proc(5)): the third field is the device, the type of the file system is the first
+    # behind ` - `.
     device = path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
@@ -173,6 +177,8 @@ def _is_of_network(path: Path) -> bool:
 def _opened(path: Path) -> sqlite3.Connection:
     # "rw": SQLite makes no file. The quoting is that of SQLite's URIs.
     name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    # `isolation_level=None`: sqlite3 begins no transaction of its own, since ours begin with BEGIN
+    # IMMEDIATE. Threads take turns with the connection by the lock of `in_file.Database`.
     return sqlite3.connect(
         f"file:{name}?mode=rw",
         uri=True,
@@ -199,6 +205,7 @@ def _distrust(connection: sqlite3.Connection) -> None:
     ``trusted_schema`` stays on: without it SQLite refuses our own ``CHECK (json_valid(event))``. The schema is compared
     as a whole instead, before anything is read from a table.
     """
+    # A damaged page is found out when it is read, before its cells are believed.
     connection.execute("PRAGMA cell_size_check = ON")
     if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
@@ -218,6 +225,7 @@ def _identified(path: Path) -> Iterator[int]:
         if identity not in _identities:
             _read_header(path, status)
             _identities.add(identity)
+        # SQLite opens these by their names, so a link there would lead it to another file.
         for end in COMPANIONS:
             companion = path.with_name(path.name + end)
             if companion.is_symlink() or (companion.exists() and not companion.is_file()):
@@ -238,6 +246,7 @@ def _held(path: Path) -> int:
 
 def _read_header(path: Path, status: os.stat_result) -> None:
     """Look whether the header says that the file is a history."""
+    # A named pipe that has taken the file's place since would be waited for.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         header = os.pread(descriptor, _HEADER, 0)
@@ -245,6 +254,7 @@ def _read_header(path: Path, status: os.stat_result) -> None:
     finally:
         os.close(descriptor)
     number = struct.pack(">i", schemas.APPLICATION_ID)
+    # Not the same: another file has taken the name between the two looks.
     if not is_same or not header.startswith(_MAGIC) or header[_IDENTITY] != number:
         raise schemas.NotAHistory
 
@@ -262,6 +272,8 @@ def _make(path: Path) -> None:
         try:
             schemas.migrate(connection)
         finally:
+            # Closed before it is renamed: SQLite finds a database's journal by its name
+            # (https://sqlite.org/howtocorrupt.html).
             connection.close()
         with _alone(path.parent), contextlib.suppress(FileExistsError):
             _set_aside(path)
@@ -282,6 +294,7 @@ def _alone(folder: Path) -> Iterator[None]:
             stack.callback(os.close, descriptor)
             ends = time.monotonic() + BUSY
             while True:
+                # Without LOCK_NB a process that never lets go would be waited for without an end.
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -302,6 +315,7 @@ def _set_aside(path: Path) -> None:
 
 def _move(source: Path, target: Path) -> None:
     """Rename a file, unless the new name is taken."""
+    # Unlike a rename, a link fails where the name is taken, in one step.
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:

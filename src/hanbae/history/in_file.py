@@ -62,11 +62,15 @@ class Database:
             return self._connection.execute(statement, values).fetchall()
 
         with self._lock, self._translated():
+            # IMMEDIATE takes the right to write at once. A transaction that has read first and
+            # writes then is refused without waiting where somebody has written in between.
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(execute)
                 self._connection.execute("COMMIT")
             except BaseException:
+                # After some failures, such as a full disk, SQLite has rolled back by itself; a
+                # second ROLLBACK would be the error that is told.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -84,6 +88,8 @@ class Database:
         """Look a few times a second whether another connection has written."""
         until = time.monotonic() + seconds
         version = self._version()
+        # What was written between the caller's last look and this call is not noticed here; it is
+        # found at the end of the wait.
         while (left := until - time.monotonic()) > 0 and version == self._version():
             time.sleep(min(_LOOK, left))
 
@@ -121,6 +127,7 @@ class Database:
 
 def _operational(error: sqlite3.OperationalError, folder: Path) -> str:
     """What SQLite could not do: a full disk may also be an I/O error, and JSON that is none a wrong query."""
+    # The low byte is the kind of failure; what is above it says more exactly which.
     code = error.sqlite_errorcode & 0xFF
     if code == sqlite3.SQLITE_IOERR:
         with contextlib.suppress(OSError):

@@ -73,6 +73,7 @@ class _Course:
         if deployment.outcome == "failed" and deployment.began is None and not has_migrated:
             return  # it never came so far
         content = self.lookup.content(deployment.service, deployment.revision)
+        # Content that is not known, because the clone lacks the commit, counts by its commit.
         key = content or deployment.revision
         if deployment.outcome == "failed":
             change = self.changes.setdefault(key, _Change(deployment.revision, ended))
@@ -80,6 +81,7 @@ class _Course:
             return
         self._restore(ended)
         change = self.changes.setdefault(key, _Change(deployment.revision, ended))
+        # What is there already was deployed once more.
         if change is self.current:
             return
         if change.deployed is None:
@@ -199,6 +201,7 @@ def _delivery(
         for failure in failures
         if failure.restored is not None
     ]
+    # A time of less than an hour counts as one, else the frequency would grow without end.
     days = max((until - since) / _DAY, 1 / 24)
     return measures.Delivery(
         environment,
@@ -221,4 +224,5 @@ def _high(values: Sequence[float]) -> float | None:
     """The smallest value that nine of ten do not exceed."""
     if not values:
         return None
+    # The nearest rank in whole numbers: ⌈0.9 n⌉, counted from 0.
     return sorted(values)[(len(values) * (_TENTHS - 1) - 1) // _TENTHS]

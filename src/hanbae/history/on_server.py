@@ -58,6 +58,7 @@ class Database:
         self.place = subjects.Place(server.name)
         self.address = server.address
         self._server = server
+        # Reentrant: `watching` holds it while it calls `_persistently`, which takes it as well.
         self._lock = threading.RLock()
         self._driven: list[str] = []
         self._listener: psycopg.Connection[Any] | None = None
@@ -92,6 +93,8 @@ class Database:
                     "SELECT pg_advisory_xact_lock(%s, %s)", (_ADDING, _number(deployment))
                 )
                 result = work(lambda query, values: _execute(connection, query, values))
+                # Listeners are told at the commit, and of a transaction that was taken back
+                # nothing.
                 connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, deployment))
                 return result
 
@@ -101,6 +104,7 @@ class Database:
     def watching(self, deployment: str) -> Iterator[None]:
         """Mark a deployment as driven by this process, by a lock that the server lets go of when the process ends."""
         with self._lock:
+            # Noted first: a connection that is made anew takes the locks of all that are noted.
             self._driven.append(deployment)
             with contextlib.suppress(errors.Error):
                 self._persistently(lambda connection: _drive(connection, deployment))
@@ -108,11 +112,15 @@ class Database:
             yield
         finally:
             with self._lock, contextlib.suppress(errors.Error):
+                # Taken out first: a connection that is made anew meanwhile must not take the lock
+                # again.
                 self._driven.remove(deployment)
                 self._persistently(lambda connection: _leave(connection, deployment))
 
     def is_watched(self, deployment: str) -> bool:
         """Whether a process anywhere drives a deployment."""
+        # pg_locks has a lock of two keys as classid and objid, with 2 as objsubid, and the keys
+        # without a sign.
         query = (
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'"
             " AND database = (SELECT oid FROM pg_catalog.pg_database"
@@ -135,6 +143,7 @@ class Database:
             for _ in self._listener.notifies(timeout=seconds, stop_after=1):
                 pass
         except psycopg.Error:
+            # The next call makes another one, and returns at once so that its caller looks.
             if self._listener is not None:
                 self._listener.close()
             self._listener = None
@@ -170,6 +179,8 @@ class Database:
                 try:
                     return work(self._present())
                 except psycopg.OperationalError as error:
+                    # An error on a connection that is in order is the statement's own, and would
+                    # only come again.
                     if not _is_lost(error) or time.monotonic() > until:
                         raise
                     self._connection.close()
@@ -223,10 +234,15 @@ def _number(deployment: str) -> int:
 
 def _is_lost(error: psycopg.OperationalError) -> bool:
     """Whether the connection is gone, or the server is being stopped, started, or replaced by its standby."""
+    # libpq's own failures have no state. 57P01 and 57P02: the server is stopped, by its
+    # administrator or after a crash; 57P03: it takes no connections yet; class 08: the connection.
     state = error.sqlstate or ""
     return not state or state[:2] == "08" or state in {"57P01", "57P02", "57P03"}
 
 
+# By PostgreSQL's own names: disk_full, insufficient_privilege, invalid_authorization_specification,
+# invalid_password, duplicate_table, lock_not_available (by lock_timeout) and query_canceled (by
+# statement_timeout).
 _STATES: Final[Mapping[str, tuple[type[errors.Error], str]]] = {
     "53100": (errors.Unreachable, "history.full"),
     "42501": (errors.Forbidden, "history.no-right"),

@@ -126,6 +126,8 @@ def check(connection: sqlite3.Connection) -> None:
     model = sqlite3.connect(":memory:", isolation_level=None)
     try:
         _apply(model, MIGRATIONS[:version])
+        # SQLite keeps the text of each CREATE, so files that the same statements have made have the
+        # same texts.
         if _parts(connection) != _parts(model):
             raise NotAHistory
     finally:

@@ -79,6 +79,7 @@ def migrate(connection: psycopg.Connection[Any]) -> None:
                     connection.execute(statement.encode())
                 connection.execute("INSERT INTO hanbae.versions VALUES (%s)", (number,))
     finally:
+        # A session that is gone has let go of its locks.
         if not connection.broken:
             connection.execute("SELECT pg_advisory_unlock(%s, 0)", (MIGRATING,))
 

@@ -30,6 +30,7 @@ _MODES: Final = frozenset({"disable", "allow", "prefer", "require", *_VERIFIED})
 _OPTIONS: Final = frozenset({"sslmode", "sslrootcert"})
 _PORT: Final = 5432
 _LARGEST: Final = 1 << 20
+# Its alternatives begin with different letters, so that no text makes it go back.
 _FIELD: Final = re.compile(r"(?:[^:\\]|\\.)*")
 
 
@@ -96,6 +97,7 @@ def parsed(parts: SplitResult) -> Server:
         or parts.fragment
         or not _OPTIONS.issuperset(options)
         or (mode and mode not in _MODES)
+        # An address names one server; of a list with commas libpq would try each.
         or "," in (parts.hostname or "")
     ):
         raise errors.WrongUse("history.bad-server-url")
@@ -161,6 +163,8 @@ def options(
         "password": _password(environment) if server == own_word else "",
         "client_encoding": "utf8",
         "application_name": "hanbae",
+        # A server that is gone without a word is noticed after 10 + 3 × 5 seconds of silence, or 30
+        # seconds after something was sent: about as long as an event waits to be written.
         "connect_timeout": 10,
         "keepalives_idle": 10,
         "keepalives_interval": 5,

@@ -140,6 +140,8 @@ class Reader:
             raise self._unread(deployment, row, str(error), is_newer=is_newer) from None
         if event.deployment != deployment or not _ID.fullmatch(deployment):
             raise self._unread(deployment, row, "deployment")
+        # A time without a zone cannot be compared with others, and a year at the calendar's ends is
+        # beyond it in some zone.
         if event.at.tzinfo is None or not _FIRST_YEAR <= event.at.year <= _LAST_YEAR:
             raise self._unread(deployment, row, "at")
         if isinstance(event.fact, events.Opened) and not _COMMIT.fullmatch(event.fact.revision):

@@ -273,6 +273,7 @@ class Store:
 
         def work(execute: protocol.Execute) -> int | None:
             ours = [text for _, text in execute(query, values)]
+            # Where neither begins like the other, they are two different records.
             if ours != theirs[: len(ours)] and theirs != ours[: len(theirs)]:
                 return None
             for event, text in zip(taken[len(ours) :], theirs[len(ours) :], strict=True):
@@ -405,6 +406,7 @@ class Store:
         """
         prefix = _written(prefix)
         rows = self._database.rows(
+            # A range instead of LIKE: the index answers it, and `%` and `_` mean themselves.
             "SELECT deployment, position FROM events"
             " WHERE seq = 1 AND deployment >= :prefix AND deployment < :beyond"
             " ORDER BY deployment <> :prefix, recorded DESC LIMIT :limit",

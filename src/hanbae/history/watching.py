@@ -50,7 +50,10 @@ def _left(path: Path, handle: int) -> None:
     """Let go of the file; the last one removes it."""
     try:
         with contextlib.suppress(OSError), _turn(path.parent):
+            # Our shared lock becomes an exclusive one only where no other driver has it too.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # In our turn nobody else is opening it, who would be left with a lock on a file without
+            # a name.
             path.unlink()
     finally:
         os.close(handle)
@@ -109,5 +112,7 @@ def _locked(path: Path, creating: int, kind: int) -> int:
 
 
 def _file(history: Path, deployment: str) -> Path:
+    # The id comes out of a history that anybody may have written: it must not lead out of the
+    # folder.
     name = "".join(letter for letter in deployment if letter.isalnum() or letter == "-")
     return history.with_name(f"{history.name}.watching") / name

@@ -18,10 +18,13 @@ from hanbae.migrations import dialects, scripts
 Inside = Literal["body", "string", "comment", "name", "block", "parentheses"]
 """What is open: ``$…$``, ``'…'``, ``/* */``, a quoted name, ``BEGIN … END``, or parentheses."""
 
+# `E'…'` has backslashes only where E is a word of its own; a `$` behind a letter is a part of a
+# name, so `a$b$` opens no body.
 _CODE: Final = re.compile(
     r"--[^\n]*|(?P<opens>/\*|(?<!\w)[eE]'|['\"`]|(?<![\w$])\$(?:[A-Za-z_]\w*)?\$)"
     r"|(?P<parenthesis>[()])|(?P<word>[A-Za-z_][\w$]*)"
 )
+# A doubled quote ends the literal and begins the next one, which comes to the same.
 _BACKSLASHED: Final = {
     "'": re.compile(r"\\.|'", re.DOTALL),
     '"': re.compile(r'\\.|"', re.DOTALL),
@@ -63,6 +66,7 @@ def cuts(statements: Iterable[scripts.Statement], dialect: dialects.Dialect) -> 
         still_open = reader.open
         if still_open is None:
             reader, reported = _Reader(dialect), 0
+        # The same thing stays open over several of goose's statements; it is told once.
         elif still_open[1] != reported:
             inside, reported = still_open
             yield Cut(statement.last, reported, inside)
@@ -143,6 +147,7 @@ class _Reader:
             elif match["parenthesis"] == "(":
                 self._parentheses.append(line)
             elif match["parenthesis"]:
+                # A `)` too many is an error for the database, and nothing to count here.
                 self._parentheses = self._parentheses[:-1]
             elif match["word"]:
                 self._word(match["word"].upper(), line)
@@ -167,6 +172,7 @@ class _Reader:
         """Count blocks: BEGIN ATOMIC, and BEGIN in what is created with a body that is not quoted."""
         atomic = word == "ATOMIC" and self._words[-1:] == ["BEGIN"]
         routine = word == "BEGIN" and self._dialect != "postgres" and self._creates_a_routine()
+        # CASE ends with END as a block does, so it is counted like one.
         if self._blocks and word in ("BEGIN", "CASE"):
             self._blocks.append(line)
         elif self._blocks and word == "END":

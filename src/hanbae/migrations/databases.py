@@ -83,6 +83,7 @@ def _entry(entry: object, index: int, wave: int, file: str) -> Database:
         name,
         str(entry.get("urlKey") or _DEFAULT_KEY),
         directory,
+        # An entry without a wave comes behind those before it, one after the other.
         own_wave if isinstance(own_wave, int) else wave + index,
     )
 

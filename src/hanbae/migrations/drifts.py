@@ -106,6 +106,7 @@ def drift(
         service: The service.
         environment: The environment.
     """
+    # 0 is the row with which goose begins its table.
     ahead = sorted(set(reported.versions(table)) - set(files) - {0})
     facts = {"database": database, "service": service, "environment": environment}
     sentences = [*reported.strays(database, table), *reported.unusable(database)]

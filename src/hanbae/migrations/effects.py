@@ -57,6 +57,7 @@ def of(statements: Iterable[scripts.Statement]) -> tuple[Effect, ...]:
         for effect in _of_statement(statement):
             if effect.action == "table-created":
                 created.add(effect.table)
+            # What was there before, such as the table that a new foreign key names, keeps its lock.
             if effect.table in created:
                 effects.append(
                     msgspec.structs.replace(effect, lock="", work="catalog", new=True, fails=False)
@@ -103,6 +104,8 @@ def _create(command: postgresql.Command) -> Iterator[Effect]:
     yield Effect("table-created", command.line, table)
     parents = [qualified(node.get("RangeVar")) for node in _nodes(tree, "inhRelations")]
     for parent in filter(None, parents):
+        # PARTITION OF locks the parent against everybody; INHERITS only against changes of its
+        # schema.
         lock: Lock = "ACCESS EXCLUSIVE" if tree.get("partbound") else _CONCURRENT
         yield Effect("partition-created", command.line, parent, table, lock=lock)
     for constraint in table_changes.constraints(_nodes(tree, "tableElts")):
@@ -171,6 +174,7 @@ def _rename(command: postgresql.Command) -> Iterator[Effect]:
 
 def _moved(command: postgresql.Command) -> Iterator[Effect]:
     table, to = qualified(command.tree.get("relation")), text(command.tree.get("newschema"))
+    # `SET SCHEMA` of a function or a type names no relation.
     if not table:
         yield from _other(command)
         return
@@ -208,6 +212,8 @@ def _vacuum(command: postgresql.Command) -> Iterator[Effect]:
         for node in _nodes(tree, "rels")
     ]
     for table in tables or [""]:
+        # VACUUM FULL writes the table anew; VACUUM and ANALYZE work beside whoever reads and
+        # writes.
         if tree.get("is_vacuumcmd") and "full" in options:
             lock: Lock = "ACCESS EXCLUSIVE"
             yield Effect("table-rewritten", command.line, table, lock=lock, work="rewrite")
@@ -222,6 +228,7 @@ def _cluster(command: postgresql.Command) -> Iterator[Effect]:
 
 def _refresh(command: postgresql.Command) -> Iterator[Effect]:
     table = qualified(command.tree.get("relation"))
+    # CONCURRENTLY lets others read the view while it is made anew.
     lock: Lock = "EXCLUSIVE" if command.tree.get("concurrent") else "ACCESS EXCLUSIVE"
     yield Effect("view-refreshed", command.line, table, lock=lock, work="rewrite")
 
@@ -234,6 +241,7 @@ def _reindex(command: postgresql.Command) -> Iterator[Effect]:
     is_index = tree.get("kind") == "REINDEX_OBJECT_INDEX"
     name = qualified(tree.get("relation"))
     lock: Lock = _CONCURRENT if concurrent else "SHARE"
+    # Of which table the index is, only the database knows.
     table, index = ("", name) if is_index else (name, "")
     yield Effect("index-rebuilt", command.line, table, index, lock=lock, work="build")
 
@@ -255,11 +263,13 @@ def _set(command: postgresql.Command) -> Iterator[Effect]:
     tree = command.tree
     values = [table_changes.constant(node) for node in _nodes(tree, "args")]
     name = text(tree.get("name")).lower()
+    # RESET ALL takes back this setting too.
     if tree.get("kind") == "VAR_RESET_ALL":
         name = lock_timeouts.NAME
     if name != lock_timeouts.NAME:  # of other settings the value is nobody's business
         yield from _other(command)
         return
+    # RESET and SET … TO DEFAULT bring back what the connection began with.
     to = values[0] if values and tree.get("kind") == "VAR_SET_VALUE" else ""
     yield Effect("setting", command.line, "", name, to=to, local=bool(tree.get("is_local")))
 

@@ -16,6 +16,7 @@ from typing import Final
 from hanbae import errors, subjects
 
 # A sign is a part of the number for goose; no name with "-" has a version of at least 1.
+# `\Z` and not `$`, which would match before a line feed at the end of a name as well.
 _NUMBERED: Final = re.compile(r"^\+?(?P<version>[0-9]+)_[^/]*\.(?P<language>sql|go)\Z")
 _TEST: Final = "_test.go"
 _LARGEST: Final = 2**63 - 1

@@ -43,11 +43,13 @@ def stopped(content: bytes, error: str) -> Stop | None:
     match = _QUOTED.match(rest)
     if not before or match is None:
         return None
+    # goose quotes the statement as Go does.
     failing = _words(_ESCAPE.sub(lambda m: _MEANING.get(m[1], m[1]), match[0]))
     statements = scripts.read(content).up
     places = [
         index for index, statement in enumerate(statements) if _words(statement.text) == failing
     ]
+    # The same statement twice in a file: nothing says which of them has failed.
     if len(places) != 1:
         return None
     return Stop(statements[places[0]].line, places[0], len(statements))

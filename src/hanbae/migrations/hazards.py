@@ -72,6 +72,8 @@ _HOLDS_OTHERS: Final = re.compile(
 )
 """First words of statements that other statements may stand in."""
 _GOES_ON: Final = re.compile(r"(?:\b(?:AS|ON|OF|TO|BY|FOR|OR|AFTER|BEFORE)|,)\s*\Z", _FLAGS)
+# Letters before a match that `_GOES_ON` sees: over a long text its `\s*\Z` would take quadratic
+# time.
 _BEFORE: Final = 20
 _TWO: Final = 2
 
@@ -93,6 +95,7 @@ class Hazard(Struct, frozen=True):
 def losses(statements: tuple[scripts.Statement, ...]) -> Iterator[Hazard]:
     """What statements take away from the data or from pods that still run."""
     for statement in statements:
+        # Most statements hold none of these words, and taking one apart costs more.
         if not _SUSPECT.search(statement.text):
             continue
         for text, line in parts(statement):
@@ -164,6 +167,7 @@ def repeatable(text: str) -> bool:
 def parts(statement: scripts.Statement) -> Iterator[tuple[str, int]]:
     """The single statements in what goose sends at once, without strings, comments and bodies; each with its line."""
     line = statement.line
+    # Only the body of a DO is run now; that of a function is run later, if ever.
     run = bool(_DO.match(statement.text))
     for piece in shown(statement.text).split(";"):
         opened = _OPENED.match(piece) if run else None
@@ -176,6 +180,7 @@ def parts(statement: scripts.Statement) -> Iterator[tuple[str, int]]:
 
 def shown(text: str) -> str:
     """SQL with blanks for what is no SQL: comments, strings and the bodies of functions, but those that ``DO`` runs."""
+    # The body of a DO stays to be seen: it is what is run.
     pattern = _HIDDEN if _DO.match(_HIDDEN.sub(_blank, text)) else _MARK
     return pattern.sub(_blank, text)
 
@@ -206,4 +211,5 @@ def words(text: str, most: int = 6) -> str:
 
 
 def _blank(match: re.Match[str]) -> str:
+    # As long as it was, and with its line ends, so that places and line numbers stay.
     return re.sub(r"[^\n]", " ", match[0])

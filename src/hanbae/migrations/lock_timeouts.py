@@ -16,6 +16,7 @@ from hanbae.migrations import locks
 from hanbae.results.effects import Effect
 
 NAME: Final = "lock_timeout"
+# PostgreSQL takes `-c name=value` and `--name=value`, with dashes for the underscores of a name.
 _OPTION: Final = re.compile(r"(?:^|\s)(?:-c\s*|--)lock[_-]timeout=(?P<value>[^\s\\]+)")
 _ZERO: Final = re.compile(r"0+(?:\.0*)? ?[a-z]*")
 
@@ -26,6 +27,7 @@ def of_options(text: str) -> str:
     Args:
         text: What the variable ``PGOPTIONS`` holds.
     """
+    # Of several the last one counts, as for PostgreSQL.
     values = [match["value"] for match in _OPTION.finditer(text)]
     return values[-1] if values and not _ZERO.fullmatch(values[-1].lower()) else ""
 

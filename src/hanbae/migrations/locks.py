@@ -6,6 +6,7 @@ from typing import Final
 
 from hanbae.results.effects import Blocked, Lock
 
+# In PostgreSQL's own order: the place of a lock is the number by which parse trees name it.
 _ORDER: Final[tuple[Lock, ...]] = (
     "",
     "ACCESS SHARE",

@@ -71,6 +71,7 @@ def _commands(data: bytes, first: int) -> Iterator[Command]:
     for raw in foreign_json.mappings(_parsed(data, first).get("stmts")):
         node = foreign_json.below(raw, "stmt")
         begin = foreign_json.number(raw.get("stmt_location"), 0)
+        # The parser leaves the length out of a last statement that no `;` ends.
         length = foreign_json.number(raw.get("stmt_len"), 0)
         whole = data[begin : begin + length] if length else data[begin:]
         own = _without_comments(whole)
@@ -108,6 +109,7 @@ def _comment_end(text: bytes) -> int:
 
 
 def _parsed(data: bytes, first: int) -> dict[str, Any]:
+    # C ends a text at the first zero byte, so what stands behind it would not be looked at.
     if b"\0" in data:
         raise UnreadableError("a zero byte")
     library = _library()
@@ -123,6 +125,7 @@ def _parsed(data: bytes, first: int) -> dict[str, Any]:
         except foreign_json.Fault:
             raise UnreadableError("nested too deeply") from None
     finally:
+        # Whatever was raised: the memory is the library's, and Python does not know of it.
         library.pg_query_free_parse_result(result)
 
 
@@ -132,6 +135,7 @@ def _library() -> Any:
     package = importlib.util.find_spec(_MODULE)
     locations = list(package.submodule_search_locations or ()) if package else []
     for location in locations:
+        # By its path: importing it by its name would run the whole package first.
         spec = importlib.util.spec_from_file_location("_libpg_query", f"{location}/{_LOADER}")
         if spec is not None and spec.loader is not None:
             module = importlib.util.module_from_spec(spec)

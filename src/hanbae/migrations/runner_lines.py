@@ -41,7 +41,9 @@ def half_applied(lines: Sequence[str]) -> tuple[Half, ...]:
     Args:
         lines: The log, which an image wrote: what is too long or too much is cut.
     """
+    # The last line counts: a log may have those of earlier runs in it.
     for line in reversed(lines):
+        # Most lines are goose's; only one with this text is worth decoding.
         if _KIND not in line:
             continue
         try:

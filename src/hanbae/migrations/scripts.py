@@ -119,6 +119,7 @@ def read(data: bytes, environment: Mapping[str, str] | None = None) -> Parsed:
         data: Its bytes: goose skips no byte order mark and knows no encoding.
         environment: The variables that goose has; None where nobody knows: they stay in the SQL as they are written.
     """
+    # UTF-16 without a mark: one of the two bytes of an ASCII letter is zero.
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
         return Parsed(fault=Fault("utf-16", 1))
     parsed = parse(data.decode("utf-8", "replace"), environment)
@@ -174,6 +175,7 @@ class _Reader:
         )
 
     def read(self, line: str, number: int) -> None:
+        # A letter has at most four bytes, so a shorter line need not be encoded to be measured.
         if len(line) >= _LONGEST // 4 and len(line.encode()) >= _LONGEST:
             raise _GivenUpError("long-line", number)
         text = line.strip(_BLANKS)
@@ -187,6 +189,8 @@ class _Reader:
                 raise _GivenUpError("outside", number)
         elif self._skips and not (comment or not line):
             self._skip(text, number)
+        # While nothing is collected goose leaves out comments and empty lines; a line of blanks is
+        # no empty line.
         elif self._lines or not (comment or not line):
             self._first = self._first or (number if text else 0)
             line = self._substituted(line, number) if self._substitutes else line
@@ -236,6 +240,7 @@ class _Reader:
             else:
                 self._skips = True
         elif command == "NO TRANSACTION":
+            # Wherever it stands, it counts for both parts of the file.
             self._transaction = False
         else:
             self._substitutes = command == "ENVSUB ON"

@@ -16,6 +16,7 @@ from hanbae.migrations import files, runner_lines
 
 # The standard logger's "2026/11/23 10:20:30 " stands before every line.
 _STAMP: Final = r"(?:\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2} )?\s*"
+# A name has at most 255 bytes; with this bound a long line of somebody else's stays cheap.
 _APPLIED: Final = re.compile(
     _STAMP + r"(?:OK|EMPTY)\s+(?P<file>\S.{0,250}?\.(?:sql|go))(?: \([^)]*\))?\s*$"
 )

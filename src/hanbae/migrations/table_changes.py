@@ -94,12 +94,14 @@ def _column(table: str, part: Mapping[str, Any], line: int) -> Iterator[Effect]:
     serial = type_name(definition) in _SERIAL
     default = kinds.get("CONSTR_DEFAULT", {}).get("raw_expr")
     is_filled = serial or "CONSTR_IDENTITY" in kinds or "CONSTR_GENERATED" in kinds
+    # A virtual column is computed when it is read, so nothing is written (PostgreSQL 18).
     stored = kinds.get("CONSTR_GENERATED", {}).get("generated_kind") != "v"
     work: Work = "catalog"
     if (
         serial
         or "CONSTR_IDENTITY" in kinds
         or ("CONSTR_GENERATED" in kinds and stored)
+        # Since PostgreSQL 11 a default that is the same for every row is kept in the catalog.
         or (default is not None and is_volatile(default))
     ):
         work = "rewrite"
@@ -108,6 +110,7 @@ def _column(table: str, part: Mapping[str, Any], line: int) -> Iterator[Effect]:
     elif "CONSTR_CHECK" in kinds:
         work = "scan"
     required = "CONSTR_NOTNULL" in kinds or "CONSTR_PRIMARY" in kinds
+    # DEFAULT NULL leaves the rows without a value, like no default.
     has_default = default is not None and "A_Const" not in _null(default)
     yield Effect(
         "column-added",
@@ -128,10 +131,12 @@ def _column(table: str, part: Mapping[str, Any], line: int) -> Iterator[Effect]:
 def _constraint(table: str, constraint: Mapping[str, Any], line: int) -> Iterator[Effect]:
     kind = text(constraint.get("contype"))
     name = text(constraint.get("conname"))
+    # NOT VALID: the rows that are there are not looked at.
     unchecked = bool(constraint.get("skip_validation"))
     work: Work = "catalog" if unchecked else "scan"
     lock: Lock = _REFERENCES if kind == "CONSTR_FOREIGN" else _ALL
     if kind in _CONSTRAINTS:
+        # USING INDEX takes an index that was built before.
         work = "catalog" if constraint.get("indexname") else "build"
     yield Effect("constraint-added", line, table, name, lock=lock, work=work)
     other = qualified(constraint.get("pktable"))
@@ -175,6 +180,7 @@ def constant(node: Mapping[str, Any]) -> str:
     value = foreign_json.below(dict(node), "A_Const")
     for kind, field in (("sval", "sval"), ("ival", "ival"), ("fval", "fval")):
         if kind in value:
+            # The JSON of libpg_query leaves out what is 0, false or empty.
             return str(foreign_json.below(value, kind).get(field, 0))
     return "true" if foreign_json.below(value, "boolval").get("boolval") else ""
 

@@ -19,5 +19,6 @@ def bare(texts: Mapping[int, str]) -> tuple[int, ...]:
     return tuple(
         version
         for version, text in sorted(texts.items())
+        # Reading a file as goose does costs more than looking for a word of the annotation.
         if _SUSPECT in text.lower() and not scripts.parse(text).transaction
     )

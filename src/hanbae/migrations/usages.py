@@ -67,6 +67,7 @@ def of(
 def _line(text: str, taken: contracts.Taken) -> int:
     names = [taken.table, *([taken.column] if taken.column else [])]
     positions = [_word(text, name) for name in names]
+    # A file that names the column and not its table may mean another table's.
     return 0 if min(positions) < 0 else text.count("\n", 0, positions[-1]) + 1
 
 

@@ -114,6 +114,8 @@ class _Reader:
         offset, _, length = self._until_brace().partition(":")
         data = value.encode()  # goose counts bytes
         begin = _number(offset)
+        # As in a shell, a negative offset counts from the end, and a negative length leaves so much
+        # of the end out.
         begin = min(max(begin + len(data), 0) if begin < 0 else begin, len(data))
         if not _:
             return data[begin:].decode("utf-8", "replace")
