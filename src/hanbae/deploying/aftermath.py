@@ -65,6 +65,7 @@ def stood(listed: Iterable[deployments.Deployment], *, besides: str) -> dict[str
     for deployment in listed:
         if deployment.id != besides:
             for migration in deployment.migrations:
+                # The newest entry counts even if it is None: an older one says nothing about now.
                 versions.setdefault(migration.database, migration.version)
     return {name: version for name, version in versions.items() if version is not None}
 

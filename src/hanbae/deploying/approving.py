@@ -88,6 +88,7 @@ async def approved(
         evidence: list[wording.Text] = []
         for entry in commits:
             request = await forge.merged_by(entry.id, branch)
+            # Pushed directly to the branch, so nobody can have approved it.
             if request is None:
                 about = {"commit": entry.id[:_SHORT], "subject": entry.subject, "branch": branch}
                 reasons.append(wording.Text("approval.no-request", about))
@@ -168,6 +169,7 @@ def _heads(commit: commit_graph.Commit, request: merge_requests.MergeRequest) ->
     """What was merged: a merge names it itself, whatever became of the branch after that."""
     if len(commit.parents) >= _BRANCHES:
         return frozenset(commit.parents[1:])
+    # A squash or a rebase does not record what was merged, so the forge's head counts.
     return frozenset({request.head})
 
 
@@ -178,6 +180,7 @@ async def _givers(
     own: str,
 ) -> list[str]:
     """Whose approval counts."""
+    # Forges treat user names as case-insensitive.
     others = {request.author.lower(), own.lower()}
     return [
         approval.by

@@ -55,6 +55,7 @@ async def attached(
                 yield event
         if elsewhere.closed:
             return
+    # Read again: its driver has recorded more since, and its Lease may name another step.
     past = resuming.Past(
         deployment, past.plan, past.by, resuming.recorded(space, deployment), elsewhere.marks
     )
@@ -118,6 +119,7 @@ class _Elsewhere:
             was_ours = True
             if not await claiming.is_driven(workload, lease, within=claiming.RESUMES_AFTER):
                 return
+            # Its driver writes to another history; this one starts with what the Lease says.
             if not self._seq:
                 yield self._add(events.Opened(plan, self._past.by, self._past.revision))
             if stop_by and not is_marked:

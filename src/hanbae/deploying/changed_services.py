@@ -119,7 +119,8 @@ async def is_as_at(
         )
         return _promise(before) == _promise(source)
     except (errors.Error, KeyError):
-        # The commit is not in this clone, or its files are read otherwise by now: nothing can be compared.
+        # The commit is not in this clone, its files are read otherwise by now, or its policy lacks the
+        # environment (KeyError): nothing can be compared.
         return False
 
 
@@ -149,5 +150,6 @@ def _promise(source: deployments.Source) -> _Promise:
     return _Promise(
         source.namespace,
         naming.release(source.policy, source.service, source.environment),
+        # Tags are not resolved: the registry only knows what a tag stands for now.
         freezing.service(source, {}),
     )

@@ -103,6 +103,7 @@ async def claimed(
     name = naming.lease(plan.service, plan.environment)
     host = socket.gethostname()
     own = {**_marks(deployment, plan, by), "driver": driver, "host": host, "process": _process()}
+    # Unique per claim: if the answer to our write is lost, the Lease is recognised by it as ours.
     holder = f"{deployment} {driver} {host} {secrets.token_hex(4)}"
     others = _Others(deployment, waits, limit)
     async with AsyncExitStack() as stack:
@@ -129,6 +130,7 @@ async def claimed(
                     where = {"namespace": namespace, "environment": plan.environment}
                     raise errors.Refused("claim.no-namespace", place=None, **where) from error
                 except leases.Taken as taken:
+                    # Without a holder it was released meanwhile, and the next round may take it.
                     busy = taken.seen if taken.seen.holder else None
             if busy is not None:
                 await others.wait(busy)
@@ -139,11 +141,14 @@ def _marks_over(
     before: leases.Seen | None, own: Mapping[str, str], *, goes_on: bool
 ) -> dict[str, str]:
     """The marks that a claim writes: the deployment's own, the application's, and all that it had where it goes on."""
+    # Claiming replaces all marks, so what is not listed here is dropped, such as the previous
+    # deployment's step.
     past = before.marks if before is not None else {}
     return {
         **(past if goes_on else {}),
         **own,
         **{mark: past.get(mark, "") for mark in _KEPT},
+        # A request to stop was meant for the previous holder.
         "stop": "",
         _UNBEGUN: "",
     }
@@ -221,6 +226,7 @@ def marks_at_end(
         phase: How far it had come.
     """
     own, before = lease.marks.get("deployment", ""), lease.before
+    # An engine that was asked and refused has begun nothing; from RESUMED on something may run.
     is_unbegun = outcome in _WITHOUT_EFFECT and phase <= phases.Phase.ASKED
     if not is_unbegun or before.get("deployment", "") in {"", own}:
         return {"outcome": outcome}
@@ -271,6 +277,7 @@ def _lives_here(process: str) -> bool | None:
 
 def _where() -> str:
     try:
+        # A PID alone identifies nothing: it is used again after a boot and in other PID namespaces.
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
@@ -280,6 +287,8 @@ def _where() -> str:
 def _began(process: int) -> str:
     """When a process began, in the kernel's ticks; empty for one that is not there or only waits to be buried."""
     try:
+        # The program name stands in parentheses and may contain blanks and parentheses itself.
+        # After the last one come the state (field 3) and, as field 22, the start time.
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""

@@ -52,6 +52,7 @@ class Closing:
         try:
             head = await self._space.head(self._plan.environment)
         except errors.Error:
+            # If git does not answer, nothing says that somebody has pushed.
             head = revision
         if head != revision:
             facts = {"revision": revision[:12], "head": head[:12]}

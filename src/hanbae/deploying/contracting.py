@@ -71,10 +71,12 @@ def of(
                 "service": source.service,
                 "revision": running.commit[:12],
             }
+            # A mark is taken at its word: once that migration is there, the code is not searched.
             if mark is not None and mark.after is not None:
                 if mark.after not in there:
                     about = facts | {"after": proof.named(mark.after)}
                     yield wording.Text("contract.before-expand", about)
+                    # One sentence per file: the mark covers everything that it takes away.
                     break
                 continue
             usage = usages.of(taken, _code(source, running), running.read)

@@ -22,6 +22,8 @@ _PATIENCE: Final = 10
 """Seconds for the connection, and for each question."""
 _MOST: Final = 100_000
 """Rows of a table of versions."""
+# `to_regclass` is NULL for a missing name, where a cast would fail and abort the transaction. It
+# follows the `search_path`, as goose's own statements do.
 _WHERE: Final = """
 SELECT n.nspname, c.relname, c.reltuples::bigint, pg_total_relation_size(c.oid)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)
@@ -58,14 +60,19 @@ def read(
             address.unmask().decode(),
             connect_timeout=_PATIENCE,
             application_name="hanbae",
+            # No prepared statements: a pooler such as PgBouncer may send the next query to
+            # another session.
             prepare_threshold=None,
         ) as connection:
+            # Set before the first statement, with which psycopg begins the one
+            # transaction used here.
             connection.read_only = True
             connection.execute(f"SET LOCAL statement_timeout = '{_PATIENCE}s'".encode())
             connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}s'".encode())
             versions = _versions(connection, table)
             sizes = {size.name: size for size in _sizes(connection, tables)}
             present = dict(_present(connection, creates, versions))
+            # Must be the last: its answer is an error, which aborts the transaction.
             answer = _answer(connection)
             return migration_plans.Reading(
                 "database",
@@ -91,6 +98,7 @@ def _versions(connection: psycopg.Connection[Any], table: str) -> frozenset[int]
     rows = connection.execute(query.format(sql.Identifier(*where[:2]), sql.Literal(_MOST)))
     newest: dict[int, bool] = {}
     for version, is_applied in rows.fetchall():
+        # Before 2021 goose recorded a rollback as a row with false instead of deleting the row.
         newest.setdefault(int(version), bool(is_applied))
     return frozenset(version for version, is_applied in newest.items() if is_applied)
 

@@ -140,13 +140,17 @@ class _Run:
                 closed = await self._closing.failed(error, self._phase)
             except following.GivenUp as given_up:
                 closed = events.Closed("failed", given_up.why)
+            # If it was refused before the application was claimed, there is no first event yet.
             await self._open()
             was_begun = self._phase is phases.Phase.BEGUN
             if (was_begun or self._was_stopped_later) and closed.outcome != "succeeded":
                 await self._look_back()
                 closed = await self._closing.with_command(closed)
+            # Before the Lease is released: if we are killed in between, the next command finds the
+            # end in this history (`resuming.of_application`).
             await self._record.add(None, closed)
             if (lease := self._lease) is not None:
+                # A Lease that could not be released counts as given up once nobody renews it.
                 with contextlib.suppress(errors.Error):
                     await lease.release(claiming.marks_at_end(lease, closed.outcome, self._phase))
 
@@ -169,6 +173,8 @@ class _Run:
             )
         )
         self._lease = lease
+        # Not earlier: until something is claimed, a cluster that does not answer is
+        # reported at once.
         clusters.outlast_restarts()
         await self._open()
         left = claiming.left_behind(before, order.deployment)
@@ -203,6 +209,8 @@ class _Run:
             if driving.done():
                 return await driving
             driving.cancel()
+            # Its cleanup comes before the operation is ended; a running `helm` is
+            # allowed to finish.
             await asyncio.gather(driving, return_exceptions=True)
             return await self._stop(clusters, engine, await stopping)
         except leases.Taken as taken:
@@ -217,6 +225,7 @@ class _Run:
         about = claiming.facts(taken.seen)
         if taken.seen.marks.get("deployment") == self._order.deployment:
             return claiming.TakenOver("deploy.taken-over", place=None, **about)
+        # What this driver asked for may still run, so its end is unknown and not refused.
         self._enter(phases.Phase.ASKED)
         return errors.Unreachable("deploy.overtaken", place=None, **about)
 
@@ -251,6 +260,7 @@ class _Run:
     async def _drive(
         self, clusters: workspaces.Clusters, engine: protocol.Engine, lease: leases.Lease
     ) -> events.Closed:
+        # What an earlier driver announced may already run, so its guards are not checked again.
         if not self._order.was_announced:
             permitting.keep(self._order, lease.marks)
             await verifying_plan.keep(self._space, clusters, self._plan)
@@ -300,6 +310,7 @@ class _Run:
             await self._record.add(step.id, events.Noted(text))
             await stopping.until_safe(clusters.workload, self._plan, deadline=limit, before=before)
             if self._was_stopped_later:
+                # Read again: the migrations that were waited for have logged more since.
                 await self._read_migrations(clusters)
         if await engine.stop(does, proving.key(self._order.deployment, step.id)):
             await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
@@ -362,6 +373,8 @@ class _Run:
                 await self._ways_back.take(clusters.workload, step)
                 continue
             previous = past.known(step.id) if past is not None else None
+            # Otherwise an earlier driver has put it on the Lease; asked now, the engine might
+            # report this step's own operation.
             if previous is None:
                 await self._announce(step.id, key, known=await engine.known())
             else:
@@ -370,6 +383,7 @@ class _Run:
 
     async def _announce(self, step: str, key: str, *had: int, **marks: str) -> None:
         """Say in the cluster and in the record what is about to be done, before it is."""
+        # The Lease first: other machines resume from it, and `known` is stored nowhere else.
         if self._lease is not None:
             await self._lease.mark(step=step, key=key, **marks)
         await self._intend(step, key, *had)
@@ -387,6 +401,8 @@ class _Run:
             for step in self._plan.steps:
                 if isinstance(step.does, plans.Prove) and step.id not in proven:
                     key = proving.key(self._order.deployment, step.id)
+                    # The Lease holds one step, and any proof on it says that migrating has ended
+                    # (`deployments.is_proof`).
                     await (self._intend if running else self._announce)(step.id, key)
                     proof = proving.prove(
                         clusters.workload,

@@ -87,6 +87,7 @@ class Following:
         try:
             await self._until_over(step, does, engine, stream, others)
         except (errors.Failed, GivenUp) as error:
+            # A failure comes out of the stream, so what led to it was not looked at yet.
             if isinstance(error, errors.Failed):
                 await self._diagnose(step, engine)
             await self._tell(step, self._judge.rest())
@@ -101,6 +102,8 @@ class Following:
         others: occupants.Occupants | None,
     ) -> None:
         pace = deadlines.Pace(self._policy, does, limit=self._limit)
+        # One pending read is kept across timeouts: `wait_for` would cancel it, which ends
+        # the generator.
         pending = asyncio.ensure_future(_next(stream))
         try:
             while True:
@@ -164,6 +167,7 @@ class Following:
             pod = engine.objects.get(fact.on)
             owner = pictures.owner(pod) if pod else None
             if owner is not None:
+                # Remembered, because the pod may be gone when its last lines are read.
                 self._owners[fact.on] = owner
         if isinstance(fact, events.Logged) and fact.pod in self._owners:
             self.read(self._owners[fact.pod], fact.line)

@@ -124,6 +124,7 @@ class Judge:
         now = self._clock()
         for key, since in sorted(self._lasting().items(), key=lambda item: item[1]):
             if now - since >= self._patience_for(key):
+                # A symptom may end the wait, but the verdict names the cause behind it.
                 return self.gravest if key in self._symptoms else self._fatal[key]
         return None
 
@@ -151,6 +152,7 @@ class Judge:
 
     def _holds(self, key: Key, diagnosed: events.Diagnosed, now: float) -> bool:
         """Whether a cause is not told yet, because the log that says more is about to come."""
+        # Without this fact there is no log to wait for; an empty one has not come yet.
         if diagnosed.cause.facts.get("log", "-"):
             self._held.pop(key, None)
             return False

@@ -49,8 +49,11 @@ async def start(
     states = await older_commits.applied(space, clusters, service, environment)
     if marks.get("back") and marks.get("outcome") != "succeeded":
         # Begun and not ended well: the same way again, and goose passes over what is taken back already.
+        # When only databases go back, the Lease's revision is the commit that stays,
+        # not the target.
         ahead = marks["revision"] if marks["revision"] != marks["back"] else ""
         return Start(marks["back"], ahead)
+    # A deployment begun since the last success may have migrated further than the proven one.
     newest = next((state for state in states if not state.is_proven), None)
     newest = newest or next(iter(states), None)
     if newest is None:
@@ -177,6 +180,7 @@ async def _nearest(
     """The commit nearest to the one that cannot be reached, or that there is none."""
     facts = {"service": source.service, "environment": source.environment}
     tree = space.checkout.revision(begun.commit)
+    # Oldest first: the first commit that can be reached is the nearest to the one that cannot.
     for commit in reversed(_earlier(space, source.service, source.environment, begun.commit)):
         if commit == source.revision.commit or not space.checkout.is_ancestor(
             source.revision.commit, commit

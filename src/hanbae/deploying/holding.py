@@ -24,6 +24,7 @@ MOST: Final = 20
 """Holds of one service in one environment."""
 _SHORT: Final = 12
 _LONGEST: Final = 400
+# Without a revision it holds every commit.
 _UNREADABLE: Final = holds.Hold("-", "-", "", "-")
 
 

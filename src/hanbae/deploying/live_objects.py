@@ -61,6 +61,7 @@ async def read(
             except errors.Forbidden:
                 return forecasting.Live(None, readable=False)
 
+    # Lists first: what they contain is not read by name.
     await asyncio.gather(*(every(*group) for group, count in counted.items() if count >= _MANY))
     answers = await asyncio.gather(
         *(one(ref, api_version) for ref, api_version in api_versions.items())

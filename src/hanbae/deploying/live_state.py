@@ -143,6 +143,7 @@ async def _through_objects(
         if not entry.get("hook"):
             group, version = entry.get("group"), entry.get("version") or "v1"
             api_version = f"{group}/{version}" if group else str(version)
+            # Also objects that the commit no longer has: they may be deleted.
             api_versions.setdefault(_entry(entry), api_version)
     live = await live_objects.read(clusters.workload, api_versions)
     forecast = forecasting.live(
@@ -170,6 +171,7 @@ def _settled(
     verdict = verdicts.get(change.object)
     looked = str((application.get("status") or {}).get("reconciledAt") or "")
     live_object = live[change.object].object if change.object in live else None
+    # Both have whole seconds: Argo CD may not have seen a write in the second of its look.
     if verdict is None or _touched(live_object) >= looked:
         return change
     if change.outcome == "changed" and verdict == "Synced":

@@ -156,6 +156,7 @@ def _stopped_at(
     """The proof, the version and the path of a migration that a hook names."""
     proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
     for proof in proofs:
+        # Plans recorded by an older hanbae name no files.
         for version, path in zip(proof.versions, proof.files, strict=False):
             if proof.hook == job and path.rpartition("/")[2] == failed:
                 return proof, version, path
@@ -254,6 +255,7 @@ def _owner(
         return next((manifest for manifest in manifests if _is(manifest, subject)), None)
     alike = [manifest for manifest in manifests if subject.name.startswith(f"{_name(manifest)}-")]
     owners = [manifest for manifest in alike if any(True for _ in _containers(manifest.object))]
+    # The longest name wins: a pod of `auth-worker` also starts with `auth-`.
     return max(owners, key=lambda manifest: len(_name(manifest)), default=None)
 
 

@@ -115,6 +115,7 @@ class Occupants:
             if occupant is None:
                 return True
             judge = self._judges[occupant.identity]
+            # While a fatal cause counts, a verdict is near; without one, waiting changes nothing.
             if not self._is_ours_to_end(occupant) or not judge.counts:
                 return False
             await asyncio.sleep(LOOK)
@@ -124,6 +125,7 @@ class Occupants:
         try:
             age = (self._space.clock() - datetime.fromisoformat(occupant.started)).total_seconds()
         except ValueError:
+            # It was only requested so far, and has no start.
             age = 0.0
         return max(giving_up.PATIENCE - max(age, 0.0), CONFIRMED)
 

@@ -136,6 +136,7 @@ async def _of_service(
                     "deploy.behind-database" if is_certain else "deploy.perhaps-behind-database"
                 )
                 yield wording.Text(text_id, facts)
+                # One sentence per database, from the most certain state.
                 break
 
 
@@ -173,6 +174,8 @@ def _of_history(recorded: Iterable[deployments_made.Deployment]) -> Iterator[App
         }
         is_proven = deployment.outcome == "succeeded"
         yield Applied(deployment.revision, versions, deployment.id, is_proven)
+        # Its proof found exactly its commit's migrations: anything applied earlier is among them or
+        # was taken back.
         if is_proven:
             return
 

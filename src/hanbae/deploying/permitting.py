@@ -67,6 +67,8 @@ def keep(order: orders.Order, marks: Mapping[str, str]) -> None:
         hanbae.errors.Refused: The environment is frozen, and that was not waived, or somebody holds the commit.
     """
     space, plan = order.space, order.plan
+    # Taking only databases back is allowed under a hold: the rollback has just held the
+    # commit that stays.
     if plan.deploys:
         holding.refuse(marks, plan.service, plan.environment, plan.revision)
     decisions = order.before.decisions if order.before is not None else ()

@@ -83,6 +83,8 @@ class Prepared(Struct, frozen=True):
             chain = [deployment]
             apart = []
             for entry in chains:
+                # A deployment can connect chains that had nothing in common so far, so all that it
+                # touches become one.
                 if entry[0] & keys:
                     keys |= entry[0]
                     chain = entry[1] + chain

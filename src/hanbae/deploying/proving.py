@@ -92,8 +92,10 @@ async def _hear(
     try:
         ended = await _run(cluster, named(job, name, key))
     except errors.Refused as error:
+        # The plain proof has the same name and would meet the same Job.
         if error.text.id == "probe.foreign-job":
             raise
+        # Rights from an older hanbae allow the proof, but not the question beside it (ADR 19).
         status = await ask(cluster, proof, name=name, key=key, redact=redact)
         facts = {
             "database": proof.database,
@@ -166,6 +168,7 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
     missing = sorted(committed - reported)
     unknown = sorted(reported - committed)
     if pending or missing or unknown:
+        # Causes before effects: what the image lacks, or has too much, explains what is pending.
         text_id, versions = next(
             (text_id, versions)
             for text_id, versions in (
@@ -220,6 +223,7 @@ def key(deployment: str, step: str) -> str:
     whole = f"{deployment}.{step}"
     if len(whole) <= _LONGEST_NAME:
         return whole
+    # 9: the hyphen and eight hex digits.
     return whole[: _LONGEST_NAME - 9] + "-" + hashlib.sha256(whole.encode()).hexdigest()[:8]
 
 

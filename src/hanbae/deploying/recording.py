@@ -56,6 +56,7 @@ class Record:
         self._typed = typed
         self._tells = tells
         self._lines: dict[tuple[subjects.Ref, str], deque[str]] = {}
+        # Counted, because a log may contain the same line several times.
         self._past: Counter[events.Logged | tuple[str, str]] = Counter()
         self._states: dict[subjects.Ref, events.Observed] = {}
         for event in past:
@@ -86,6 +87,7 @@ class Record:
         if isinstance(fact, events.Logged):
             key = (fact.pod, fact.container)
             self._lines.setdefault(key, deque(maxlen=LINES)).append(fact.line)
+        # The line was kept above in any case: causes are looked for in those lines.
         if self._is_past(fact):
             return
         event = self._store.append(self.deployment, step, fact, self._clock())
@@ -99,6 +101,7 @@ class Record:
             self._past[_identity(fact)] -= 1
             return True
         if isinstance(fact, events.Observed):
+            # Only the first state seen of an object can repeat the one that was recorded last.
             return self._states.pop(fact.on, None) == fact
         return False
 

@@ -116,6 +116,7 @@ async def of_application(
         return None
     if await claiming.is_driven(clusters.workload, lease):
         return None
+    # Read again: while we looked for its driver, it may have ended or another deployment begun.
     lease = await claiming.seen(space.policy, clusters.workload, service, environment)
     if lease is None or not claiming.is_open(lease):
         return None

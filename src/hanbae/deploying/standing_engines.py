@@ -176,5 +176,7 @@ class Engines:
         key = (clusters.control.context, clusters.control.server)
         if key not in self._listed:
             listing = reading.find(clusters.control, kinds.APPLICATION, namespace)
+            # The task, not its result: environments are judged concurrently and share
+            # the one request.
             self._listed[key] = asyncio.create_task(listing)
         return await self._listed[key]

@@ -84,6 +84,7 @@ async def still_running(cluster: connections.Cluster, plan: plans.Plan) -> tuple
     """The pods of migrations that have not ended, though their operation may have."""
     ending: list[Remaining] = []
     for job in dict.fromkeys(s.does.hook for s in plan.steps if isinstance(s.does, plans.Prove)):
+        # By name: the Job may already be deleted while its pods are still ending.
         selector = f"batch.kubernetes.io/job-name={job.name}"
         pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
         ending += [
@@ -149,6 +150,7 @@ async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterab
         live_job = await reading.get(cluster, kinds.JOB, job.namespace, job.name)
         if live_job is None or is_over(live_job):
             return False
+        # By uid: pods of an earlier Job with this name say nothing about this one.
         selector = f"batch.kubernetes.io/controller-uid={live_job['metadata']['uid']}"
         pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
         for pod in pods:

@@ -32,7 +32,8 @@ class WaysBack:
         self._plan = order.plan
         policy = order.space.policy
         self._release = naming.release(policy, order.plan.service, order.plan.environment)
-        # A migration's time, as far as the deployer may run anything.
+        # As long as the policy gives a migration, but no longer than the deployer's admission policy
+        # allows for such a Job.
         self._within = min(naming.seconds(policy.migrations.deadline), proof_rules.LONGEST)
         self._ended: dict[str, probes.Ended] = {}
         """By step: Jobs that have ended and of which nothing is recorded yet."""
@@ -56,6 +57,7 @@ class WaysBack:
                 await self._let_in(cluster, step)
                 status = await self._ask(cluster, step, proof, "before")
                 self._had[step.id] = status.applied
+                # `goose status` lists exactly the files of the image's folder.
                 differing = {*status.applied, *status.pending} ^ set(proof.versions)
                 further = {version for version in status.applied if version > step.does.reached}
                 for text_id, versions in (

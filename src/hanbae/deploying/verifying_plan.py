@@ -53,6 +53,8 @@ async def _current(
     space: workspaces.Workspace, clusters: workspaces.Clusters, plan: plans.Plan, head: str
 ) -> tuple[guards.Guard, ...]:
     """What could be promised of the branch's head now."""
+    # Loaded again: the policy is part of the promise and may have been edited since this
+    # command began.
     policy = loading.load(space.loaded.path).policy
     now = await promise(
         space, clusters, policy, (plan.service,), environment=plan.environment, commit=head

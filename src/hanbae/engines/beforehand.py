@@ -53,7 +53,10 @@ async def workload(
         secret,
         hooks,
         maker=maker,
+        # An earlier driver of this deployment made a Job with the key: among the old ones it would
+        # never count as the hook's.
         old=[job["metadata"]["uid"] for job in jobs if not key or key_of(job) != key],
+        # A repeated Event keeps its uid and gets a new version; the repetition is news.
         warned_before={
             event["metadata"]["uid"]: event["metadata"]["resourceVersion"] for event in warnings
         },
@@ -83,6 +86,7 @@ async def _shapes(
             ),
         )
     except (errors.Forbidden, errors.WrongUse):
+        # Then an object counts as the deployment's only once the engine reports it as applied.
         return None
     return {
         live["metadata"]["uid"]: workloads.shape(live)

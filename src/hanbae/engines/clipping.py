@@ -35,8 +35,10 @@ class Clip:
         if self._left > 0:
             self._left -= 1
             return True
+        # The record learns from these lines which versions were applied, so none of them is cut.
         if statuses.applied(line) is not None:
             return True
+        # The full ring drops its oldest line for this one.
         if len(self._ring) == self._ring.maxlen:
             self.cut += 1
         self._ring.append(line)

@@ -55,6 +55,7 @@ def _pod(pod: Object) -> tuple[str, str, str]:
     trouble = next(filter(None, map(_trouble, containers)), None)
     if trouble is not None:
         return trouble
+    # A failed one would have been reported by `_trouble` above.
     if containers and all(
         (container.get("state") or {}).get("terminated") for container in containers
     ):
@@ -71,6 +72,7 @@ def _trouble(container: Object) -> tuple[str, str, str] | None:
     """What a container waits for, or how it has failed."""
     state = container.get("state") or {}
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    # All containers report this while init containers run; it is no trouble of their own.
     if waiting.get("reason") and waiting["reason"] != "PodInitializing":
         return waiting["reason"], container["name"], waiting.get("message") or ""
     if ended.get("exitCode"):
@@ -85,6 +87,7 @@ def _deployment(deployment: Object) -> tuple[str, str, str]:
 
 
 def _sealed_secret(sealed: Object) -> tuple[str, str, str]:
+    # Until the controller has seen a new spec, the condition is about the previous one.
     if not rollouts.is_current(sealed):
         return "Pending", "", ""
     for condition in (sealed.get("status") or {}).get("conditions") or []:

@@ -75,6 +75,7 @@ def ordered(manifests: Iterable[kinds.Object]) -> tuple[kinds.Object, ...]:
         kind = manifest.get("kind")
         return _FIRST.index(kind) if kind in _FIRST else len(_FIRST)
 
+    # The sort is stable: the rest stays in the overlay's own order.
     return tuple(sorted(manifests, key=rank))
 
 
@@ -89,6 +90,8 @@ async def tried(
     """
     defined = _defined(manifests)
     spaces = {_name(item) for item in manifests if item.get("kind") == "Namespace"}
+    # A dry run stores nothing, so the API server would refuse objects in a Namespace that only this
+    # overlay creates.
     missing = {name for name in spaces if not await reading.get(cluster, kinds.NAMESPACE, "", name)}
     served = await _served(cluster, manifests)
     free = asyncio.Semaphore(_AT_ONCE)
@@ -133,6 +136,8 @@ async def apply(
     for manifest in ordered(manifests):
         key = str(manifest.get("apiVersion")), str(manifest.get("kind"))
         if key not in served:
+            # Prefer the overlay's own definition: discovery may lag behind a kind that was
+            # just established.
             served[key] = defined.get(key) or await discovering.kind(cluster, *key)
         kind, ref = served[key], _ref(manifest)
         if kind is None:
@@ -158,6 +163,7 @@ async def _dry(
         except answers.Conflict as error:
             facts = {"object": str(ref), "message": str(error.text.facts.get("message", ""))}
             conflict = wording.Text("overlay.conflict", facts)
+            # With force the rest of the change shows beside the conflict; a dry run takes no field.
             after = await writing.apply(cluster, kind, manifest, dry=True, force=True)
     except errors.Refused as error:
         return Tried(ref, before, None, conflict=conflict, refusal=error.text)
@@ -209,6 +215,8 @@ async def _established(cluster: connections.Cluster, name: str) -> None:
     """
     try:
         async with asyncio.timeout(_SERVED_WITHIN):
+            # A watch begins with what is there, so a definition that is established already
+            # is seen at once.
             stream = watching.watch(
                 cluster, _DEFINITION, None, field_selector=f"metadata.name={name}"
             )

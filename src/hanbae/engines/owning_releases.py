@@ -22,6 +22,8 @@ _LOOKED_AT: Final = ("Deployment", "StatefulSet", "Service", "SealedSecret", "Ex
 def own(manifest: dict[str, Any], *, release: str, namespace: str) -> None:
     """Mark an object as a release's, as Helm does it, so that Helm adopts it."""
     metadata = manifest["metadata"]
+    # Helm adopts an existing object only with this label and both annotations; otherwise it
+    # refuses the release.
     metadata["labels"] = {**(metadata.get("labels") or {}), labels.MANAGED_BY: _HELM}
     marks = {RELEASE: release, NAMESPACE: namespace}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **marks}
@@ -36,6 +38,7 @@ def owned(manifest: Mapping[str, Any], *, release: str, namespace: str) -> dict[
 
 def release_of(live: Mapping[str, Any]) -> str:
     """The release that Helm says an object belongs to; empty where Argo CD has it, or nobody."""
+    # Helm's annotations stay on an object that Argo CD took over later, so Argo CD's decides.
     annotations = live["metadata"].get("annotations") or {}
     return "" if _TRACKING in annotations else str(annotations.get(RELEASE) or "")
 

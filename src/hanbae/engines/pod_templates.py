@@ -56,6 +56,7 @@ async def formers(cluster: connections.Cluster, workload: kinds.Object) -> list[
         cluster, kinds.REPLICASET if deployment else kinds.CONTROLLERREVISION, ref.namespace
     )
     uid = workload["metadata"].get("uid")
+    # By uid: those of a deleted workload with the same name may still exist.
     own = [item for item in kept if uid and _owner(item) == uid]
     read = [_of_replicaset(item) if deployment else _of_revision(item) for item in own]
     templates = [former for former in read if former is not None]
@@ -134,6 +135,8 @@ def _of_replicaset(replicaset: kinds.Object) -> Former | None:
     template = copy.deepcopy((replicaset.get("spec") or {}).get("template"))
     if number is None or not template:
         return None
+    # The controller adds this label to each ReplicaSet's template; `kubectl rollout
+    # undo` drops it too.
     ((template.get("metadata") or {}).get("labels") or {}).pop(_HASH, None)
     return Former(number, rollouts.images(replicaset), template)
 
@@ -143,6 +146,8 @@ def _of_revision(revision: kinds.Object) -> Former | None:
     template = copy.deepcopy((data.get("spec") or {}).get("template"))
     if not isinstance(template, dict) or not isinstance(revision.get("revision"), int):
         return None
+    # A ControllerRevision stores a patch: this key marks the template as a full replacement, and is
+    # no field of a template.
     template.pop("$patch", None)
     return Former(revision["revision"], rollouts.images(data), template)
 

@@ -57,7 +57,8 @@ def progress(workload: Object) -> Progress:
     total = int(status.get("replicas") or 0)
     available = int(status.get("availableReplicas") or 0)
     counts = f"{updated} of {replicas} new, {available} ready"
-    # A StatefulSet calls its newest revision the current one only when every pod has it.
+    # A StatefulSet calls its newest revision the current one only when every pod has it;
+    # a Deployment names neither, so that they are the same.
     settled = status.get("currentRevision") == status.get("updateRevision")
     if updated >= replicas and total <= updated <= available and settled:
         return Progress("Complete", "", counts)
@@ -95,6 +96,7 @@ def since(workload: Mapping[str, Any], started: str) -> dict[str, Any]:
     """
     status = workload.get("status") or {}
     conditions = status.get("conditions") or []
+    # Both times are RFC 3339 in UTC with whole seconds, so they compare as text.
     kept = [
         condition
         for condition in conditions

@@ -25,6 +25,8 @@ class Keeper:
     """
 
     def __init__(self, cluster: connections.Cluster, namespace: str, name: str) -> None:
+        # From here on plaintext is in this process's memory, and a core dump would
+        # write it to disk.
         confinement.forbid_core_dumps()
         self.refusal: wording.Text | None = None
         """What the API server said when it refused to show the Secret."""
@@ -60,5 +62,7 @@ class Keeper:
             except binascii.Error:
                 continue
             self._values.setdefault(plaintext, masking.Masked(plaintext))
+        # Only for a new value: building a redactor encodes every value in many ways, and the Secret
+        # is read again before each container's log.
         if len(self._values) != before:
             self._redactor = masking.Redactor(self._values.values())

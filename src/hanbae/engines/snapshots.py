@@ -41,12 +41,14 @@ async def of_operation(
     await workload.load(operation)
     objects = workload.objects
     keeper = secrets.Keeper(cluster, namespace, secret)
+    # Before any line is read: only values that are known by then can be masked.
     await keeper.refresh()
     tails: dict[tuple[subjects.Ref, str], Sequence[str]] = {}
     for ref, pod in objects.items():
         if ref.kind != "Pod":
             continue
         for status in (pod.get("status") or {}).get("containerStatuses") or []:
+            # A container that runs or waits again has failed in its previous run.
             previous = "terminated" not in (status.get("state") or {})
             ended = (status.get("lastState" if previous else "state") or {}).get("terminated") or {}
             if ended.get("exitCode"):

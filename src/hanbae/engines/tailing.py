@@ -54,6 +54,7 @@ class Logs:
             whole: Follow every container from its first line: the pod is a hook's.
         """
         status = pod.get("status") or {}
+        # By uid: pods of a StatefulSet come back under the same names.
         uid = pod["metadata"].get("uid") or ref.name
         for sort in ("initContainerStatuses", "containerStatuses"):
             for container in status.get(sort) or []:
@@ -75,11 +76,13 @@ class Logs:
 
     def unhealthy(self, uid: str) -> None:
         """A probe of a container in this pod fails: its last lines are worth reading."""
+        # Stored as run -1, which no container has; `read` looks it up.
         self._begun.add((uid, "", -1))
 
     async def drained(self, *, limit: float) -> None:
         """Wait until the logs of hooks were read to their ends, for that many seconds at most."""
         if self._hooks:
+            # `asyncio.wait` cancels nothing: what has not ended by then goes on.
             await asyncio.wait(set(self._hooks), timeout=limit)
 
     def _first(self, uid: str, container: str, run: int) -> bool:
@@ -122,6 +125,7 @@ class Logs:
             await self._cannot(error)
             return
         except errors.Unreachable:
+            # These lines only explain a failure; the deployment does not depend on them.
             return
         for line in lines:
             await self._put(pod, container, line.text)

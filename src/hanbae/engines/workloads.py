@@ -116,6 +116,8 @@ class Workload:
         own = {
             ref: self._current(live) for ref, live in self._all.items() if self._is_own(ref, live)
         }
+        # By uid: Kubernetes keeps Events for an hour, so one may be about an earlier
+        # object of that name.
         uids = {live["metadata"].get("uid") for live in own.values()}
         about = {
             ref: event
@@ -140,6 +142,8 @@ class Workload:
         watches = [self._watch(kind, labels=labels) for kind in _LABELLED]
         watches += [
             self._watch(self._maker, fields=f"metadata.name={self._secret}"),
+            # Events do not carry the labels of what they are about, so all warnings of the
+            # namespace are watched; `objects` picks them by uid.
             self._watch(kinds.EVENT, fields=WARNINGS),
             self._watch_secret(),
         ]
@@ -163,6 +167,7 @@ class Workload:
         for objects in await asyncio.gather(*reads, return_exceptions=True):
             if isinstance(objects, errors.Forbidden | errors.WrongUse):
                 continue
+            # Raised only now that all have ended: no read goes on over a connection that is closed.
             if isinstance(objects, BaseException):
                 raise objects
             for loaded in objects:
@@ -193,6 +198,7 @@ class Workload:
 
     def _follow(self, ref: subjects.Ref) -> None:
         """Watch an object that Argo CD has applied, and its pods, as far as the release's label does not find them."""
+        # Without a release's label, the watches by kind see the whole namespace already.
         looks_at_all = not self._release and ref.namespace == self._namespace
         if self._group is not None and not looks_at_all and ref not in self._followed:
             self._followed.add(ref)
@@ -235,6 +241,8 @@ class Workload:
         """Read these objects freshly, and watch those that the release's label does not find."""
         for ref in refs:
             kind = kinds.named(ref.kind)
+            # The watches may lag behind what was just applied, and the object as it was before
+            # would pass for a complete rollout.
             tracked = await reading.get(self._cluster, kind, ref.namespace, ref.name)
             if tracked is None:
                 continue
@@ -301,6 +309,8 @@ class Workload:
                         await self._tell()
                         yield version.object
         except (errors.Forbidden, errors.WrongUse) as error:
+            # A kind that cannot be watched fails no deployment; what will not be seen is only
+            # reported.
             facts = {"kind": kind.kind}
             await self._put(events.Noted(wording.Text("deploy.cannot-watch", facts)))
             await self._put(events.Noted(error.text))
@@ -324,16 +334,21 @@ class Workload:
                 async for version in stream:
                     self._keeper.learn(version.object)
         except errors.Forbidden:
+            # Later changes are still learned: `tailing` reads the Secret again before each
+            # container's log.
             return
 
     def _keep(self, ref: subjects.Ref, live: kinds.Object) -> None:
         before = self._all.get(ref)
+        # Reads and watches may overtake each other; the older version is dropped.
         if before is None or _version(before) <= _version(live):
             self._all[ref] = live
         self.changed.set()
 
     async def _tell(self) -> None:
         """Tell of everything that has changed since it was told, and read the logs that matter."""
+        # `objects` is a copy: while a full channel is waited for, other watches
+        # change what is kept.
         for ref, live in self.objects.items():
             if ref.kind == "Event":
                 warning = describing.warned(live)
@@ -371,6 +386,9 @@ class Workload:
             above = None  # it is of an object that was there before under this name
         if ref.kind == "Pod":
             return owner is not None and above is not None and self._is_own(owner, above)
+        # Former ReplicaSets run the previous version, and their broken pods are no trouble
+        # of this one. Until the controller has seen the new spec, its newest ReplicaSet is
+        # still a former one.
         if ref.kind == "ReplicaSet":
             return (
                 owner is not None
@@ -389,6 +407,8 @@ class Workload:
         if job["metadata"].get("uid") not in self._old:
             return True
         started = self._operation.started
+        # The operation may have made it before we looked. Both times have whole seconds and
+        # compare as text.
         return bool(started) and job["metadata"].get("creationTimestamp", "") >= started
 
     def _was_changed(self, live: kinds.Object) -> bool:

@@ -163,7 +163,7 @@ def options(
         "password": _password(environment) if server == own_word else "",
         "client_encoding": "utf8",
         "application_name": "hanbae",
-        # A server that is gone without a word is noticed after 10 + 3 × 5 seconds of silence, or 30
+        # A server that is gone without a word is noticed after 10 + 3 * 5 seconds of silence, or 30
         # seconds after something was sent: about as long as an event waits to be written.
         "connect_timeout": 10,
         "keepalives_idle": 10,

@@ -11,6 +11,7 @@ from hanbae import excerpts
 from hanbae.argo import applications
 from hanbae.clusters import answers, connections, kinds, reading, writing
 
+# Argo CD's reason when an Application that the set would make is not valid.
 _JUDGED: Final = "ApplicationValidationError"
 
 

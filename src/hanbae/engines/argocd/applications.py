@@ -89,6 +89,7 @@ class Application:
         deadline = clock() + within
         before = None
         while (left := deadline - clock()) > 0:
+            # In short turns, so that the set's own fault is noticed in between.
             application = await transports.appearance(self, min(left, _LOOK_AT_SET_EVERY))
             if application is not None:
                 return application
@@ -213,6 +214,8 @@ class Application:
                 await writing.replace(self._cluster, kinds.APPLICATION, changed)
                 break
             except (answers.Conflict, answers.Unanswered):
+                # After the last attempt it may not be written: `terminate` sees that and
+                # tells it again.
                 continue
         return True
 
@@ -228,6 +231,7 @@ async def persist(call: Callable[[], Awaitable[Outcome]]) -> Outcome:
         try:
             return await call()
         except errors.Forbidden:
+            # Forbidden is an Unreachable too, but waiting grants no right.
             raise
         except errors.Unreachable as error:
             attempts.failed(error)

@@ -191,9 +191,11 @@ class ArgoCD:
         foreign = self._target.owned and reads.foreign(application, self._target.owned)
         if foreign:
             raise errors.Refused.saying(foreign)
+        # What Argo CD has deployed before is its own, even with annotations that Helm has left.
         if not reads.was_deployed(application):
             await self._refuse_helm()
         target = self._target
+        # Before anything is asked for: Jobs that the operation had made by then would count as old.
         workload = await beforehand.workload(
             self._cluster,
             target.namespace,
@@ -201,8 +203,11 @@ class ArgoCD:
             target.secret,
             does.hooks,
             maker=target.maker,
+            # Argo CD may sync an automated Application at any time, so a change proves
+            # nothing there.
             alone=isinstance(does, plans.Sync),
         )
+        # None: nobody has begun. Empty: somebody has, at a time when no operation had ended yet.
         resumed, previous = previous is not None, previous or ""
         if not resumed:
             last = operations.recorded(application)
@@ -252,8 +257,10 @@ class ArgoCD:
         current = operations.current(application)
         if current is None or current.key == key or current.active:
             return False  # asking finds it, or is refused
+        # A selective sync leaves no entry in the history.
         if not does.only and reads.deployed_since(application, previous, does.revision):
             return True
+        # Another operation has run since, and its record has replaced any trace of ours.
         if current.started != previous:
             raise errors.Unreachable("argo.overwritten", application=self._ref.name, key=key)
         return False
@@ -292,6 +299,7 @@ class ArgoCD:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
         """
         return await self._application.terminate(
+            # Also Argo CD's own sync of the commit, which the deployment may only be following.
             lambda active: active.key == key or operations.is_automated(active, does.revision)
         )
 
@@ -306,6 +314,7 @@ class ArgoCD:
                 await succeeded.wait()
                 await self._roll_out(begun, channel)
                 await begun.workload.drained(limit=DRAINS_WITHIN)
+                # Watchers never end by themselves; raising is what cancels their group.
                 raise endings.Done
         except BaseExceptionGroup as errors_:
             error = endings.deepest(errors_)
@@ -329,6 +338,7 @@ class ArgoCD:
                     for move in begun.steering.see(version.object):
                         await self._make(begun, move, channel)
                     await begun.workload.applies(operation_of(begun.steering.operation))
+                    # `_roll_out` waits for the Application's own status as well.
                     begun.workload.changed.set()
                     if begun.steering.stage == "rolling-out":
                         succeeded.set()
@@ -348,6 +358,7 @@ class ArgoCD:
             await begun.workload.hook_ended.wait()
             begun.workload.hook_ended.clear()
             if begun.steering.stage == "running":
+                # This only saves seconds: Argo CD looks by itself, too.
                 with contextlib.suppress(errors.Error):
                     await self._application.refresh()
 
@@ -375,6 +386,7 @@ class ArgoCD:
         refs = tuple(_rolled_out(begun.steering))
         await applications.persist(lambda: begun.workload.track(refs))
         while True:
+            # Cleared before the look: a change during it must still end the wait below.
             begun.workload.changed.clear()
             waiting = []
             for ref, progress in begun.workload.rollouts(refs).items():

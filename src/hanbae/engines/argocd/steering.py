@@ -98,6 +98,7 @@ class Steering:
         self.application = application
         if self.stage == "awaiting":
             yield from self._await(application)
+        # Not `elif`: the version that first shows the operation may already show its end.
         if self.stage == "running":
             yield from self._run(application)
 
@@ -120,6 +121,8 @@ class Steering:
         """What the Application still lacks after the operation has succeeded."""
         status, compared = applications.sync(self.application)
         moved = compared not in {"", self._does.revision}
+        # Compared with a commit that was pushed meanwhile it is OutOfSync, and waiting does
+        # not change that.
         if status != "Synced" and not moved and not self._only_unpruned(status):
             objects = ", ".join(map(str, applications.out_of_sync(self.application))) or "-"
             yield wording.Text("argo.awaits-synced", {"status": status or "-", "objects": objects})
@@ -151,6 +154,7 @@ class Steering:
             yield from self._ended_unseen(application)
             return
         if self._resumed:
+            # Before the crash hanbae had started the sync itself, because automation did not.
             self.pushed = self.pushed or (current is not None and current.key == self._key)
         if self.pushed:
             yield from self._await_own(current)
@@ -160,6 +164,7 @@ class Steering:
     def _await_own(self, current: operations.Operation | None) -> Iterator[Move]:
         if current is not None and current.key == self._key:
             yield from self._began(current)
+        # Every version since our request carries the key, unless somebody has overwritten it.
         elif self._since:
             raise errors.Failed("argo.operation-lost", application=self._ref.name)
 
@@ -192,6 +197,8 @@ class Steering:
         """Whether a full sync has succeeded since the deployment began, whose record is another's by now."""
         if current is not None and (current.active or current.key == self._key):
             return False
+        # An automated sync of the commit is followed by its own record; a selective one leaves no
+        # entry in the history.
         automated = current is not None and operations.is_automated(current, self._does.revision)
         selective = isinstance(self._does, plans.Sync) and bool(self._does.only)
         since = applications.deployed_since(application, self._known, self._does.revision)
@@ -209,6 +216,7 @@ class Steering:
         self._refreshes += 1
         if self._refreshes > REFRESHES:
             raise protocol.HeadMoved("argo.head-is-other", revision=why.facts["revision"])
+        # After 1, 2, 4 and 8 seconds: Argo CD may not see yet what was just pushed.
         yield Refresh(0.5 * 2**self._refreshes)
 
     def _push(self, why: wording.Text) -> Iterator[Move]:
@@ -220,6 +228,8 @@ class Steering:
 
     def _began(self, operation: operations.Operation) -> Iterator[Move]:
         self.stage = "running"
+        # An automated operation has no key; commit and start identify it, also for later
+        # deployments (`deploying.joined`).
         identity = self._key if self.pushed else f"{operation.revision}@{operation.started}"
         self.operation = operation
         began = events.Began(
@@ -259,6 +269,7 @@ class Steering:
 
     def _progress(self, operation: operations.Operation) -> Iterator[Move]:
         message = excerpts.one_line(operation.message)
+        # "Requested" is hanbae's own word for an operation that Argo CD has not begun.
         if operation.phase != "Requested":
             yield from self._observe(events.Observed(self._ref, operation.phase, "", message))
         for result in operation.results:
@@ -283,6 +294,8 @@ class Steering:
         missing = operations.without(operation, self._does.hooks)
         names = ", ".join(ref.name for ref in missing)
         selective = isinstance(self._does, plans.Sync) and bool(self._does.only)
+        # Equal means the wrong kind of sync: Argo CD was seen to turn a full one into a selective
+        # one (argo-cd #28701), which runs no hooks and still succeeds.
         if missing or operation.full == selective:
             if self.pushed:
                 raise errors.Failed("argo.hooks-missing", hooks=names)

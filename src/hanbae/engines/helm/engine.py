@@ -158,6 +158,7 @@ class Helm:
         target = self._target
         await owning_releases.refuse_argo_cd(self._cluster, release.objects)
         await owning_releases.refuse_application(self._control, target.application)
+        # Only after the checks above: this may delete a record.
         await self._free()
         await self._run(path, release.chart, dry=True)
         workload = await beforehand.workload(
@@ -230,6 +231,7 @@ class Helm:
                     await begun.workload.drained(limit=DRAINS_WITHIN)
                     raise
                 await begun.workload.drained(limit=DRAINS_WITHIN)
+                # Watchers never end by themselves; raising is what cancels their group.
                 raise endings.Done
         except BaseExceptionGroup as errors_:
             error = endings.deepest(errors_)
@@ -259,6 +261,8 @@ class Helm:
                 raise errors.Failed("overlay.unknown-kind", place=None, **facts)
             manifest["metadata"]["namespace"] = ref.namespace
             owning_releases.own(manifest, release=target.release, namespace=target.namespace)
+            # As Helm's field manager, so that Helm owns the fields when it applies the
+            # release later.
             await writing.apply(self._cluster, kind, manifest, manager=program.MANAGER, force=True)
         waiting = [ref for ref in refs if ref.kind in describing.BRINGING]
         while waiting:
@@ -292,6 +296,7 @@ class Helm:
         await workload.track([hook])
         present = False
         while True:
+            # Cleared before the look: a change during it must still end the wait below.
             workload.changed.clear()
             live = workload.objects.get(hook)
             if live is not None and jobs.is_complete(live, hook):

@@ -116,6 +116,7 @@ async def upgrade(
         if chart.labels:
             command += ["--labels", ",".join(f"{k}={v}" for k, v in sorted(chart.labels.items()))]
         if dry:
+            # A dry run prints the rendered objects, Secrets included unless they are hidden.
             command += ["--dry-run=server", "--hide-secret"]
         answer = await _run(command, folder)
     if answer.code:
@@ -134,6 +135,7 @@ async def _run(command: list[str], folder: Path | None) -> _Answer:
     """Run it to its end: it is short, and one that is ended in the middle leaves a release that nobody can upgrade."""
     environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
     if folder is not None:
+        # Folders of its own: no plugin, repository or registry login of the user's takes part.
         own = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
         environment |= {name: str(folder / name.lower()) for name in own}
     running = asyncio.ensure_future(_through(command, environment))
@@ -156,6 +158,7 @@ async def _through(command: list[str], environment: Mapping[str, str]) -> _Answe
     )
     try:
         async with asyncio.timeout(_WITHIN):
+            # Both pipes are read while it runs: a full pipe would block it.
             out, err, code = await asyncio.gather(
                 _last(process.stdout), _last(process.stderr), process.wait()
             )

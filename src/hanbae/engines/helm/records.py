@@ -134,6 +134,7 @@ async def forget(cluster: connections.Cluster, namespace: str, record: Record) -
     try:
         await writing.delete(cluster, kinds.SECRET, namespace, record.name, uid=record.uid)
     except answers.Conflict as error:
+        # A record of this name has another uid: somebody else's Helm is at work.
         raise errors.Refused("upgrade.busy-elsewhere", place=None, record=record.name) from error
 
 

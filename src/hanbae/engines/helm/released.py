@@ -73,6 +73,7 @@ async def objects(
             secret = await reading.get(cluster, kinds.SECRET, namespace, record)
         applied[release] = _applied(secret or {}, release, namespace)
 
+    # What the list did not contain is read by name; with few releases that is all of them.
     await gathering.whole(one(record, release) for record, release in names.items())
     return applied
 
@@ -93,8 +94,11 @@ def manifest(content: Any) -> str:
         content: ``data.release`` of the Secret.
     """
     try:
+        # Encoded twice: by Helm, and by Kubernetes as any content of a Secret.
         packed = base64.b64decode(base64.b64decode(content, validate=True), validate=True)
+        # Helm also reads uncompressed records, which its first versions wrote.
         if packed.startswith(_GZIP):
+            # 31: with a gzip header. Bounded, because one MiB can unpack to a thousand.
             unpacking = zlib.decompressobj(wbits=31)
             data = unpacking.decompress(packed, _LARGEST)
             if unpacking.unconsumed_tail:
