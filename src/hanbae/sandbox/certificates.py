@@ -144,6 +144,7 @@ def _authority() -> Pair:
 def _issue(authority: Pair, name: str, group: str, hosts: Sequence[str]) -> Pair:
     """A certificate for a client, and for a server too if it has hosts."""
     key = ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
     if group:
         attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, group))
@@ -154,6 +155,8 @@ def _issue(authority: Pair, name: str, group: str, hosts: Sequence[str]) -> Pair
         _dated(x509.Name(attributes), authority.certificate.subject, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        # Python refuses a certificate without it from 3.13 on.
+        .add_extension(issuer, critical=False)
     )
     if hosts:
         names = x509.SubjectAlternativeName([_general(host) for host in hosts])

@@ -98,6 +98,8 @@ def _context(pki: Path) -> ssl.SSLContext:
 @functools.lru_cache(maxsize=16)
 def _loaded(pki: Path, _made_ns: int) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+    # Python's default from 3.13 on refuses the certificates of sandboxes from before theirs named their issuer's key.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.load_cert_chain(str(pki / "admin.crt"), str(pki / "admin.key"))
     return context
 

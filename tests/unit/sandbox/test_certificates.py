@@ -6,13 +6,14 @@ import json
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hanbae.sandbox import certificates, folders, identities
+from hanbae.sandbox import certificates, folders, identities, probing
 
 
 @pytest.fixture
@@ -50,12 +51,16 @@ def test_every_certificate_is_issued_by_the_sandboxes_own_authority(folder: fold
 
 @pytest.mark.parametrize("user", ["kubelet", "admin"])
 def test_openssl_accepts_the_chains_and_the_keys_fit(folder: folders.Folder, user: str) -> None:
-    """A user's connection to the API server, each of them asking for the other's certificate."""
+    """A user's connection to the API server, each of them asking for the other's certificate.
+
+    Both are as strict as Python is by default from 3.13 on.
+    """
     authority = str(folder.pki / "ca.crt")
     client = ssl.create_default_context(cafile=authority)
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
     server.verify_mode = ssl.CERT_REQUIRED
     for context, name in ((client, user), (server, "apiserver")):
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
         context.load_cert_chain(folder.pki / f"{name}.crt", folder.pki / f"{name}.key")
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
@@ -69,6 +74,23 @@ def test_openssl_accepts_the_chains_and_the_keys_fit(folder: folders.Folder, use
     of_server, of_user = (end.getpeercert(binary_form=True) for end in ends)
     assert of_server == read(folder, "apiserver").public_bytes(serialization.Encoding.DER)
     assert of_user == read(folder, user).public_bytes(serialization.Encoding.DER)
+
+
+def test_api_server_of_a_sandbox_from_before_is_asked_whatever_python_is_strict_about(
+    folder: folders.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their certificates do not name the issuer's key, which Python wants by default from 3.13 on."""
+    default = ssl.create_default_context
+
+    def strict(*args: Any, **options: Any) -> ssl.SSLContext:
+        context = default(*args, **options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    context = probing._context(folder.pki)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
 
 
 def test_the_kubelets_identity_is_the_one_that_the_node_authorizer_wants(
