@@ -45,6 +45,13 @@ class _Placed(msgspec.Struct, frozen=True):
     def migrates(self) -> bool:
         return any(service.role == "migration" for service in self.translated.services)
 
+    @property
+    def ending(self) -> dict[str, Condition]:
+        """Its containers that end last, each as what others wait for: a Job is over when all of them are."""
+        services = [service for service in self.translated.services if not service.runs_on]
+        before = {name for service in services for name in service.depends_on}
+        return {service.name: _ENDED for service in services if service.name not in before}
+
 
 def of(
     policy: documents.Policy, environment: str, name: str, sources: Sequence[pods.Source]
@@ -146,15 +153,14 @@ def _ordered(own: Sequence[_Placed]) -> Iterator[Service]:
 
 
 def _one_after_the_other(own: Sequence[_Placed], jobs: Sequence[_Placed]) -> Iterator[Service]:
-    before = ""
+    before: dict[str, Condition] = {}
     for entry in jobs:
-        first, *others = entry.translated.services
-        depends: dict[str, Condition] = {before: _ENDED} if before else {}
+        depends = before
         if entry.moment[0] > 0:  # after the sync
-            depends |= _ready(own)
-        yield _with(first, depends_on=depends)
-        yield from others
-        before = entry.translated.services[-1].name
+            depends = depends | _ready(own)
+        for service in entry.translated.services:
+            yield _with(service, depends_on=depends if _begins(service) else {})
+        before = entry.ending
 
 
 def _running(entry: _Placed, jobs: Sequence[_Placed]) -> Iterator[Service]:
@@ -164,17 +170,21 @@ def _running(entry: _Placed, jobs: Sequence[_Placed]) -> Iterator[Service]:
     program finds its tables then at its first try.
     """
     before = [
-        job.translated.services[-1].name
+        job.ending
         for job in jobs
         if job.moment[0] <= 0 and (job.migrates or job.moment < entry.moment)
     ]
     # The last one is enough, since each Job waits for the one before it.
-    depends: dict[str, Condition] = dict.fromkeys(before[-1:], _ENDED)
+    depends = before[-1] if before else {}
     for service in entry.translated.services:
-        runs_on = service.role in {"workload", "sidecar"}
-        settings = {"restart": "on-failure:5"} if runs_on else {}
-        yield _with(service, depends_on=depends, settings=settings)
-        depends = {}
+        settings = {"restart": "on-failure:5"} if service.runs_on else {}
+        begins = _begins(service)
+        yield _with(service, depends_on=depends if begins else {}, settings=settings)
+
+
+def _begins(service: Service) -> bool:
+    """Whether a pod begins with it: it waits for no other container's end, and is not beside another one."""
+    return _ENDED not in service.depends_on.values() and service.role != "sidecar"
 
 
 def _with(
@@ -225,10 +235,9 @@ def _after_components(
         own |= {engine for key, engine in by_key.items() if key.secret in secrets}
     for service in every:
         depends = dict(service.depends_on)
-        # What waits for a Job begins after what that Job has waited for, and a sidecar after its pod.
-        is_first = _ENDED not in depends.values() and service.role != "sidecar"
         for engine in components.ENGINES:
-            if is_first and engine in engines[service.owner] and engine in used:
+            # What waits for a Job begins after what that Job has waited for, and a sidecar after its pod.
+            if _begins(service) and engine in engines[service.owner] and engine in used:
                 if engine == "postgresql" and any(item.engine == engine for item in led):
                     depends[DATABASES] = _ENDED
                 else:

@@ -123,13 +123,15 @@ class _Translator:
             runs_beside = is_init and container.get("restartPolicy") == "Always"
             migration = migrating.get(pointer)
             role: Role = "workload"
-            if migration is not None and (is_init or self._manifest.kind in _ENDING):
+            if runs_beside:
+                role = "sidecar"
+            elif migration is not None and (is_init or self._manifest.kind in _ENDING):
                 role = "migration"
-            elif is_init and not runs_beside:
+            elif is_init:
                 role = "init"
             elif self._manifest.kind in _ENDING:
                 role = "job"
-            elif runs_beside or main:
+            elif main:
                 role = "sidecar"
             own = safe(str(container.get("name") or role)) or role
             is_first = not is_init and not main
@@ -142,7 +144,7 @@ class _Translator:
                 service = msgspec.structs.replace(service, database=migration.database)
             services.append(service)
         return Translated(
-            tuple(_beside(services, main)),
+            tuple(_beside(services, main, ends=self._manifest.kind in _ENDING)),
             tuple(name for mount in mounted for name in mount.volumes),
             tuple(file for mount in mounted for file in mount.files),
             (
@@ -266,16 +268,19 @@ class _Translator:
         self._gaps.append(compositions.Gap(name, text))
 
 
-def _beside(services: list[Service], main: str) -> Iterator[Service]:
+def _beside(services: list[Service], main: str, *, ends: bool) -> Iterator[Service]:
     """Sidecars in the network of their pod; what runs before it one after the other."""
+    sidecars = [service.name for service in services if service.role == "sidecar"]
+    # Docker lets nobody join the network of a container that has ended: in a Job it is the first sidecar's.
+    holder = sidecars[0] if ends and sidecars else main
     before = ""
     for service in services:
         settings = dict(service.settings)
         depends = dict(service.depends_on)
-        if service.role == "sidecar":
-            settings["network_mode"] = f"service:{main}"
-            depends[main] = "service_started"
-        elif before:
+        if service.name != holder and (service.role == "sidecar" or holder in sidecars):
+            settings["network_mode"] = f"service:{holder}"
+            depends[holder] = "service_started"
+        if before and service.role != "sidecar":
             depends[before] = "service_completed_successfully"
         if service.role in {"init", "migration"} and service.name != main:
             before = service.name

@@ -438,6 +438,56 @@ def test_sidecars_share_their_pods_network_and_init_containers_run_before() -> N
     assert service(composition).depends_on == {"auth-service-first": ENDED}
 
 
+def native(name: str) -> dict[str, Any]:
+    """A container of Kubernetes' own kind of sidecar."""
+    return {"name": name, "image": f"{name}:1", "restartPolicy": "Always"}
+
+
+@pytest.mark.parametrize("first", [[], [{"name": "first", "image": "first:1"}]], ids=["", "init"])
+def test_program_beside_a_sidecar_waits_for_its_migrations(first: list[dict[str, Any]]) -> None:
+    deployment = compositions.deployment(initContainers=[native("agent"), *first])
+    composition = of(deployment, *MIGRATIONS)
+    migrated = {"auth-service-migrate-legal": ENDED}
+    agent = service(composition, "auth-service-agent")
+    assert agent.depends_on == {"auth-service": "service_started"}
+    if first:
+        assert service(composition, "auth-service-first").depends_on == migrated
+        assert service(composition).depends_on == {"auth-service-first": ENDED}
+    else:
+        assert service(composition).depends_on == migrated
+
+
+def test_all_containers_of_a_job_are_waited_for_and_wait_for_the_job_before() -> None:
+    jobs = [compositions.migration(name, f"{name.upper()}_URL", -2) for name in ("auth", "legal")]
+    for job in jobs:
+        job["spec"]["template"]["spec"]["containers"].append({"name": "logs", "image": "logs:1"})
+    jobs[1]["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"] = "-1"
+    composition = of(compositions.deployment(), *jobs)
+    auth, legal = (f"auth-service-migrate-{name}" for name in ("auth", "legal"))
+    for name in (legal, f"{legal}-logs"):
+        assert service(composition, name).depends_on == {auth: ENDED, f"{auth}-logs": ENDED}
+    assert service(composition).depends_on == {legal: ENDED, f"{legal}-logs": ENDED}
+
+
+def test_job_beside_a_sidecar_is_in_its_network_and_alone_waited_for() -> None:
+    """The sidecar runs on, and the Job may have ended before a sidecar could join its network."""
+    job = compositions.migration("auth", "AUTH_URL", -1)
+    spec = job["spec"]["template"]["spec"]
+    spec["initContainers"] = [native("proxy"), native("agent"), {"name": "first", "image": "f:1"}]
+    composition = of(compositions.deployment(), job)
+    name = "auth-service-migrate-auth"
+    proxy = service(composition, f"{name}-proxy")
+    assert proxy.runs_on
+    assert (dict(proxy.depends_on), "network_mode" in proxy.settings) == ({}, False)
+    for other in (name, f"{name}-agent", f"{name}-first"):
+        entry = service(composition, other)
+        assert entry.settings["network_mode"] == f"service:{proxy.name}"
+        assert entry.depends_on[proxy.name] == "service_started"
+    assert service(composition, f"{name}-first").depends_on["postgresql-databases"] == ENDED
+    assert service(composition, name).depends_on[f"{name}-first"] == ENDED
+    assert service(composition).depends_on == {name: ENDED}
+
+
 @pytest.mark.parametrize(
     ("quantity", "size", "text"),
     [("128M", 128_000_000, "128000000b"), ("128Mi", 134_217_728, "128m"), ("1Gi", 2**30, "1024m"),
