@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import errors
+from hanbae import errors, foreign_json
 from hanbae.sandbox import folders, passwords, probing, services, sites
 
 NAMESPACE: Final = "argocd"
@@ -182,8 +182,13 @@ def log_in(site: sites.Site) -> bool:
 
 
 def _session(server: str, file: Path) -> str:
-    """Why the session in the configuration file is no longer good; empty if it is."""
-    token = json.loads(file.read_text())["users"][0]["auth-token"]
+    """Why there is no good session in the configuration file; empty if there is."""
+    # The argocd program writes the file anew as YAML, at each of its logins and logouts in the sandbox's shell.
+    config = foreign_json.mapping(file.read_bytes())
+    user = next(iter(foreign_json.mappings(config.get("users"))), {})
+    token = user.get("auth-token")
+    if not isinstance(token, str):
+        return "not as hanbae has written it"
     host, _, port = server.partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=5)
     try:

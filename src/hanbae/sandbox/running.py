@@ -197,7 +197,7 @@ class Sandbox:
             errors.Failed: There is no such account.
         """
         token = self.kubectl(["create", "token", account, "-n", namespace, "--duration", "24h"])
-        config = json.loads(self.kubeconfig.read_text())
+        config = json.loads(self.site.kubeconfig.read_text())
         config["users"] = [{"name": self.context, "user": {"token": token.decode().strip()}}]
         path = self.site.folder.root / f"{namespace}.{account}.kubeconfig"
         folders.write(path, json.dumps(config))

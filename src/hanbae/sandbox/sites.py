@@ -80,6 +80,11 @@ class Site:
             **more,
         }
 
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig as it was made; people change theirs with kubectl in the sandbox's shell."""
+        return self.folder.pki / "admin.kubeconfig"
+
     def kubectl(
         self, *arguments: str, stdin: bytes | None = None, deadline_s: float = 120
     ) -> bytes:
@@ -89,7 +94,7 @@ class Site:
             errors.Failed: It failed.
         """
         command = [str(self.programs.path("kubectl")), *arguments]
-        environment = self.environment(KUBECONFIG=str(self.folder.kubeconfig))
+        environment = self.environment(KUBECONFIG=str(self.kubeconfig))
         return calling.run(command, environment=environment, stdin=stdin, deadline_s=deadline_s)
 
     def apply(self, *arguments: str, stdin: bytes | None = None) -> None:

@@ -18,6 +18,7 @@ from hanbae.sandbox import (
     addons,
     argocd_roles,
     binaries,
+    certificates,
     components,
     control_plane,
     demo_repository,
@@ -120,6 +121,36 @@ def test_only_what_the_machine_shall_reach_listens_beyond_the_loopback_interface
 
 def test_argo_cd_asks_for_a_login(site: sites.Site) -> None:
     assert "--disable-auth" not in daemons(site)["argocd-server"].command
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"contexts:\n- name: a\nusers:\n- auth-token: t\n  name: a\n",  # as the argocd program writes it
+        b"{}",
+        b"[]",
+        b'{"users": []}',
+        b'{"users": [{"name": "a"}]}',
+        b"\xff",
+    ],
+)
+def test_argo_cds_configuration_that_its_program_has_written_anew_is_no_session(
+    tmp_path: Path, text: bytes
+) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(text)
+    assert argocd_roles._session("127.0.0.1:1", file) == "not as hanbae has written it"
+
+
+def test_kubeconfig_that_people_have_changed_is_none_of_hanbaes_own(site: sites.Site) -> None:
+    """kubectl writes YAML into the one of the sandbox's shell, and other contexts and namespaces."""
+    certificates.make(site.folder, site.identity)
+    site.folder.kubeconfig.write_text("current-context: elsewhere\nkind: Config\n")
+    site.programs.path("kubectl").write_text('#!/bin/sh\ngrep -c hanbae-demo "$KUBECONFIG"\n')
+    sandbox = running.Sandbox(site)
+    assert sandbox.kubectl(["get", "pods"]).strip() != b"0"
+    deployer = json.loads(sandbox.kubeconfig_of("deployer", "dev").read_text())
+    assert deployer["current-context"] == sandbox.context
 
 
 def test_every_part_that_is_needed_exists_and_no_part_needs_itself_in_a_circle(
