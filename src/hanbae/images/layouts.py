@@ -102,9 +102,9 @@ class Image:
         yield self.config_digest, self.config
 
 
-def digest_of(data: bytes) -> str:
-    """``sha256:`` and the hexadecimal digest."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+def digest_of(data: bytes, algorithm: str = "sha256") -> str:
+    """The algorithm, as references name it, and the hexadecimal digest: ``sha256:…``."""
+    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
 
 def architecture() -> str:

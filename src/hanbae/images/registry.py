@@ -179,8 +179,10 @@ class Registry:
         if answer.status_code == _NOT_FOUND:
             return None
         self._expect(answer, 200, path=reference.path)
-        digest = layouts.digest_of(answer.content)
-        if reference.digest.startswith("sha256:") and digest != reference.digest:
+        # A reference may name the digest by another algorithm; for a tag it is the usual one.
+        algorithm = reference.digest.partition(":")[0] or "sha256"
+        digest = layouts.digest_of(answer.content, algorithm)
+        if reference.digest and digest != reference.digest:
             raise self._transport.nonsense(reference.path)
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return Manifest(answer.content, digest, media_type)

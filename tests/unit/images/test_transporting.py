@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -256,12 +257,20 @@ async def test_digest_is_computed_where_the_registry_does_not_say_it() -> None:
     assert await connected(handler).digest(AUTH) == IMAGE.digest
 
 
-async def test_manifest_that_is_not_the_one_asked_for_is_refused() -> None:
-    def handler(request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, content=b"{}")
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+async def test_manifest_that_is_not_the_one_asked_for_is_refused(algorithm: str) -> None:
+    manifests = [IMAGE.manifest, b"{}"]
 
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=manifests.pop(0))
+
+    reference = AUTH.at(f"{algorithm}:{hashlib.new(algorithm, IMAGE.manifest).hexdigest()}")
+    server = connected(handler)
+    manifest = await server.manifest(reference)
+    assert manifest is not None
+    assert (manifest.body, manifest.digest) == (IMAGE.manifest, reference.digest)
     with pytest.raises(errors.Unreachable):
-        await connected(handler).manifest(AUTH.at(IMAGE.digest))
+        await server.manifest(reference)
 
 
 async def test_answer_without_end_is_cut_off() -> None:
