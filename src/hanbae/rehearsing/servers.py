@@ -108,8 +108,10 @@ def addressed(server: Server, name: str) -> Iterator[tuple[dict[str, str], tuple
         server: The server.
         name: The database.
     """
-    address = " ".join(f"{key}={value}" for key, value in server.settings.items())
-    variables = {"GOOSE_DRIVER": "postgres", "GOOSE_DBSTRING": f"{address} dbname={name}"}
+    from psycopg import conninfo
+
+    address = conninfo.make_conninfo("", **server.settings, dbname=name)
+    variables = {"GOOSE_DRIVER": "postgres", "GOOSE_DBSTRING": address}
     if server.password is None:
         yield variables, ()
         return
