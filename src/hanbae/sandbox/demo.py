@@ -17,7 +17,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -35,6 +35,7 @@ from hanbae.sandbox import (
     demo_repository,
     demo_shop,
     folders,
+    namespaces,
     running,
 )
 
@@ -75,7 +76,7 @@ def run(telling: Telling, *, name: str = "default", keep: bool = False) -> Outco
 
     Args:
         telling: Follows it.
-        name: Which sandbox. One that was up before, and not for a demo, is used and left running.
+        name: Which sandbox. One that was made before, and not for a demo, is used and left running.
         keep: Leave the sandbox running.
 
     Raises:
@@ -90,7 +91,7 @@ def run(telling: Telling, *, name: str = "default", keep: bool = False) -> Outco
         if (folder.root / _MARK).exists():
             telling.note(wording.Text("demo.starting-over", {"name": name}))
             running.down(name, progress=telling)
-        if _is_up(name):
+        if _is_somebodys(folder):
             return _on(running.up(name, progress=telling), source, telling, kept=True)
         return _on_its_own(folder, source, telling, keep=keep)
 
@@ -274,8 +275,6 @@ def _alone(folder: folders.Folder) -> Iterator[None]:
         yield
 
 
-def _is_up(name: str) -> bool:
-    with suppress(errors.Unreachable):
-        running.attach(name)
-        return True
-    return False
+def _is_somebodys(folder: folders.Folder) -> bool:
+    """Whether there is a sandbox with something in it, or one that somebody brings up; it may have been stopped."""
+    return folder.ready.exists() or namespaces.Namespaces(folder).alive()

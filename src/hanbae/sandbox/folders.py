@@ -138,9 +138,11 @@ class Folder:
         Raises:
             OSError: Something cannot be removed, or is made anew each time.
         """
+        # The identity goes last: as long as it is there, an interrupted removal is found and finished. What says that
+        # the sandbox is whole goes first, so that nobody repairs what is left of it.
+        order = {self.ready: -1, self.identity: 1}
         for left in reversed(range(_REMOVALS)):
-            # The identity goes last: as long as it is there, an interrupted removal is found and finished.
-            for path in sorted(self.root.iterdir(), key=lambda path: path == self.identity):
+            for path in sorted(self.root.iterdir(), key=lambda path: order.get(path, 0)):
                 if not keep_logs or path != self.logs:
                     _remove(path)
             if keep_logs:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from hanbae import errors
 from hanbae.results import deployments
-from hanbae.sandbox import demo, demo_promotion, demo_repository, demo_shop, folders
+from hanbae.sandbox import demo, demo_promotion, demo_repository, demo_shop, folders, running
 
 WANTED = {
     ("auth", "dev"): {"auth_db": (3, 3)},
@@ -97,6 +98,43 @@ def test_second_demo_on_a_sandbox_is_refused(
     assert refused.value.text.id == "demo.running"
     with demo._alone(folder):
         pass
+
+
+@pytest.mark.parametrize(
+    ("whole", "mark", "taken_down"),
+    [
+        pytest.param(True, False, 0, id="somebody's, stopped"),
+        pytest.param(False, False, 1, id="never whole"),
+        pytest.param(True, True, 2, id="a demo's"),
+    ],
+)
+def test_demo_takes_down_no_sandbox_that_is_not_a_demos(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+    mark: bool,
+    taken_down: int,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = folders.of("default")
+    folder.make()
+    if whole:
+        folder.ready.touch()
+    if mark:
+        (folder.root / "demo").touch()
+    downs: list[str] = []
+
+    def down(name: str, **_: object) -> None:
+        downs.append(name)
+        folder.remove()
+
+    monkeypatch.setattr(running, "require", lambda _: None)
+    monkeypatch.setattr(running, "up", lambda *_, **__: None)
+    monkeypatch.setattr(running, "down", down)
+    monkeypatch.setattr(demo, "_on", lambda *_, **options: SimpleNamespace(unproven=(), **options))
+    telling: Any = SimpleNamespace(step=lambda _: None, note=lambda _: None)
+    assert demo.run(telling).kept is not bool(taken_down)
+    assert len(downs) == taken_down
 
 
 def test_databases_of_environments_and_services_are_told_apart() -> None:

@@ -119,6 +119,28 @@ def test_removal_does_not_mind_what_vanishes_or_appears_meanwhile(
     assert not folder.root.exists()
 
 
+@pytest.mark.parametrize("removals", range(1, 7))
+def test_what_a_removal_that_was_killed_has_left_is_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removals: int
+) -> None:
+    folder = folders.Folder(tmp_path / "demo")
+    folder.make()
+    folder.identity.touch()
+    folder.ready.touch()
+    remove, left = folders._remove, iter(range(removals))
+
+    def killed(path: Path) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        remove(path)
+
+    monkeypatch.setattr(folders, "_remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.remove()
+    assert not folder.ready.exists()
+    assert folder.identity.exists()
+
+
 def test_removal_that_is_refused_is_not_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
