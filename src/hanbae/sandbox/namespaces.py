@@ -17,7 +17,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -90,6 +90,22 @@ class Namespaces:
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
         pid: int = struct.unpack("3i", credentials)[0]
         return pid
+
+    @contextlib.contextmanager
+    def network(self) -> Iterator[int]:
+        """A handle of the network namespace, with which threads enter it whatever becomes of process 1.
+
+        Raises:
+            errors.Unreachable: There is no process 1.
+        """
+        try:
+            handle = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY)
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise errors.Unreachable("sandbox.not-running", name=self._folder.name) from error
+        try:
+            yield handle
+        finally:
+            os.close(handle)
 
     def born(self) -> float:
         """When process 1 began, in seconds since the epoch."""

@@ -25,20 +25,16 @@ _NEW_NET: Final = 0x40000000
 _DEADLINE_S: Final = 3.0
 
 
-def enter_network(pid: int) -> None:
-    """Move the calling thread into the network namespace of a process; there is no way back.
+def enter_network(handle: int) -> None:
+    """Move the calling thread into a network namespace; there is no way back.
 
     Args:
-        pid: The process, as the machine sees it.
+        handle: The namespace, as :meth:`hanbae.sandbox.namespaces.Namespaces.network` gives it.
     """
     library = ctypes.CDLL(None, use_errno=True)
-    handle = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
-    try:
-        if library.setns(handle, _NEW_NET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), "setns")
-    finally:
-        os.close(handle)
+    if library.setns(handle, _NEW_NET) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "setns")
 
 
 def http_status(port: int, path: str, *, host: str = "127.0.0.1", want: int = 200) -> str:
@@ -206,9 +202,12 @@ class Api:
         """
         selector = quote(",".join(f"{key}={value}" for key, value in labels.items()))
         try:
-            _, listed = self.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")
+            path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}"
+            status, listed = self.get(path)
         except OSError as error:
             return str(error)
+        if status != http.HTTPStatus.OK:
+            return f"pods: {status}"
         # A pod that has failed, such as an evicted one, stays in the list until somebody deletes it.
         pods = [
             pod

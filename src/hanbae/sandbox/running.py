@@ -319,8 +319,9 @@ def _up(
     if not lives:
         pid1_start.launch(folder, identity, programs)
     starter = part_runner.Starter(site)
-    enter = functools.partial(probing.enter_network, living.pid)
-    starter.run(components.parts(site, starter), progress, enter=enter)
+    with living.network() as network:
+        enter = functools.partial(probing.enter_network, network)
+        starter.run(components.parts(site, starter), progress, enter=enter)
     _tools(site)
     # After an upgrade the daemons run the new programs, and `attach` finds out here which these are.
     if not folder.ready.exists() or _recorded(folder).programs != str(programs.root):

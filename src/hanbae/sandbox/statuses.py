@@ -113,9 +113,12 @@ def _components(site: sites.Site) -> tuple[Component, ...]:
         "postgresql": lambda: addons.postgresql_ready(site),
     }
     # Side by side, because each one that hangs is asked until a deadline of seconds.
-    with concurrent.futures.ThreadPoolExecutor(
-        8, initializer=probing.enter_network, initargs=(site.namespaces.pid,)
-    ) as workers:
+    with (
+        site.namespaces.network() as network,
+        concurrent.futures.ThreadPoolExecutor(
+            8, initializer=probing.enter_network, initargs=(network,)
+        ) as workers,
+    ):
         answers = [workers.submit(daemon, definition) for definition, _ in components.daemons(site)]
         answers += [workers.submit(judged, name, ready) for name, ready in pods.items()]
         return tuple(answer.result() for answer in answers)

@@ -71,6 +71,16 @@ def test_count_of_the_workload_alone_is_not_believed(left: dict[str, Any], obsta
     assert obstacle in rolled_out(Answers(left))
 
 
+def test_api_server_that_has_no_time_for_the_pods_is_an_obstacle() -> None:
+    """It says so in plain text: "Too many requests, please try again later."."""
+
+    class Busy(Answers):
+        def get(self, path: str) -> tuple[int, Any]:
+            return (429, "Too many requests") if "/pods?" in path else super().get(path)
+
+    assert rolled_out(Busy()) == "deployments/a: pods: 429"
+
+
 def test_pod_of_the_last_version_is_waited_for() -> None:
     assert "0 of 1 are of the last version" in rolled_out(
         Answers(pod(since(AFTER)), updatedReplicas=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from hanbae.sandbox import (
     running,
     services,
     sites,
+    statuses,
     system_images,
 )
 
@@ -151,6 +153,20 @@ def test_kubeconfig_that_people_have_changed_is_none_of_hanbaes_own(site: sites.
     assert sandbox.kubectl(["get", "pods"]).strip() != b"0"
     deployer = json.loads(sandbox.kubeconfig_of("deployer", "dev").read_text())
     assert deployer["current-context"] == sandbox.context
+
+
+def test_status_of_a_sandbox_that_dies_meanwhile_is_that_it_is_not_ready(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process 1 is killed between the moment in which its number is read and that in which it is looked at."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr(namespaces.Namespaces, "pid", gone.pid)
+    monkeypatch.setattr(namespaces.Namespaces, "alive", lambda _: True)
+    monkeypatch.setattr(namespaces.Namespaces, "processes", lambda _: {})
+    monkeypatch.setattr(identities, "load", lambda _: site.identity)
+    monkeypatch.setattr(running, "attach", lambda _: running.Sandbox(site))
+    assert statuses.of("demo").state == "not-ready"
 
 
 def test_every_part_that_is_needed_exists_and_no_part_needs_itself_in_a_circle(
