@@ -23,10 +23,8 @@ from hanbae.sandbox import pins
 #: Settings of a user's Go that would change what is built without being in the cache's key, or that
 #: point a wheel's Go at another one's files.
 _DROPPED = (
-    "GOARCH",
     "GOBIN",
     "GOEXPERIMENT",
-    "GOOS",
     "GOROOT",
     "GOTOOLDIR",
     "GOAMD64",
@@ -75,7 +73,17 @@ def environment() -> dict[str, str]:
     """The environment for a build: the user's, with its proxy and checksum settings, made predictable."""
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     # GOWORK: the folders may lie below a go.work of somebody's; GO111MODULE: "off" would break all.
-    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
+    settings = {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GO111MODULE": "on",
+        # What `go env -w` has written is overruled by a variable alone, and by none that is empty: these say what holds
+        # anyway. That file has the proxy as well, so it is not switched off.
+        "GOOS": "linux",
+        "GOARCH": pins.ARCHITECTURES.get(os.uname().machine, ""),
+        "GOFLAGS": "-trimpath",
+    }
     # The later ones win: the user's GOGC over ours, our GOTOOLCHAIN over the user's.
     return _GARBAGE | kept | settings
 

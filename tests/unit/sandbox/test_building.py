@@ -99,7 +99,6 @@ def test_modules_are_downloaded_before_anything_is_built(
     (modules / "dep.go").write_text('package main\n\nimport _ "example.com/dep"\n')
     monkeypatch.setenv("GOPROXY", f"file://{tmp_path / 'proxy'}")
     monkeypatch.setenv("GONOSUMDB", "*")
-    monkeypatch.setenv("GOFLAGS", "-modcacherw")
     go = golang.find()
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "pinning"))
     command = [go.path, "get", "example.com/dep@v1.0.0"]

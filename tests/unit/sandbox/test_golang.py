@@ -75,14 +75,26 @@ def test_a_wheel_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
         golang.find()
 
 
-def test_a_users_cross_compilation_does_not_leak_into_the_build(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("written", [False, True], ids=["variable", "go env -w"])
+def test_a_users_settings_do_not_leak_into_the_build_except_of_downloads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: bool
 ) -> None:
-    monkeypatch.setenv("GOOS", "windows")
+    settings = {"GOOS": "windows", "GOARCH": "386", "GOFLAGS": "-tags=odd"}
+    settings |= {"GOTOOLCHAIN": "auto", "GOPROXY": "https://proxy.example"}
+    if written:
+        (tmp_path / "env").write_text("".join(f"{key}={settings[key]}\n" for key in settings))
+        monkeypatch.setenv("GOENV", str(tmp_path / "env"))
+    else:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
     monkeypatch.setenv("GOROOT", "/elsewhere")
-    monkeypatch.setenv("GOTOOLCHAIN", "auto")
-    monkeypatch.setenv("GOPROXY", "https://proxy.example")
-    environment = golang.environment()
-    assert not {"GOOS", "GOROOT"} & set(environment)
-    assert (environment["GOTOOLCHAIN"], environment["CGO_ENABLED"]) == ("local", "0")
-    assert environment["GOPROXY"] == "https://proxy.example"
+    answer = subprocess.run(
+        [golang.find().path, "env", "GOHOSTARCH", *settings, "CGO_ENABLED"],
+        env=golang.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    host, *used = answer.stdout.splitlines()
+    assert used == ["linux", host, "-trimpath", "local", "https://proxy.example", "0"]
+    assert "GOROOT" not in golang.environment()
