@@ -60,16 +60,20 @@ class Frames(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed has a wider type
-        """Read what has come, at least a byte before the layer's end."""
-        if not self._left and not self._ended:
-            self._left = int.from_bytes(self._pipe.read(4), "big")
-            self._ended = not self._left
-        data = self._pipe.read(min(self._left, len(buffer)))
-        if self._left and not data:
-            raise layer_trees.Fault("cut off")
-        self._left -= len(data)
-        buffer[: len(data)] = data
-        return len(data)
+        """Fill the buffer, as far as the layer goes: `peek` reads once, and is to see how it is packed."""
+        size = 0
+        while size < len(buffer) and not self._ended:
+            if not self._left:
+                self._left = int.from_bytes(self._pipe.read(4), "big")
+                self._ended = not self._left
+                continue
+            data = self._pipe.read(min(self._left, len(buffer) - size))
+            if not data:
+                raise layer_trees.Fault("cut off")
+            self._left -= len(data)
+            buffer[size : size + len(data)] = data
+            size += len(data)
+        return size
 
     def skip(self) -> None:
         """Read the rest of the layer, so that the next one can begin."""
@@ -269,7 +273,11 @@ def _bounded(reply: dict[str, object], most: int) -> dict[str, object]:
 
 
 def answer(pipe: IO[bytes]) -> dict[str, object]:
-    """Read the request and its layers; the folder's files, or the fault of what cannot be read."""
+    """Read the request and its layers; the folder's files, or the fault of what cannot be read.
+
+    Raises:
+        MemoryError: There is more than the process may take.
+    """
     request = json.loads(pipe.readline(_LONGEST_REQUEST))
     tree = layer_trees.Tree()
     bounds = Bounds(request["most_bytes"], request["most_members"])
@@ -289,6 +297,8 @@ def answer(pipe: IO[bytes]) -> dict[str, object]:
         return {"fault": str(fault)}
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
         return {"fault": f"{type(error).__name__}: {error}"}
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001  zlib's and zstd's own errors, and what tarfile trips over
         return {"fault": type(error).__name__}
 

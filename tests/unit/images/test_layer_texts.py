@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
+import sys
 import tarfile
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,9 +17,16 @@ from hanbae.images import contents, layer_worker
 FOLDER = "/app/migrations"
 
 
-def answered(files: dict[str, bytes], most: int = contents.LARGEST_ANSWER) -> dict[str, Any]:
+def piped(
+    files: dict[str, bytes],
+    most: int = contents.LARGEST_ANSWER,
+    *,
+    packing: Literal["", "gz"] = "",
+    first: int = 0,
+) -> io.BytesIO:
+    """What the worker reads: a layer, whose first frame may have a few bytes alone."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
+    with tarfile.open(fileobj=out, mode=f"w:{packing}") as tar:  # type: ignore[call-overload]
         for path, body in files.items():
             info = tarfile.TarInfo(path[1:])
             info.size = len(body)
@@ -31,8 +40,35 @@ def answered(files: dict[str, bytes], most: int = contents.LARGEST_ANSWER) -> di
         "texts": True,
     }
     layer = out.getvalue()
-    head = json.dumps(request).encode() + b"\n" + len(layer).to_bytes(4, "big")
-    return layer_worker.answer(io.BytesIO(head + layer + bytes(4)))
+    frames = (part for part in (layer[:first], layer[first:]) if part)
+    sent = b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
+    return io.BytesIO(json.dumps(request).encode() + b"\n" + sent + bytes(4))
+
+
+def answered(files: dict[str, bytes], most: int = contents.LARGEST_ANSWER) -> dict[str, Any]:
+    return layer_worker.answer(piped(files, most))
+
+
+@pytest.mark.parametrize("first", [1, 3, 4])
+def test_how_a_layer_is_packed_is_seen_however_it_comes(first: int) -> None:
+    pipe = piped({f"{FOLDER}/1_a.sql": b"SELECT 1;"}, packing="gz", first=first)
+    assert list(layer_worker.answer(pipe)["files"]) == ["1_a.sql"]  # type: ignore[call-overload]
+
+
+def test_layer_that_takes_too_much_memory_is_told_as_such() -> None:
+    """In a process of its own, since the worker confines the one that it is in."""
+    program = (
+        "import sys\nfrom hanbae.images import layer_worker\n"
+        "def entries(*_):\n    raise MemoryError\n"
+        "layer_worker.entries = entries\nsys.exit(layer_worker.main())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        input=piped({f"{FOLDER}/1_a.sql": b""}).getvalue(),
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(ended.stdout) == {"fault": "more memory than reading may take"}
 
 
 @pytest.mark.parametrize(
