@@ -314,7 +314,7 @@ class Registry:
             tags += page
             # An empty page ends the list, so that links without tags cannot lead on for ever.
             onward = answer.links.get("next", {}).get("url") if page else None
-            url = url.join(onward) if onward else None
+            url = self._own_scheme(url.join(onward)) if onward else None
             elsewhere = url is not None and url.netloc != self._transport.origin.netloc
             if elsewhere or len(tags) > MOST_TAGS:
                 raise self._transport.nonsense(reference.path)
@@ -345,19 +345,19 @@ class Registry:
         answer = await self._send("PUT", where, scope, headers=headers, content=data)
         self._expect(answer, 201, path=path)
 
+    def _own_scheme(self, url: httpx2.URL) -> httpx2.URL:
+        """An address that the registry has written, which behind a TLS proxy has the scheme from before it."""
+        origin = self._transport.origin
+        if url.host == origin.host and url.scheme != origin.scheme:
+            return url.copy_with(scheme=origin.scheme, port=origin.port)
+        return url
+
     def _location(self, answer: httpx2.Response, path: str) -> httpx2.URL:
         """Where an upload goes on: relative, absolute, or with the scheme from before a TLS proxy."""
         location = answer.headers.get("location")
         if not location:
             raise self._transport.nonsense(path)
-        where = answer.request.url.join(location)
-        if (
-            where.host == self._transport.origin.host
-            and where.scheme != self._transport.origin.scheme
-        ):
-            where = where.copy_with(
-                scheme=self._transport.origin.scheme, port=self._transport.origin.port
-            )
+        where = self._own_scheme(answer.request.url.join(location))
         # It may go on elsewhere, as in a store of blobs, but not in the clear.
         if where.scheme != "https" and where.netloc != self._transport.origin.netloc:
             raise self._transport.nonsense(path)

@@ -205,6 +205,22 @@ async def test_upload_goes_to_its_location_with_its_query() -> None:
     assert manifest.path == "/v2/shop/auth/manifests/1"
 
 
+@pytest.mark.parametrize("scheme", ["http://", "https://", ""], ids=["before a proxy", "own", ""])
+async def test_next_page_of_tags_is_read_as_the_first_one_was(scheme: str) -> None:
+    pages: list[httpx2.URL] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        pages.append(request.url)
+        if len(pages) > 1:
+            return httpx2.Response(200, json={"tags": ["2"]})
+        place = f"{scheme}{REGISTRY}" if scheme else ""
+        link = f'<{place}/v2/shop/auth/tags/list?last=1>; rel="next"'
+        return httpx2.Response(200, json={"tags": ["1"]}, headers={"link": link})
+
+    assert await connected(handler).tags(AUTH) == ["1", "2"]
+    assert str(pages[1]) == f"https://{REGISTRY}/v2/shop/auth/tags/list?last=1"
+
+
 async def test_upload_to_another_host_carries_no_credentials() -> None:
     elsewhere: list[httpx2.Request] = []
 
