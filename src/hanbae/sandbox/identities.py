@@ -1,7 +1,7 @@
 """What a sandbox is called outside: addresses, interface, cgroup and host name, all from one function.
 
 Two sandboxes live side by side because nothing that the machine can see is shared between them; inside its own
-namespaces each uses the same ports, bridge and ranges.
+namespaces each uses the same ports and ranges.
 """
 
 from __future__ import annotations

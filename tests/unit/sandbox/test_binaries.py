@@ -73,7 +73,7 @@ def test_a_given_folder_without_everything_is_told_what_it_lacks(
     with pytest.raises(errors.WrongUse) as caught:
         binaries.obtain(progress=Told())
     missing = caught.value.text.facts["missing"]
-    assert missing == "bin/kubelet, bin/runc, cni/bridge, cni/host-local, cni/loopback, cni/portmap"
+    assert missing == "bin/kubelet, bin/runc, cni/host-local, cni/loopback, cni/portmap, cni/ptp"
 
 
 def test_only_what_is_not_there_is_made_and_an_interrupted_run_goes_on(tmp_path: Path) -> None:

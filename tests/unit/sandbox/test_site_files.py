@@ -155,6 +155,20 @@ def test_kubeconfig_that_people_have_changed_is_none_of_hanbaes_own(site: sites.
     assert deployer["current-context"] == sandbox.context
 
 
+def test_plugins_of_the_pods_network_are_among_what_a_given_folder_must_have(
+    site: sites.Site,
+) -> None:
+    network = json.loads(
+        node.containerd(site).files[site.folder.etc / "cni" / "10-hanbae.conflist"]
+    )
+    used = {plugin["type"] for plugin in network["plugins"]}
+    used |= {plugin["ipam"]["type"] for plugin in network["plugins"] if "ipam" in plugin}
+    # containerd itself asks for the loopback interface of each pod.
+    assert {f"cni/{name}" for name in used | {"loopback"}} == {
+        place for place in binaries._PLACES if place.startswith("cni/")
+    }
+
+
 def test_status_of_a_sandbox_that_dies_meanwhile_is_that_it_is_not_ready(
     site: sites.Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
