@@ -31,10 +31,10 @@ _LINKS: Final = """
 SELECT conkey, confrelid, confkey FROM pg_constraint WHERE conrelid = %s AND contype = 'f'
 """
 _VALUES: Final[Mapping[str, str]] = {
-    "bool": "g %% 2 = 0",
+    "bool": "g % 2 = 0",
     "bytea": "convert_to('row ' || g, 'UTF8')",
     "cidr": "'10.0.0.0/24'::cidr",
-    "date": "date '2020-01-01' + (g %% 2000)::int",
+    "date": "date '2020-01-01' + (g % 2000)::int",
     "inet": "'10.0.0.1'::inet + g",
     "interval": "make_interval(secs => g)",
     "json": "json_build_object('row', g)",
@@ -44,7 +44,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "timestamptz": "timestamptz '2020-01-01 00:00+00' + make_interval(secs => g)",
     "uuid": "gen_random_uuid()",
 }
-"""Type → an expression of it, of the row's number ``g``; ``%%`` is one sign to the driver."""
+"""Type → an expression of it, of the row's number ``g``."""
 _NUMBERS: Final = frozenset({"int4", "int8", "float4", "float8", "numeric"})
 _TEXTS: Final = frozenset({"text", "varchar", "bpchar", "citext", "name"})
 
@@ -186,4 +186,4 @@ def _value(connection: Any, kind: str, form: str, type_oid: int, most: int | Non
         return sql.SQL("g % 30000")
     if kind.startswith("_"):
         return sql.SQL("'{}'")
-    return sql.SQL(_VALUES.get(kind, "NULL").replace("%%", "%"))
+    return sql.SQL(_VALUES.get(kind, "NULL"))

@@ -71,15 +71,18 @@ def database(server: Server, *, like: str = "") -> Iterator[str]:
         like: A database whose copy it is to be; empty for an empty one.
 
     Raises:
+        hanbae.errors.Lacking: psycopg is not installed.
+        hanbae.errors.Unreachable: The server does not answer.
         hanbae.errors.Failed: The server does not make it.
     """
-    import psycopg
-    from psycopg import sql
-
     name = _PREFIX + secrets.token_hex(4)
-    # Not template1, into which the owner of a server may have put things.
-    template = sql.Identifier(like or "template0")
     with connect(server, server.database) as connection:
+        # After `connect`, which says what to install where psycopg is missing.
+        import psycopg
+        from psycopg import sql
+
+        # Not template1, into which the owner of a server may have put things.
+        template = sql.Identifier(like or "template0")
         try:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template)

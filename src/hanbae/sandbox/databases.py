@@ -88,11 +88,13 @@ class Databases:
 
         Raises:
             errors.Unreachable: The server does not answer.
+            errors.Lacking: psycopg is not installed.
             errors.Failed: It refused.
         """
-        from psycopg import sql
-
         with self._session() as connection:
+            # After `connect`, which says what to install where psycopg is missing.
+            from psycopg import sql
+
             verifier = connection.pgconn.encrypt_password(
                 password.unmask(), owner.encode(), b"scram-sha-256"
             )

@@ -1,11 +1,15 @@
-"""What goose is told of the server of a rehearsal."""
+"""The server of a rehearsal: how goose is told of it, and what is said where nothing can reach it."""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 from psycopg import conninfo
 
+from hanbae import errors, masking
 from hanbae.rehearsing import servers
+from hanbae.sandbox import databases
 
 
 @pytest.mark.parametrize(
@@ -20,3 +24,16 @@ def test_goose_is_told_the_settings_that_hanbae_connects_with(settings: dict[str
     with servers.addressed(servers.Server(settings), "copy 1") as (variables, _):
         read = conninfo.conninfo_to_dict(variables["GOOSE_DBSTRING"])
     assert read == settings | {"dbname": "copy 1"}
+
+
+def test_database_without_the_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    password = masking.Masked(b"c4n4ry")
+    postgres = databases.Postgres("127.0.0.1", 1, "postgres", password)
+    with pytest.raises(errors.Lacking, match="needs-extra"):
+        databases.Databases(postgres).create("auth", "auth", password)
+    with (
+        pytest.raises(errors.Lacking, match="needs-extra"),
+        servers.database(servers.Server({"host": "127.0.0.1"})),
+    ):
+        pass
