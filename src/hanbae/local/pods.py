@@ -223,7 +223,8 @@ class _Translator:
         context = _merged(self._spec.get("securityContext"), container.get("securityContext"))
         user, group = context.get("runAsUser"), context.get("runAsGroup")
         if _is_id(user):
-            settings["user"] = f"{user}:{group if _is_id(group) else user}"
+            # Without a group Docker takes the user's in the image's /etc/passwd, else 0, as containerd does.
+            settings["user"] = f"{user}:{group}" if _is_id(group) else str(user)
         if context.get("readOnlyRootFilesystem") is True:
             settings["read_only"] = True
         if context.get("allowPrivilegeEscalation") is False:

@@ -314,12 +314,19 @@ def test_no_chart_gets_power_over_the_machine() -> None:
     composition = main(container, **pod)
     entry = written(composition)["services"]["auth-service"]
     assert not {"privileged", "volumes", "network_mode", "pid", "ipc"} & entry.keys()
-    assert entry["user"] == "65532:65532"
+    assert entry["user"] == "65532"
     assert entry["read_only"] is True
     assert (entry["cap_drop"], entry["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
     assert entry["security_opt"] == ["no-new-privileges:true"]
     counts = {name: len(entries) for name, entries in compositions.gaps(composition).items()}
     assert counts == {"shared": 2, "volume": 4, "capability": 1, "privileged": 1}
+
+
+def test_user_and_group_are_those_of_the_container_and_of_its_pod() -> None:
+    context = {"runAsUser": 65532, "runAsGroup": 0}
+    assert service(main({"securityContext": context})).settings["user"] == "65532:0"
+    pod = main({"securityContext": {"runAsUser": 1000}}, securityContext={"runAsGroup": 2000})
+    assert service(pod).settings["user"] == "1000:2000"
 
 
 def test_files_come_from_the_clones_own_folder_and_names_cannot_lead_out_of_it() -> None:
