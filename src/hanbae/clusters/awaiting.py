@@ -134,8 +134,14 @@ class Waiter:
     @property
     def _terminated(self) -> kinds.Object:
         """How the first container has ended, of the last pod that has; empty where that was not seen."""
-        states = (_terminated(pod, self._container) for pod in reversed(self._pods.values()))
+        states = (_terminated(pod, self._container) for pod in reversed(self._by_age))
         return next(filter(None, states), {})
+
+    @property
+    def _by_age(self) -> list[kinds.Object]:
+        """The pods, the oldest first: a list gives them by name."""
+        pods = self._pods.values()
+        return sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or "")
 
     def _take(self, name: str, item: Any) -> None:
         if name == "log":
@@ -167,7 +173,9 @@ class Waiter:
 
     def _meet(self, pod: kinds.Object) -> None:
         name = pod["metadata"]["name"]
-        if name not in self._pods:
+        is_new = name not in self._pods
+        self._pods[name] = pod
+        if is_new and self._by_age[-1] is pod:
             self._last = name
             # A Job of one attempt makes another pod only in place of one that was evicted: it
             # begins anew, and what the former one has written does not count.
@@ -175,8 +183,8 @@ class Waiter:
                 lines.clear()
                 self._reading += 1
                 self._merged.add("log", self._lines(name, container))
-        self._pods[name] = pod
-        self._suffer(_trouble(pod))
+        if name == self._last:
+            self._suffer(_trouble(pod))
 
     def _suffer(self, trouble: tuple[str, str] | None) -> None:
         # ErrImagePull and ImagePullBackOff take turns: a trouble that changes its name has begun

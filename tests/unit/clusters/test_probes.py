@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import pytest
+from tests.support import objects
 
 from hanbae import errors
-from hanbae.clusters import awaiting, probes
+from hanbae.clusters import awaiting, logs, probes
 from hanbae.policy import labels
+from hanbae.streams import merging
 
 
 def job(**pod: Any) -> dict[str, Any]:
@@ -75,3 +78,30 @@ def test_the_end_of_a_long_log_is_kept_of_what_must_not_be_ended(*, cuts: bool) 
         return
     with pytest.raises(errors.Failed, match="log-too-long"):
         waiter._take("log", ("pod", "app", lines))
+
+
+async def test_of_pods_that_are_there_already_the_youngest_counts_whatever_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A list gives pods by name; the older one was evicted in the middle of what it wrote."""
+
+    async def follow(
+        _cluster: Any, _namespace: str, pod: str, _container: str
+    ) -> AsyncGenerator[logs.Line]:
+        yield logs.Line("", f"from {pod}")
+
+    monkeypatch.setattr(logs, "follow", follow)
+    evicted = objects.pod("probe-z", containers=[objects.terminated(137, name="goose")])
+    again = objects.pod("probe-a", containers=[objects.terminated(0, name="goose")])
+    evicted["metadata"]["creationTimestamp"] = "2026-11-23T00:00:00Z"
+    again["metadata"]["creationTimestamp"] = "2026-11-23T00:01:00Z"
+    created = probes.hardened(job(), deadline=5)
+    created["metadata"]["uid"] = "1"
+    waiter = awaiting.Waiter(cast("Any", None), created)
+    async with merging.merge() as waiter._merged:
+        for pod in (again, evicted):
+            waiter._meet(pod)
+        while waiter._reading:
+            waiter._take(*await anext(waiter._merged))
+    assert waiter._logs["goose"] == ["from probe-a"]
+    assert waiter._terminated["exitCode"] == 0
