@@ -213,20 +213,24 @@ def _of_git(
     if not is_own(git.get("repoURL")):
         return unknown
     directories, files = git.get("directories"), git.get("files")
+    included, excluded = _patterns(directories if isinstance(directories, list) else files)
+    # A generator that is the second child of a matrix may ask for what the first one gives.
+    if any("{{" in pattern for pattern in (*included, *excluded)):
+        return unknown
     prefix = str(git.get("pathParamPrefix") or "")
     extra = git.get("values")
     results = []
     if isinstance(directories, list):
-        results += [_with_path({}, folder, "", prefix) for folder in _folders(tree, directories)]
-    elif isinstance(files, list):
-        patterns = [str(_mapping(entry).get("path")) for entry in files]
-        # A generator that is the second child of a matrix may ask for what the first one gives.
-        if any("{{" in pattern for pattern in patterns):
-            return unknown
+        results += [
+            _with_path({}, folder, "", prefix)
+            for folder in _folders(tree)
+            if _is_chosen(folder, included, excluded, _fits)
+        ]
+    else:
         for path in tree.files():
             # Unlike that of directories, the generator of files takes `*` for any path; see
             # `generators`.
-            if any(fnmatchcase(path, pattern) for pattern in patterns):
+            if _is_chosen(path, included, excluded, fnmatchcase):
                 folder, _, name = path.rpartition("/")
                 results += [_with_path(own, folder, name, prefix) for own in _contents(tree, path)]
     if isinstance(extra, dict):
@@ -242,11 +246,24 @@ def _with_values(
     return {**parameters, "values": values}
 
 
-def _folders(tree: trees.Tree, entries: list[Any]) -> Iterator[str]:
-    """The folders that a directories generator finds; a pattern's ``*`` stops at a slash."""
-    chosen = [_mapping(entry) for entry in entries]
-    included = [str(entry.get("path")) for entry in chosen if entry.get("exclude") is not True]
-    refused = [str(entry.get("path")) for entry in chosen if entry.get("exclude") is True]
+def _patterns(entries: Any) -> tuple[list[str], list[str]]:
+    """The paths that a git generator includes, and those that it excludes."""
+    included: list[str] = []
+    excluded: list[str] = []
+    for entry in map(_mapping, entries if isinstance(entries, list) else ()):
+        (excluded if entry.get("exclude") is True else included).append(str(entry.get("path")))
+    return included, excluded
+
+
+def _is_chosen(
+    path: str, included: list[str], excluded: list[str], fits: Callable[[str, str], bool]
+) -> bool:
+    chosen = any(fits(path, pattern) for pattern in included)
+    return chosen and not any(fits(path, pattern) for pattern in excluded)
+
+
+def _folders(tree: trees.Tree) -> Iterator[str]:
+    """The folders that a directories generator looks at."""
     folders: set[str] = set()
     for path in tree.files():
         folder = path.rpartition("/")[0]
@@ -255,13 +272,12 @@ def _folders(tree: trees.Tree, entries: list[Any]) -> Iterator[str]:
             folder = folder.rpartition("/")[0]
     for folder in sorted(folders):
         # Argo CD leaves out folders whose names begin with a dot.
-        hidden = any(part.startswith(".") for part in folder.split("/"))
-        fits = any(_fits(folder, pattern) for pattern in included)
-        if fits and not hidden and not any(_fits(folder, pattern) for pattern in refused):
+        if not any(part.startswith(".") for part in folder.split("/")):
             yield folder
 
 
 def _fits(path: str, pattern: str) -> bool:
+    """Whether a folder fits a pattern of a directories generator, whose ``*`` stops at a slash."""
     parts, patterns = path.split("/"), pattern.strip("/").split("/")
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
