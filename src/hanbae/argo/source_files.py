@@ -24,7 +24,11 @@ PREFIX: Final = ".argocd-source"
 _ALL: Final = f"{PREFIX}.yaml"
 _PATH: Final = re.compile(r"(?:[^.\[\]\\]|\\.)+|\[[0-9]+\]")
 # To Helm's --set, what begins with a 0 is text, such as `0123`, but for 0 itself.
-_WHOLE: Final = re.compile(r"(?:[1-9][0-9]{0,17}|0|-[1-9][0-9]{0,17})")
+_WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,18}|[+-][0-9]{1,19}")
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
+"""What a whole number of ``--set`` can be."""
+_LAST_ENTRY: Final = 1000
+"""The last index of a list that is looked at: `a[999999999]` would make a list of as many entries."""
 _DEEPEST: Final = 30
 
 
@@ -179,9 +183,9 @@ def _leaves(node: Mapping[Any, Any], name: str = "") -> Iterator[tuple[str, Any]
 def _typed(text: str) -> Any:
     """A value as Helm's ``--set`` reads it."""
     words = {"true": True, "false": False, "null": None}
-    if text in words:
-        return words[text]
-    if _WHOLE.fullmatch(text):
+    if (word := text.casefold()) in words:
+        return words[word]
+    if _WHOLE.fullmatch(text) and _SMALLEST <= int(text) <= _LARGEST:
         return int(text)
     if text.startswith("{") and text.endswith("}"):
         return [_typed(part.strip()) for part in text[1:-1].split(",")] if text != "{}" else []
@@ -217,10 +221,8 @@ def _put(values: dict[str, Any], name: str, value: Any, under: _Below) -> None:
             below = under.entries(parts[: index + 1]) if whole else []
         below = value if following is None else below
         if isinstance(node, list):
-            place = int(part[1:-1]) if part.startswith("[") else 0
-            # Bounded: `a[999999999]` would make a list of as many entries.
-            node += [None] * max(0, min(place, 1000) + 1 - len(node))
-            place = min(place, 1000)
+            place = _index(part) if part.startswith("[") else 0
+            node += [None] * max(0, place + 1 - len(node))
             if following is None or not isinstance(node[place], dict | list):
                 node[place] = below
             node = node[place]
@@ -230,3 +232,10 @@ def _put(values: dict[str, Any], name: str, value: Any, under: _Below) -> None:
             node = node[part]
         else:
             return
+
+
+def _index(part: str) -> int:
+    """The index that a part of a name says, such as ``[3]``, up to the last that is looked at."""
+    # Python refuses to read a number of thousands of digits.
+    digits = part[1:-1].lstrip("0")[:9]
+    return min(int(digits or "0"), _LAST_ENTRY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Literal
@@ -26,6 +27,8 @@ REFUSALS: Final = 4
 """Refusals that a watch bears which was allowed before: a restarting Argo CD answers before it knows its roles."""
 
 _PATH: Final = "/api/v1/applications"
+_VERSION: Final = re.compile("[0-9]{1,39}")
+"""Of 128 bits at most; what has thousands of digits, which Python refuses to read, is none."""
 
 Object = dict[str, Any]
 
@@ -252,4 +255,4 @@ def _uid(application: Object) -> str:
 
 def _version(application: Object) -> int:
     version = str(application["metadata"].get("resourceVersion") or "")
-    return int(version) if version.isdigit() else 0
+    return int(version) if _VERSION.fullmatch(version) else 0

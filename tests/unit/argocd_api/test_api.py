@@ -29,7 +29,7 @@ def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def application(version: int, **metadata: Any) -> dict[str, Any]:
+def application(version: int | str, **metadata: Any) -> dict[str, Any]:
     identity = {"name": "auth-dev", "uid": "u1", "resourceVersion": str(version)}
     return {"metadata": identity | metadata}
 
@@ -239,6 +239,15 @@ async def test_a_stream_that_breaks_is_opened_again_without_repeating_or_going_b
         ("changed", "8"),
         ("changed", "9"),
     ]
+
+
+@pytest.mark.parametrize("odd", ["9" * 5000, "\N{SUPERSCRIPT TWO}"])
+async def test_a_version_that_no_etcd_gives_is_older_than_every_other(odd: str) -> None:
+    argocd = ArgoCD(
+        get=[(200, application(odd))],
+        stream=[[event("MODIFIED", application(odd)), event("MODIFIED", application(6)), "hang"]],
+    )
+    assert await watched(argocd, 2) == [("added", odd), ("changed", "6")]
 
 
 async def test_a_deletion_that_happened_while_nobody_looked_is_told() -> None:

@@ -50,6 +50,34 @@ def test_inline_values_and_parameters_are_laid_over_in_argo_cds_order(tmp_path: 
     assert overrides(tmp_path, helm) == [{"b": 1}, {"c": {"d": 3}, "e": "4"}]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("False", False),
+        ("TRUE", True),
+        ("{Null, 1}", [None, 1]),
+        ("+5", 5),
+        ("-05", -5),
+        ("05", "05"),
+        ("9223372036854775807", 9223372036854775807),
+        ("9223372036854775808", "9223372036854775808"),
+        ("1.5", "1.5"),
+    ],
+)
+def test_a_parameters_type_is_what_helms_set_takes_it_for(
+    tmp_path: Path, text: str, value: Any
+) -> None:
+    helm = f"{{parameters: [{{name: a, value: '{text}'}}]}}"
+    assert overrides(tmp_path, helm) == [{"a": value}]
+
+
+@pytest.mark.parametrize("index", ["9" * 5000, "4000", "0001"])
+def test_the_index_of_a_parameter_is_bounded(tmp_path: Path, index: str) -> None:
+    (layer,) = overrides(tmp_path, f"{{parameters: [{{name: 'a[{index}]', value: x}}]}}")
+    assert layer["a"][-1] == "x"
+    assert len(layer["a"]) == (2 if index == "0001" else 1001)
+
+
 def test_files_beside_the_chart_are_merged_over_what_the_application_says(tmp_path: Path) -> None:
     chart = tmp_path / "charts/cart"
     chart.mkdir(parents=True)
