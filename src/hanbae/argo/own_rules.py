@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from hanbae.argo import generating
+from hanbae.clusters import kinds
 from hanbae.policy import documents, labels, naming
 
 Thing = dict[str, Any]
@@ -44,7 +45,7 @@ def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str)
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {
-            "resourceRules": list(_resources(rule.kinds)),
+            "resourceRules": list(_resources(rule)),
             "namespaceSelector": {
                 "matchExpressions": [
                     {
@@ -76,11 +77,11 @@ def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str)
     ]
 
 
-def _resources(kinds: Iterable[str]) -> Iterable[Thing]:
+def _resources(rule: documents.OwnRule) -> Iterable[Thing]:
     by_group: dict[str, list[str]] = {}
-    for kind in kinds:
+    for kind in rule.kinds:
         group, _, name = kind.rpartition("/")
-        by_group.setdefault(group, []).append(plural(name))
+        by_group.setdefault(group, []).append(kinds.plural(name))
     for group, resources in by_group.items():
         yield {
             "apiGroups": [group],
@@ -90,16 +91,3 @@ def _resources(kinds: Iterable[str]) -> Iterable[Thing]:
             # The default, without which applying the file again would count as a change.
             "scope": "*",
         }
-
-
-def plural(kind: str) -> str:
-    """The resource of a kind, by the rule with which Kubernetes itself guesses it.
-
-    Source: ``UnsafeGuessKindToResource`` in k8s.io/apimachinery; every built-in kind but Endpoints follows it.
-    """
-    name = kind.lower()
-    if name == "endpoints":
-        return name
-    if name.endswith("s"):
-        return f"{name}es"
-    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"

@@ -121,7 +121,7 @@ def named(kind: str) -> Kind:
 
 
 def of(api_version: str, kind: str) -> Kind:
-    """A kind by how objects name it; the plural of one that is not in the table is guessed as Kubernetes guesses it.
+    """A kind by how objects name it; the plural of one that is not in the table is guessed.
 
     Args:
         api_version: Such as ``apps/v1``.
@@ -131,15 +131,27 @@ def of(api_version: str, kind: str) -> Kind:
     listed = _ALL.get(kind)
     if listed is not None and listed.group == group:
         return listed
-    name = kind.lower()
-    if name.endswith("y") and name[-2:-1] not in _VOWELS:
-        plural = f"{name[:-1]}ies"
-    else:
-        plural = f"{name}es" if name.endswith(("s", "x", "ch")) else f"{name}s"
-    return Kind(group, version, plural, kind)
+    return Kind(group, version, plural(kind), kind)
 
 
 _VOWELS: Final = frozenset("aeiou")
+
+
+def plural(kind: str) -> str:
+    """What a kind is called in addresses, as far as its name tells.
+
+    It holds for every built-in kind, and for more custom ones than Kubernetes' own guess
+    (``UnsafeGuessKindToResource``), which makes ``gatewaies`` of Gateway.
+
+    Args:
+        kind: Such as ``NetworkPolicy``.
+    """
+    name = kind.lower()
+    if name == "endpoints":
+        return name
+    if name.endswith("y") and name[-2:-1] not in _VOWELS:
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
 
 
 def of_secrets(provider: str) -> Kind:

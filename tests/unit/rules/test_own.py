@@ -127,10 +127,20 @@ def test_two_rules_of_one_id_are_refused(shop: trees.MemoryTree) -> None:
         ("NetworkPolicy", "networkpolicies"),
         ("Endpoints", "endpoints"),
         ("HTTPRoute", "httproutes"),
+        ("Gateway", "gateways"),
+        ("Elasticsearch", "elasticsearches"),
+        ("Logstash", "logstashes"),
+        ("Mailbox", "mailboxes"),
     ],
 )
-def test_resource_of_a_kind_is_guessed_as_kubernetes_does(kind: str, resource: str) -> None:
-    assert own_rules.plural(kind) == resource
+def test_admission_policy_names_the_resource_of_a_kind(
+    shop: trees.MemoryTree, kind: str, resource: str
+) -> None:
+    tree = with_rules(shop, RULES.replace("apps/Deployment", f"example.com/{kind}"))
+    policy, _ = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
+    (rules, _) = own_rules.policies(policy, "production")
+    (matched,) = rules["spec"]["matchConstraints"]["resourceRules"]
+    assert (matched["apiGroups"], matched["resources"]) == (["example.com"], [resource])
 
 
 def test_check_uses_the_policys_own_rules(shop: trees.MemoryTree, tmp_path: Any) -> None:
