@@ -10,6 +10,7 @@ Its key makes it idempotent: who comes again with the same key finds the Job and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
 import math
@@ -70,7 +71,8 @@ async def run_to_end(
             finds it.
 
     Raises:
-        hanbae.errors.Failed: Its pod cannot start, or nothing was heard of its end in time.
+        hanbae.errors.Failed: Its pod cannot start, or nothing was heard of its end in time; a former Job of this key
+            is being deleted and does not go.
         hanbae.errors.Refused: Admission does not allow it, or a Job of this name has another key.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
@@ -184,16 +186,32 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
 
 
 async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:
+    """Wait until a Job that is being deleted is gone.
+
+    Raises:
+        hanbae.errors.Failed: It is still there, such as for a pod on a node that has died.
+    """
     metadata = job["metadata"]
     selector = f"metadata.name={metadata['name']}"
     # A watch tells of a deletion only where it has seen the object before.
-    if await reading.get(cluster, kinds.JOB, metadata["namespace"], metadata["name"]) is None:
+    if not await _is_there(cluster, job):
         return
     stream = watching.watch(cluster, kinds.JOB, metadata["namespace"], field_selector=selector)
-    async with asyncio.timeout(SLACK), aclosing(stream):
-        async for change in stream:
-            if change.type == "deleted":
-                return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SLACK), aclosing(stream):
+            async for change in stream:
+                if change.type == "deleted":
+                    return
+    # It may have gone between the first look and the watch.
+    if await _is_there(cluster, job):
+        facts = {"job": str(kinds.ref(job)), "seconds": str(round(SLACK)), "why": "Terminating"}
+        raise errors.Failed("probe.deadline", place=None, **facts)
+
+
+async def _is_there(cluster: connections.Cluster, job: kinds.Object) -> bool:
+    metadata = job["metadata"]
+    stored = await reading.get(cluster, kinds.JOB, metadata["namespace"], metadata["name"])
+    return stored is not None and stored["metadata"].get("uid") == metadata.get("uid")
 
 
 async def _withdraw(cluster: connections.Cluster, making: asyncio.Task[kinds.Object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ import pytest
 from tests.support import objects
 
 from hanbae import errors
-from hanbae.clusters import awaiting, logs, probes
+from hanbae.clusters import answers, awaiting, logs, probes, reading, watching, writing
 from hanbae.policy import labels
 from hanbae.streams import merging
 
@@ -105,3 +106,36 @@ async def test_of_pods_that_are_there_already_the_youngest_counts_whatever_its_n
             waiter._take(*await anext(waiter._merged))
     assert waiter._logs["goose"] == ["from probe-a"]
     assert waiter._terminated["exitCode"] == 0
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_a_job_that_is_being_deleted_is_waited_for_and_looked_at_once_more(
+    monkeypatch: pytest.MonkeyPatch, *, stays: bool
+) -> None:
+    """Its pod is on a node that has died; or the Job has gone before the watch began, which then tells nothing."""
+    former = objects.job("x", labels={labels.KEY: "k1"})
+    former["metadata"]["deletionTimestamp"] = "2026-11-23T00:01:00Z"
+    looks = [former, former, former if stays else None]
+    created: list[Any] = []
+
+    async def create(_cluster: Any, _kind: Any, job: Any) -> Any:
+        if looks:
+            raise answers.Exists("cluster.exists")
+        created.append(job)
+        raise errors.Refused("cluster.refused")
+
+    async def get(*_: Any) -> Any:
+        return looks.pop(0)
+
+    async def watch(*_: Any, **__: Any) -> AsyncGenerator[watching.Seen]:
+        await asyncio.Event().wait()
+        yield watching.Seen("added", former)
+
+    monkeypatch.setattr(probes, "SLACK", 0.01)
+    monkeypatch.setattr(writing, "create", create)
+    monkeypatch.setattr(reading, "get", get)
+    monkeypatch.setattr(watching, "watch", watch)
+    with pytest.raises(errors.Failed if stays else errors.Refused) as caught:
+        await probes.run_to_end(cast("Any", None), job(), deadline=5)
+    assert caught.value.text.id == ("probe.deadline" if stays else "cluster.refused")
+    assert bool(created) != stays
