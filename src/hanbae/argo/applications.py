@@ -20,6 +20,8 @@ from hanbae.argo import operations
 REFRESH: Final = "argocd.argoproj.io/refresh"
 SET_REFRESH: Final = "argocd.argoproj.io/application-set-refresh"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SCHEME: Final = "ssh://"
+_SSH: Final = re.compile(r"(?:ssh://)?[^/:@]*@[^@]+")
 _UNCOMPARED: Final = frozenset({"ComparisonError", "InvalidSpecError"})
 
 Application = Mapping[str, Any]
@@ -121,7 +123,7 @@ def has_one_commit(application: Application) -> bool:
     if not sources:
         return bool(spec.get("source"))
     branches = {
-        (_repository(source.get("repoURL")), source.get("targetRevision") or "")
+        (repository_key(source.get("repoURL")), source.get("targetRevision") or "")
         for source in sources
     }
     # A chart of a Helm repository has a version and no commit.
@@ -149,7 +151,7 @@ def foreign(application: Application, owned: Owned) -> wording.Text | None:
             return wording.Text("argo.not-ours", facts | {"found": labels.get(label) or "-"})
     source = chart_source(application)
     parts = (
-        ("source.repoURL", _repository(source.get("repoURL")), _repository(owned.repository)),
+        ("source.repoURL", repository_key(source.get("repoURL")), repository_key(owned.repository)),
         ("source.path", str(source.get("path") or "").strip("/"), owned.path.strip("/")),
         ("source.helm.releaseName", (source.get("helm") or {}).get("releaseName"), owned.release),
         ("destination.namespace", destination(application), owned.namespace),
@@ -277,12 +279,19 @@ def _not_started(application: Application, revision: str, status: str) -> Next:
 
 def is_same_repository(url: Any, other: str) -> bool:
     """Whether two URLs are spellings of one repository."""
-    return isinstance(url, str) and bool(url) and _repository(url) == _repository(other)
+    return isinstance(url, str) and bool(url) and repository_key(url) == repository_key(other)
 
 
-def _repository(url: str | None) -> str:
-    """By this two spellings of a repository are the same one, as for Argo CD (``git.NormalizeGitURL``)."""
-    return (url or "").strip().removesuffix("/").removesuffix(".git").lower()
+def repository_key(url: Any) -> str:
+    """By this two spellings of a repository are the same one, as for Argo CD (``git.NormalizeGitURL``).
+
+    Args:
+        url: As it is written: ``https://git.example.com/shop.git``, ``git@host:shop.git``, ``ssh://git@host/shop``.
+    """
+    text = str(url or "").strip().lower()
+    if _SSH.fullmatch(text) and not text.startswith(_SCHEME):
+        text = text.replace(":", "/", 1)
+    return text.removeprefix(_SCHEME).removesuffix("/").removesuffix(".git")
 
 
 def _ref(entry: Mapping[str, Any]) -> subjects.Ref:

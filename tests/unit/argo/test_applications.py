@@ -207,6 +207,21 @@ def test_our_own_application_is_ours_however_its_repository_is_spelled(url: str)
 
 
 @pytest.mark.parametrize(
+    ("url", "is_same"),
+    [
+        ("ssh://git@git.example.com/shop/shop.git", True),
+        ("SSH://git@git.example.com/shop/shop", True),
+        ("git@git.example.com:shop/shop", True),
+        ("ssh://git@git.example.com:2222/shop/shop.git", False),
+        ("git@git.example.com:shop/other", False),
+        ("https://git.example.com/shop/shop.git", False),
+    ],
+)
+def test_two_spellings_of_ssh_are_one_repository(url: str, *, is_same: bool) -> None:
+    assert applications.is_same_repository(url, "git@git.example.com:shop/shop.git") is is_same
+
+
+@pytest.mark.parametrize(
     ("source", "field"),
     [
         ({"repoURL": "https://git.example.com/other.git"}, "source.repoURL"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from hanbae.argo import applications
 from hanbae.policy import folders, naming
 from hanbae.results import findings
 from hanbae.rules import declaring, rulebook, views
@@ -38,12 +39,7 @@ def git_sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
 
 def is_own(project: views.Project, source: dict[str, Any]) -> bool:
     """Whether a source is this repository."""
-
-    def plain(url: object) -> str:
-        # As Argo CD compares them: it takes all of a URL for lower case.
-        return str(url).strip().lower().rstrip("/").removesuffix(".git")
-
-    return plain(source.get("repoURL")) == plain(project.policy.argocd.repository)
+    return applications.is_same_repository(source.get("repoURL"), project.policy.argocd.repository)
 
 
 @rulebook.of_project("ARG037", "error", source=_TRACKING, essential=True)

@@ -51,6 +51,7 @@ def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Itera
     """
     spec, ours = _mapping(actual.get("spec")), _mapping(expected.get("spec"))
     ours_source = applications.chart_source(expected)
+    ours_repository = applications.repository_key(ours_source.get("repoURL"))
     base, source = _source(spec, ours_source)
     # A chart of a registry with values of this repository: the repository's part is what has a branch.
     sources = spec.get("sources")
@@ -59,7 +60,7 @@ def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Itera
             (("spec", "sources", index), other)
             for index, other in enumerate(sources if isinstance(sources, list) else ())
             if isinstance(other, Mapping)
-            and _repository(other.get("repoURL")) == _repository(ours_source.get("repoURL"))
+            and applications.repository_key(other.get("repoURL")) == ours_repository
         ),
         None,
     )
@@ -89,9 +90,7 @@ def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Itera
     if release != ours_helm.get("releaseName"):
         want = str(ours_helm.get("releaseName"))
         yield Difference("field", (*base, "helm", "releaseName"), want, str(release or "-"))
-    if not foreign and _repository(source.get("repoURL")) != _repository(
-        ours_source.get("repoURL")
-    ):
+    if not foreign and applications.repository_key(source.get("repoURL")) != ours_repository:
         url = str(source.get("repoURL") or "-")
         shown = "…" if shapes.in_url(url) else url  # somebody may have written a password into it
         yield Difference("field", (*base, "repoURL"), str(ours_source.get("repoURL")), shown)
@@ -186,10 +185,6 @@ def _files(source: Mapping[str, Any], helm: Mapping[str, Any]) -> list[str]:
 
 def _branch(revision: str) -> str:
     return revision.removeprefix(_BRANCH)
-
-
-def _repository(url: Any) -> str:
-    return str(url or "").strip().removesuffix("/").removesuffix(".git").lower()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
