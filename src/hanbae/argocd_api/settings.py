@@ -75,8 +75,10 @@ def settle(server: str | None, environment: Mapping[str, str], *, plaintext: boo
     # Plain HTTP to another machine takes the user's word, and besides that either a private network
     # or the policy's word.
     if plain and not hosts.is_loopback(host):
-        own = environment.get(SERVER, "")
-        by_user = by_option or login.is_plain(named) or own.lower().startswith("http://")
+        # What the user says of another server is no word for this one.
+        own = environment.get(SERVER, "").strip().lower()
+        is_own_plain = own.startswith("http://") and _key(own) == _key(named)
+        by_user = by_option or login.is_plain(named) or is_own_plain
         if not by_user or not (plaintext or hosts.is_private(host)):
             raise errors.WrongUse("argocd-api.plaintext", server=host, variable=_OPTIONS)
     scheme = "http" if plain else "https"

@@ -90,6 +90,15 @@ def test_plaintext_is_taken_from_the_argocd_programs_options_or_login(tmp_path: 
     assert settle(None, login(tmp_path, "10.0.0.3", plain=True))[0] == "http://10.0.0.3"
 
 
+def test_plain_http_to_one_server_is_no_word_for_another(tmp_path: Path) -> None:
+    environment = login(tmp_path, "10.0.0.5") | {"ARGOCD_SERVER": "http://10.0.0.6:8080"}
+    with pytest.raises(errors.WrongUse) as caught:
+        settle("http://10.0.0.5", environment, plaintext=True)
+    assert caught.value.text.id == "argocd-api.plaintext"
+    same = environment | {"ARGOCD_SERVER": "HTTP://10.0.0.5/"}
+    assert settle("10.0.0.5", same, plaintext=True)[0] == "http://10.0.0.5"
+
+
 def test_a_login_is_used_only_for_the_server_that_it_was_made_for(tmp_path: Path) -> None:
     environment = login(tmp_path, "argocd.example.com", "other.example.com")
     assert settle(None, environment)[1] == f"{SECRET}-argocd.example.com"
