@@ -33,7 +33,9 @@ from hanbae.streams import handshakes
 
 # The authoriser's own words (k8s.io/apiserver responsewriters.Forbidden); admission never says "cannot".
 _RBAC: Final = re.compile(r'cannot (?P<verb>[a-z]+) (?:resource|path) "')
-# etcd may have committed what the API server then failed to say.
+# etcd may have committed what the API server then failed to say. A 502 mostly comes from a load
+# balancer whose API server is gone, and is waited for (see `outages`): a write that was carried out
+# all the same is noticed at the next attempt, by its name or its version.
 _AMBIGUOUS: Final = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.GATEWAY_TIMEOUT}
 _redact: Final = masking.Redactor()
 
