@@ -54,12 +54,13 @@ def _excepts(entry: str, host: str, port: int) -> bool:
     network, address = _network(entry), _address(host)
     if network is not None:
         return address is not None and address in network
-    name, colon, named_port = entry.rpartition(":")
-    if colon and named_port.isdigit():
-        if int(named_port) != port:
-            return False
-        entry = name
-    entry = entry.strip("[]")
+    # "fd00::1" is an address and no port: with one it stands in brackets.
+    if _address(entry) is None:
+        name, colon, named_port = entry.rpartition(":")
+        if colon and named_port.isdecimal():
+            if named_port != str(port):
+                return False
+            entry = name
     if address is not None:
         return _address(entry) == address
     # "example.com" is that host and those below it; ".example.com" and "*.example.com" are those
