@@ -6,6 +6,7 @@ source that is called so. It may be a pattern, whose files count in the order of
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -93,5 +94,6 @@ def matched(tree: trees.Tree, path: str) -> tuple[str, ...]:
     """
     if not _PATTERN & frozenset(path):
         return (path,) if tree.read(path) is not None else ()
-    before = "/".join(path.split("/")[:-1]).partition("*")[0].rpartition("/")[0]
+    parts = path.split("/")[:-1]
+    before = "/".join(itertools.takewhile(_PATTERN.isdisjoint, parts))
     return tuple(sorted(name for name in tree.files(before) if globs.matches(path, name)))

@@ -213,6 +213,26 @@ def test_values_files_of_an_application_in_the_cluster_are_read(
     )
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "env?/eu/values.yaml",
+        "env*/eu/values.yaml",
+        "env1/eu/value?.yaml",
+        "*/?u/*.yaml",
+        "**/*.yaml",
+    ],
+)
+def test_a_pattern_of_values_files_may_be_in_any_part_of_a_path(
+    tmp_path: Path, pattern: str
+) -> None:
+    file = tmp_path / "env1/eu/values.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    matched = value_files.matched(trees.WorkingTree(tmp_path), pattern)
+    assert matched == ("env1/eu/values.yaml",)
+
+
 def test_values_files_of_another_source_are_those_of_its_repository(tmp_path: Path) -> None:
     policy, _ = policy_and_tree(tmp_path)
     files = ["$ours/charts/cart/values-dev.yaml", "$theirs/x.yaml"]
