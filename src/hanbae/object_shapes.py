@@ -6,6 +6,7 @@ border reads objects as if nobody did.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -132,6 +133,7 @@ class _ControllerRevision(_Object):
 class _Sync(_Part):
     status: str | None = None
     revision: str | None = None
+    revisions: list[str] | None = None
     message: str | None = None
 
 
@@ -175,8 +177,23 @@ class _Initiator(_Part):
     automated: bool | None = None
 
 
+class _Strategy(_Part):
+    apply: _Anything | None = None
+
+
+class _Request(_Part):
+    revision: str | None = None
+    revisions: list[str] | None = None
+    prune: bool | None = None
+    dry_run: bool | None = None
+    resources: list[_Anything] | None = None
+    manifests: list[str] | None = None
+    sync_strategy: _Strategy | None = None
+    sync_options: list[str] | None = None
+
+
 class _Operation(_Part):
-    sync: _Anything | None = None
+    sync: _Request | None = None
     info: list[_Info] | None = None
     initiated_by: _Initiator | None = None
 
@@ -195,6 +212,7 @@ class _Result(_Part):
 
 class _SyncResult(_Part):
     revision: str | None = None
+    revisions: list[str] | None = None
     resources: list[_Result] | None = None
 
 
@@ -203,6 +221,7 @@ class _OperationState(_Part):
     message: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
+    retry_count: int | None = None
     operation: _Operation | None = None
     sync_result: _SyncResult | None = None
 
@@ -214,6 +233,7 @@ class _Resource(_Result):
 
 class _Deployed(_Part):
     revision: str | None = None
+    revisions: list[str] | None = None
     deployed_at: str | None = None
     deploy_started_at: str | None = None
     initiated_by: _Initiator | None = None
@@ -244,6 +264,7 @@ class _Data(_Object):
     data: _Texts | None = None
 
 
+_LACKING: Final = re.compile(r"Object missing required field `(\w+)`")
 _KINDS: Final[Mapping[str, type[_Object]]] = {
     "Application": _Application,
     "ConfigMap": _Data,
@@ -268,6 +289,9 @@ def fault(item: Any, kind: str) -> str:
     try:
         msgspec.convert(item, _KINDS.get(kind, _Object))
     except msgspec.ValidationError as error:
-        # Its words name types, and the place behind "$"; no value is among them.
-        return str(error).rpartition("`$")[2].strip(".`") or "metadata"
+        # Its words name types, a key that is missing, and the place behind "$"; no value is among them.
+        words, is_below, place = str(error).rpartition("`$")
+        lacking = _LACKING.match(words if is_below else place)
+        keys = (place.strip(".`") if is_below else "", lacking[1] if lacking else "")
+        return ".".join(filter(None, keys)) or "metadata"
     return ""
