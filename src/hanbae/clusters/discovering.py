@@ -6,7 +6,8 @@ import asyncio
 from typing import Final
 
 from hanbae import errors, foreign_json
-from hanbae.clusters import answers, connections, kinds
+from hanbae.clusters import answers, connections, kinds, outages
+from hanbae.streams import gathering
 
 
 async def kind(cluster: connections.Cluster, api_version: str, name: str) -> kinds.Kind | None:
@@ -34,6 +35,7 @@ async def kind(cluster: connections.Cluster, api_version: str, name: str) -> kin
 
 
 _AT_ONCE: Final = 8
+_CORE: Final = "/api/v1"
 
 
 async def api_versions(cluster: connections.Cluster) -> tuple[str, ...]:
@@ -56,7 +58,11 @@ async def api_versions(cluster: connections.Cluster) -> tuple[str, ...]:
         async with free:
             try:
                 resources = foreign_json.mappings((await _read(cluster, path)).get("resources"))
-            except errors.Error:
+            except errors.Error as error:
+                # The core group has no server of its own, and a group's that does not answer is told
+                # of by an API server that does.
+                if path == _CORE or error.text.id == outages.GONE:
+                    raise
                 return set()
         return {
             f"{version}/{resource.get('kind')}"
@@ -64,9 +70,9 @@ async def api_versions(cluster: connections.Cluster) -> tuple[str, ...]:
             if {"list", "watch"} <= {*foreign_json.texts(resource.get("verbs"))}
         }
 
-    asking = [kinds_of("v1", "/api/v1")]
+    asking = [kinds_of("v1", _CORE)]
     asking += [kinds_of(version, f"/apis/{version}") for version in versions]
-    kinds_served = set().union(*await asyncio.gather(*asking))
+    kinds_served = set().union(*await gathering.whole(asking))
     return tuple(sorted(kinds_served | {name.rpartition("/")[0] for name in kinds_served}))
 
 

@@ -18,7 +18,8 @@ RESTART: Final = 30.0
 """Seconds that the restart of an API server takes at most."""
 _STARTS_IN: Final = 10.0
 """Seconds in which a server that is back may still refuse what it allows: it has not read all of its Roles."""
-_GONE: Final = "cluster.unreachable"
+GONE: Final = "cluster.unreachable"
+"""What is said of a server that nobody reached, or that broke off."""
 _FAILING: Final = "cluster.failing"
 # 503 is the API server's own while it starts, 502 that of a load balancer in front of one that is
 # gone.
@@ -84,4 +85,4 @@ def _is_outage(error: errors.Error) -> bool:
     if type(error) is not errors.Unreachable:
         return False
     text = error.text
-    return text.id == _GONE or (text.id == _FAILING and text.facts.get("status") in _STARTING)
+    return text.id == GONE or (text.id == _FAILING and text.facts.get("status") in _STARTING)
