@@ -110,13 +110,15 @@ class _File(httpx2.Auth):
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        why = "-"
         try:
-            # As with kubectl, the token in the kubeconfig is for when the file has none.
-            token = (await asyncio.to_thread(self._read)) or self._otherwise
+            token = await asyncio.to_thread(self._read)
         except (OSError, UnicodeDecodeError) as error:
-            token = self._otherwise
-            if not token:
-                raise _no_credentials(self._context, f"{self._path}: {error}") from None
+            token, why = "", str(error)
+        # As with kubectl, the token in the kubeconfig is for when the file has none.
+        token = token or self._otherwise
+        if not token:
+            raise _no_credentials(self._context, f"{self._path}: {why}")
         request.headers["authorization"] = _bearer(token, self._context)
         yield request
 

@@ -376,6 +376,18 @@ async def test_no_exception_of_the_http_library_leaves_the_package(
     assert "t0ken" not in repr(caught.value) + str(caught.value)
 
 
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff", None])
+async def test_a_token_file_without_a_token_is_said(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "token").write_bytes(content)
+    path = kubeconfig(tmp_path, "https://127.0.0.1:1", user={"tokenFile": "token"})
+    async with connections.connect(kubeconfig=path) as cluster:
+        with pytest.raises(errors.Unreachable) as caught:
+            await reading.version(cluster)
+    assert caught.value.text.id == "cluster.no-credentials"
+    assert str(tmp_path / "token") in caught.value.text.facts["why"]
+
+
 async def test_credential_plugin_that_fails_is_an_error_of_ours(tmp_path: Path) -> None:
     plugin = {
         "apiVersion": "client.authentication.k8s.io/v1",
