@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -355,6 +356,7 @@ def _put_off(response: httpx2.Response) -> float | None:
     }:
         return None
     try:
-        return min(float(response.headers["retry-after"]), _LONGEST_PAUSE)
+        seconds = float(response.headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return min(seconds, _LONGEST_PAUSE) if math.isfinite(seconds) else None

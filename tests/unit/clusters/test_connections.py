@@ -236,6 +236,16 @@ async def test_what_the_server_puts_off_is_asked_again(tmp_path: Path) -> None:
             await reading.version(cluster)
 
 
+async def test_a_pause_that_is_no_number_is_not_waited_for(tmp_path: Path) -> None:
+    listener = Listener(reply(429, b"later", retry_after="nan"), reply(200, {"gitVersion": "v1"}))
+    async with (
+        listener.listening() as address,
+        connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster,
+    ):
+        with pytest.raises(errors.Unreachable):
+            await reading.version(cluster)
+
+
 RBAC = (
     'jobs.batch is forbidden: User "ci" cannot create resource "jobs" in API group "batch" '
     'in the namespace "dev"'
