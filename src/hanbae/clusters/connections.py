@@ -15,7 +15,16 @@ import httpx2
 import msgspec
 
 from hanbae import errors, wording
-from hanbae.clusters import answers, credentials, kinds, kubeconfigs, outages, proxies, tls
+from hanbae.clusters import (
+    answers,
+    credentials,
+    kinds,
+    kubeconfigs,
+    outages,
+    proxies,
+    tls,
+    transports,
+)
 from hanbae.streams import backoffs, exchanges, handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -306,21 +315,28 @@ def _client(name: str, server: kubeconfigs.Server, user: kubeconfigs.User) -> ht
     try:
         base = _base(address)
         connection = tls.context(server, user)
+        proxy = server.proxy_url or proxies.of_environment(address, os.environ)
+        transport = transports.Renewable(
+            lambda: httpx2.AsyncHTTPTransport(
+                verify=connection,
+                proxy=proxy,
+                # Proxies are found above, by kubectl's rules.
+                trust_env=False,
+                # Each watch and each log that is followed holds a connection; with a bound, and no
+                # timeout for the pool, other requests would wait for them without end.
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+            )
+        )
         return httpx2.AsyncClient(
             base_url=base,
-            verify=connection,
-            auth=credentials.of(server, user, name, connection),
-            proxy=server.proxy_url or proxies.of_environment(address, os.environ),
-            # Proxies are found above, by kubectl's rules.
+            transport=transport,
+            auth=credentials.of(server, user, name, connection, transport.renew),
             trust_env=False,
             timeout=httpx2.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
             # Impersonate-Group comes once for each group, and names need not be ASCII: hence a
             # list, of bytes.
             headers=[(b"user-agent", b"hanbae"), *credentials.impersonation(user)],
             event_hooks={"request": [handshakes.look_after]},
-            # Each watch and each log that is followed holds a connection; with a bound, and no
-            # timeout for the pool, other requests would wait for them without end.
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
     # ImportError: for a SOCKS proxy the HTTP library needs a package that may not be installed.
     except (httpx2.InvalidURL, ssl.SSLError, OSError, ValueError, ImportError) as error:

@@ -13,7 +13,7 @@ import json
 import os
 import ssl
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -56,7 +56,11 @@ def impersonation(user: kubeconfigs.User) -> list[tuple[bytes, bytes]]:
 
 
 def of(
-    server: kubeconfigs.Server, user: kubeconfigs.User, context: str, connection: ssl.SSLContext
+    server: kubeconfigs.Server,
+    user: kubeconfigs.User,
+    context: str,
+    connection: ssl.SSLContext,
+    renew: Callable[[], Awaitable[None]],
 ) -> httpx2.Auth | None:
     """What signs requests to a server as a user; None where nothing does.
 
@@ -67,6 +71,7 @@ def of(
         user: The user.
         context: The context's name, for errors.
         connection: The TLS settings, for a plugin that answers with a certificate.
+        renew: Has requests go over new connections from now on, which show that certificate.
     """
     if not server.encrypted:
         return None
@@ -79,7 +84,7 @@ def of(
     if user.username:
         return httpx2.BasicAuth(user.username, user.password)
     if user.exec:
-        return _Plugin(user.exec, server, context, connection)
+        return _Plugin(user.exec, server, context, connection, renew)
     return None
 
 
@@ -155,11 +160,13 @@ class _Plugin(httpx2.Auth):
         server: kubeconfigs.Server,
         context: str,
         connection: ssl.SSLContext,
+        renew: Callable[[], Awaitable[None]],
     ) -> None:
         self._plugin = plugin
         self._server = server
         self._context = context
         self._connection = connection
+        self._renew = renew
         self._lock = asyncio.Lock()
         self._credential: Credential | None = None
 
@@ -187,15 +194,16 @@ class _Plugin(httpx2.Auth):
             if credential is None or credential is refused or credential.expired:
                 credential = self._credential = await self._run()
                 if credential.client_certificate_data:
-                    self._show(credential)
+                    await self._show(credential)
             return credential
 
-    def _show(self, credential: Credential) -> None:
+    async def _show(self, credential: Credential) -> None:
         certificate, key = credential.client_certificate_data, credential.client_key_data
         try:
             tls.show(self._connection, certificate.encode(), key.encode())
         except (ssl.SSLError, OSError) as error:
             raise _no_credentials(self._context, f"clientCertificateData: {error}") from None
+        await self._renew()
 
     async def _run(self) -> Credential:
         plugin = self._plugin
