@@ -141,6 +141,11 @@ def test_wrong_use_is_told(shop: Path, words: list[str]) -> None:
     assert ran(shop, *words).code == 2
 
 
+@pytest.mark.parametrize("words", [["nobody"], ["--env", "moon"], ["--revision", "none"]])
+def test_error_before_the_first_release_is_the_only_document(shop: Path, words: list[str]) -> None:
+    assert json.loads(ran(shop, *words, "--output", "json").out)["error"]
+
+
 def test_one_condition_on_helms_version_hides_nothing(shop: Path) -> None:
     base = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=shop, capture_output=True, text=True, check=True

@@ -137,7 +137,7 @@ class Release(Struct):
 
 
 class Releases(Struct):
-    """What is rendered, by service and environment."""
+    """What is rendered, by service and environment; where rendering breaks off, a document of the error follows."""
 
     releases: tuple[Release, ...]
 

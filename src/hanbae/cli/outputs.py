@@ -69,31 +69,46 @@ def document(text: str) -> None:
 
 
 class Array:
-    """A JSON document with one array, written item by item so that none has to be kept."""
+    """A JSON document with one array, written item by item so that none has to be kept.
 
-    def __init__(self) -> None:
-        self._first = True
+    Nothing is written before the first item: what fails until then writes a document of its own.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self.begun = False
 
     def add(self, item: Any) -> None:
         """Write an item."""
         lines = msgspec.json.format(msgspec.json.encode(item), indent=2)
-        start = b"" if self._first else b",\n"
-        self._first = False
+        start = b",\n" if self.begun else self._head()
         with _writable():
             # Every newline here is layout: inside a string JSON escapes it.
             lines = _unheard(lines).replace(b"\n", b"\n    ")
             sys.stdout.buffer.write(start + b"    " + lines)
+        self.begun = True
+
+    def end(self) -> None:
+        """Write the end of the document."""
+        _write((b"" if self.begun else self._head()) + b"\n  ]\n}")
+
+    def _head(self) -> bytes:
+        return f'{{\n  "format": {FORMAT},\n  "{self._key}": [\n'.encode()
 
 
 @contextlib.contextmanager
 def array(written: bool, key: str) -> Iterator[Array]:
     """A JSON document whose one key is an array; nothing is written unless it is wanted."""
+    items = Array(key)
+    try:
+        yield items
+    except BaseException:
+        # The error's own document follows: a reader of several takes both.
+        if items.begun:
+            items.end()
+        raise
     if written:
-        with _writable():
-            sys.stdout.buffer.write(f'{{\n  "format": {FORMAT},\n  "{key}": [\n'.encode())
-    yield Array()
-    if written:
-        _write(b"\n  ]\n}")
+        items.end()
 
 
 def save(path: Path, text: str) -> None:
