@@ -139,7 +139,8 @@ def _list(listed: diagnoses.Diagnoses, typed: _Command, *, colour: bool) -> None
             if place != ("", ""):
                 outputs.emit("")
             place = (entry.environment, entry.service)
-            shown = " ".join(filter(None, (entry.service, f"({entry.environment})")))
+            heading = " ".join(filter(None, (entry.service, f"({entry.environment})")))
+            shown = catalogue.printable(heading)  # a snapshot may be of anybody's making
             outputs.emit(click.style(shown, bold=True) if colour else shown)
         mark = _MARKS[entry.severity]
         head = click.style(mark, fg=_COLOURS[entry.severity]) if colour else mark

@@ -408,12 +408,15 @@ def test_a_snapshot_cannot_tell_a_person_what_to_type(
     finding = events.Diagnosed(subject, text, ("rm", "-rf", "/\x1b[1m"), True)
     record = diagnoses.Recorded("lab", "1", (finding,))
     path = tmp_path / "snapshot.json"
-    doctor.write(path, diagnoses.Snapshots(1, (snapshot(recorded=(record,)),)))
+    environment = "dev\x1b]0;owned\x07\x1b[2J\n::error::x"
+    kept = snapshot(recorded=(record,), environment=environment)
+    doctor.write(path, diagnoses.Snapshots(1, (kept,)))
     assert main.run(["--lang", "ko", "doctor", "--from-snapshot", str(path)]) == 1
     written = capsys.readouterr().out
     assert "rm -rf" not in written
     assert "\x1b" not in written
     assert "\u202e" not in written
+    assert not [line for line in written.splitlines() if line.lstrip().startswith("::")]
     assert "→ hanbae history show 1" in written
     both = ["doctor", "--from-snapshot", str(path), "--snapshot", str(path)]
     assert main.run(["--lang", "en", *both]) == 2
