@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from hanbae import errors, subjects, wording
-from hanbae.cli import main, outputs
-from hanbae.cli.text import catalogue, escaping, tables
-from hanbae.results import deployments
+from hanbae.cli import main, options, outputs, resealing
+from hanbae.cli.text import catalogue, escaping, narration, tables
+from hanbae.results import deployments, secrets
 
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
 HIDING = [
@@ -126,6 +126,16 @@ def test_table_of_deployments_obeys_no_name(name: str, monkeypatch: pytest.Monke
         assert not [line for line in shown.splitlines() if line.lstrip().startswith("::")]
         if name.isprintable():
             assert name in shown
+
+
+def test_key_that_was_sealed_anew_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    row = secrets.Resealed("auth", "dev", "values-dev.yaml", (NAME, "x\x1b[2J"), "a/b", "1" * 8)
+    session = options.Session(Path(), narration.Narration())
+    resealing.show(session, "dev", [row], "text")
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) == 2
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
 
 
 @pytest.mark.parametrize(

@@ -193,13 +193,14 @@ def show(
 ) -> None:
     """Say what was sealed anew, by key."""
     from hanbae.cli import outputs
+    from hanbae.cli.text import catalogue
 
     if output == "json":
         outputs.emit_json({"resealed": rows})
     else:
         for row in rows:
             for key in row.keys:
-                outputs.emit(f"{row.service}  {key}")
+                outputs.emit(catalogue.printable(f"{row.service}  {key}"))
     if not rows:
         session.narration.done(wording.Text("seal.resealed-nothing", {"environment": environment}))
         return
