@@ -36,13 +36,15 @@ def unlimited() -> None:
     resource.getrlimit(resource.RLIMIT_CORE)[1] != resource.RLIM_INFINITY,
     reason="no process here may dump core",
 )
-def test_sealing_that_is_ended_by_sigquit_leaves_no_core(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["--stdin", "--from-file"])
+def test_sealing_that_is_ended_by_sigquit_leaves_no_core(source: str, tmp_path: Path) -> None:
     init.init(tmp_path, repository="https://git.example.com/shop.git", one_cluster=True)
     new_service.new_service(tmp_path, "auth")
     reading, writing = os.pipe()
     code = "from hanbae.cli import entry; entry.main()"
     words = [sys.executable, "-c", code]
-    words += ["secrets", "seal", "auth", "JWT_SECRET", "--env", "dev", "--stdin"]
+    words += ["secrets", "seal", "auth", "--env", "dev", source]
+    words += ["JWT_SECRET" if source == "--stdin" else "JWT_SECRET=/dev/stdin"]
     process = subprocess.Popen(
         words, cwd=tmp_path, stdin=reading, stderr=subprocess.DEVNULL, preexec_fn=unlimited  # noqa: PLW1509
     )  # fmt: skip

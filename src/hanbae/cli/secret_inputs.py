@@ -88,6 +88,7 @@ def of_files(assignments: Sequence[str]) -> dict[str, masking.Masked]:
         errors.WrongUse: One is not that; the error repeats nothing but the key.
         errors.FileFault: A file cannot be read.
     """
+    confinement.forbid_core_dumps()  # while the first is in memory, the pipe of the second may be waited for
     return {key: masking.Masked(read(Path(path))) for key, path in _assigned(assignments).items()}
 
 
