@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hanbae.actions import init, new_service
+from hanbae.actions import init, new_service, plan_live
 from hanbae.cli import main
+from hanbae.results import previews
 
 URL = "https://git.example.com/shop.git"
 
@@ -98,3 +99,26 @@ def test_a_folder_in_which_nothing_was_saved_is_explained(
     words = ["--lang", "en", "-C", str(shop), "render", "--save", str(tmp_path / "tree")]
     assert main.run(words) == 0
     assert "There are no services" in capsys.readouterr().err
+
+
+@pytest.fixture
+def unbegun(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A plan of a branch of which no service has been begun; only a cluster could say so."""
+
+    async def preview(*_: object) -> tuple[previews.Preview, ...]:
+        return ()
+
+    monkeypatch.setattr(plan_live, "preview", preview)
+    return shop
+
+
+def test_plan_of_nothing_says_so(unbegun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is nothing to plan" in narrated(unbegun, capsys, "plan", "--env", "staging")
+
+
+def test_plan_of_nothing_is_not_saved(unbegun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = unbegun / "plan.json"
+    words = ("plan", "--env", "staging", "--save", str(file))
+    assert main.run(["--lang", "en", "-C", str(unbegun), *words]) == 5
+    assert "there is nothing to plan" in " ".join(capsys.readouterr().err.split())
+    assert not file.exists()

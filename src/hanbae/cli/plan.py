@@ -136,6 +136,11 @@ def _live(
     planned = [preview.plan.service for preview in previews]
     if previews:
         undeployed.warn(session, space, planned, previews[0].revision)
+    else:  # none was named, and the branch has none that was begun
+        text = wording.Text("plan.nothing-begun", {"environment": environment})
+        if save is not None:  # a saved plan of nothing is none when it is read
+            raise errors.Refused.saying(text)
+        session.narration.note(text)
     if save is not None:
         from hanbae.actions import save_plan
 
