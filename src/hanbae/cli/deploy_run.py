@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -219,37 +219,28 @@ class Run:
         speaker, environment = self._session.narration, self._wishes.environment
         if self._viewer is not None:
             self._viewer.conclude()  # it had ended, and was about to say so
-        if self._prepared is None:
-            return
-        for deployment, plan in self._prepared.plans.items():
-            with contextlib.suppress(ValueError):  # not even opened
-                if self._space.store.deployment(deployment).outcome != "running":
-                    continue
-                facts = {
-                    "deployment": deployment,
-                    "service": plan.service,
-                    "environment": environment,
-                    "application": naming.application(
-                        self._space.policy, plan.service, environment
-                    ),
-                    "namespace": self._space.policy.argocd.namespace,
-                }
-                text_id = "deploy.detached"
-                if environments.by_helm(self._space.policy, environment):
-                    text_id = "deploy.detached-helm"
-                    facts["namespace"] = naming.namespace(
-                        self._space.policy, plan.service, environment
-                    )
-                speaker.warn(wording.Text(text_id, facts))
+        for deployment in self._opened():
+            if deployment.outcome != "running":
+                continue
+            policy = self._space.policy
+            facts = {
+                "deployment": deployment.id,
+                "service": deployment.service,
+                "environment": environment,
+                "application": naming.application(policy, deployment.service, environment),
+                "namespace": policy.argocd.namespace,
+            }
+            text_id = "deploy.detached"
+            if environments.by_helm(policy, environment):
+                text_id = "deploy.detached-helm"
+                facts["namespace"] = naming.namespace(policy, deployment.service, environment)
+            speaker.warn(wording.Text(text_id, facts))
 
     def report_interrupted(self) -> None:
         """With JSON, say on stdout how far each deployment is that was begun."""
         if self._output != "json":
             return
-        begun = []
-        for deployment in self._prepared.plans if self._prepared is not None else ():
-            with contextlib.suppress(ValueError):  # not even opened
-                begun.append(self._space.store.deployment(deployment))
+        begun = tuple(self._opened())
         names = ("skipped", "unchanged", "unchecked", "drifted")
         left_out: dict[str, tuple[object, ...]] = dict.fromkeys(names, ())
         if self._prepared is not None:
@@ -262,20 +253,31 @@ class Run:
         outputs.emit_json({"deployments": begun, **left_out})
 
     async def stopped(self) -> None:
-        """End what still runs of it."""
-        from hanbae.deploying import attaching
-
+        """End what still runs of it; what cannot be ended is told and keeps no other from it."""
         if self._viewer is None:
             return  # nothing was begun
         with self._viewer:
-            for deployment in self._prepared.plans if self._prepared is not None else ():
-                # Refused: it has ended meanwhile. WrongUse: it had not even been opened.
-                with contextlib.suppress(errors.Refused, errors.WrongUse):
-                    stream = attaching.attached(self._space, deployment, stops=True)
-                    async with contextlib.aclosing(stream):
-                        async for event in stream:
-                            # The stream starts at the first event; what was shown before the
-                            # interruption is left out.
-                            if event.seq > self._latest.get(deployment, 0):
-                                self._viewer.event(event)
+            for deployment in self._opened():
+                try:
+                    await self._stop(deployment.id)
+                except errors.Error as error:
+                    if error.text.id != "stop.ended":  # it has ended meanwhile
+                        self._session.narration.error(catalogue.fault(error))
         self._viewer.conclude()
+
+    async def _stop(self, deployment: str) -> None:
+        """End a deployment, and show what was not shown before the interruption."""
+        from hanbae.deploying import attaching
+
+        stream = attaching.attached(self._space, deployment, stops=True)
+        async with contextlib.aclosing(stream):
+            async for event in stream:
+                # The stream starts at the first event.
+                if self._viewer is not None and event.seq > self._latest.get(deployment, 0):
+                    self._viewer.event(event)
+
+    def _opened(self) -> Iterator[deployments.Deployment]:
+        """How far each deployment is that was begun; one that waited for its place has no record."""
+        for deployment in self._prepared.plans if self._prepared is not None else ():
+            with contextlib.suppress(ValueError):
+                yield self._space.store.deployment(deployment)
