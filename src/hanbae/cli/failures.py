@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from hanbae import errors, subjects
 
 _JSON: Final = frozenset({"json", "jsonl"})
+TAKING_A_WORD: Final = frozenset({"--lang", "-C", "--directory", "--color"})
+"""The options before the command whose value may be the next word; `hanbae.cli.main` has them."""
+_DEEPEST: Final = 3
+"""Words of the longest command, such as `secrets backup verify`."""
 
 
 def usage(error: click.ClickException, arguments: Sequence[str]) -> None:
@@ -76,21 +79,30 @@ def is_json_expected(arguments: Sequence[str]) -> bool:
     """Whether standard output is to hold JSON, as far as the command line and the environment say."""
     # Read by hand, because it is asked also where click could not parse the command line.
     words: list[str] = []
-    for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+    output: str | None = None
+    remaining = iter(arguments)
+    for argument in remaining:
         if argument == "--":
             break
-        if argument in {"-o", "--output"} and following in _JSON:
-            return True
-        if argument in {f"{spelling}{kind}" for spelling in ("-o", "--output=") for kind in _JSON}:
-            return True
-        if not argument.startswith("-"):
+        if argument in {"-o", "--output"}:
+            output = next(remaining, "")
+        elif argument.startswith("--output="):
+            output = argument.removeprefix("--output=")
+        elif argument.startswith("-o"):
+            output = argument.removeprefix("-o")
+        elif not words and argument in TAKING_A_WORD:
+            next(remaining, "")
+        elif not argument.startswith("-"):
             words.append(argument)
+    # The last one counts, as for click, and the variable only where there is none.
+    if output is not None:
+        return output in _JSON
     # The names that click gives them (auto_envvar_prefix), such as HANBAE_CHECK_OUTPUT and
-    # HANBAE_HISTORY_LIST_OUTPUT. Whether the second word belongs to the command is not known here,
-    # so both are tried.
+    # HANBAE_HISTORY_LIST_OUTPUT. Which of the words belong to the command is not known here, so all
+    # that may are tried.
     variables = (
         "_".join(("HANBAE", *words[:length], "OUTPUT")).upper().replace("-", "_")
-        for length in (1, 2)
+        for length in range(1, _DEEPEST + 1)
     )
     return any(os.environ.get(variable) in _JSON for variable in variables)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
 from hanbae import errors, wording
-from hanbae.cli import failures
+from hanbae.cli import failures, main
 from hanbae.cli.text import catalogue
 from hanbae.deploying import preflight
 
@@ -37,3 +38,34 @@ def test_one_error_is_the_only_one(capsys: pytest.CaptureFixture[str]) -> None:
     failures.expected(errors.Refused("stop.declined"), ["stop", "--output", "json"])
     document = json.loads(capsys.readouterr().out)
     assert document["errors"] == [document["error"]]
+
+
+def test_options_before_the_command_that_take_a_word_are_all_of_them() -> None:
+    options = (option for option in main.front.params if isinstance(option, click.Option))
+    spellings = {name for option in options if not option.is_flag for name in option.opts}
+    assert spellings == failures.TAKING_A_WORD
+
+
+@pytest.mark.parametrize(
+    ("line", "variable", "expected"),
+    [
+        ("check", "HANBAE_CHECK_OUTPUT", True),
+        ("--lang en check", "HANBAE_CHECK_OUTPUT", True),
+        ("-C shop --color never check", "HANBAE_CHECK_OUTPUT", True),
+        ("--directory=shop history list", "HANBAE_HISTORY_LIST_OUTPUT", True),
+        ("secrets backup verify auth", "HANBAE_SECRETS_BACKUP_VERIFY_OUTPUT", True),
+        ("check --output text", "HANBAE_CHECK_OUTPUT", False),
+        ("check -otext", "HANBAE_CHECK_OUTPUT", False),
+        ("check -o json --output=text", "", False),
+        ("check -o text -o json", "", True),
+        ("deploy -o jsonl", "", True),
+        ("check -- -o json", "", False),
+        ("check", "", False),
+    ],
+)
+def test_last_output_of_the_line_decides_else_the_variable(
+    line: str, variable: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable:
+        monkeypatch.setenv(variable, "json")
+    assert failures.is_json_expected(line.split()) is expected
