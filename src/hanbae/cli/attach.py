@@ -71,9 +71,14 @@ def follow(
     context: str | None,
     *,
     stops: bool,
+    may_have_ended: bool = False,
 ) -> Followed:
-    """Show a deployment to its end, and end it if `stops`."""
-    from hanbae import workspaces
+    """Show a deployment to its end, and end it if `stops`.
+
+    Raises:
+        hanbae.errors.Refused: It was to be ended and has ended by itself, unless it `may_have_ended`.
+    """
+    from hanbae import errors, workspaces
 
     with (
         workspaces.opened(session.directory, context=context) as opened,
@@ -83,6 +88,10 @@ def follow(
         try:
             with interrupts.terminable() as terminated:
                 asyncio.run(follower.follow(deployment, environment, stops=stops))
+        except errors.Refused as error:
+            if not may_have_ended or error.text.id != "stop.ended":
+                raise
+            follower.deployment = error.text.facts["deployment"]
         except KeyboardInterrupt:
             follower.conclude()
             if follower.deployment:

@@ -66,7 +66,16 @@ def command(
     # No deployment of hanbae's: `_service` has ended the operation already.
     if is_service and not deployment:
         return 0
-    followed = attach.follow(session, deployment, environment, output, kube_context, stops=True)
+    followed = attach.follow(
+        session,
+        deployment,
+        environment,
+        output,
+        kube_context,
+        stops=True,
+        # While the question stood; what it waited for is to be ended all the same.
+        may_have_ended=bool(others),
+    )
     if followed.interrupted:
         return followed.interrupted
     if others and environment is not None:
