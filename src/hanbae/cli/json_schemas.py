@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import subjects, wording
+from hanbae.actions import stop
 from hanbae.checking import beyond_files, inspecting
 from hanbae.cli import outputs
 from hanbae.results import (
@@ -49,6 +50,12 @@ class Deployments(Struct):
     """What became of each service; for ``history list``, the newest first."""
 
     deployments: tuple[deployments.Deployment, ...]
+
+
+class Ended(Deployments, omit_defaults=True):
+    """The deployment that was ended, or what else ran for a service: no deployment of hanbae's."""
+
+    stopped: stop.Stopped | None = None
 
 
 class Run(Deployments):
@@ -283,12 +290,16 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "secrets-seal-several": SealedSeveral,
     "secrets-verify": Keys,
     "status": standings.Standings,
-    "stop": Deployments,
+    "stop": Ended,
     "upgrade": files.Upgrades,
 }
 """Command, with what its output depends on → what it writes, besides ``format``."""
-LINES: Final[dict[str, type[Struct]]] = {"event": events.Event, "standing": standings.Standing}
-"""Name → a line of ``--output jsonl``, which has no ``format``: of the history, and of `hanbae status`."""
+LINES: Final[dict[str, type[Struct]]] = {
+    "event": events.Event,
+    "standing": standings.Standing,
+    "stopped": stop.Stopped,
+}
+"""Name → a line of ``--output jsonl``, without ``format``: of the history, of `hanbae status` and of `hanbae stop`."""
 
 
 def schema(output: str) -> dict[str, Any]:

@@ -111,8 +111,10 @@ async def _service(
         if running.deployment:
             return running.deployment, running.occupant.identity if running.occupant else ""
         stopped = await _end(session, space, running)
-    if output != "text":
-        outputs.emit_json({"stopped": stopped})
+    if output == "json":
+        outputs.emit_json({"deployments": (), "stopped": stopped})
+    elif output == "jsonl":
+        outputs.emit_jsonl(stopped)
     return "", ""
 
 
