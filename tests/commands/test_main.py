@@ -15,7 +15,7 @@ import pytest
 
 from hanbae import errors, subjects
 from hanbae.charts import filling
-from hanbae.cli import main
+from hanbae.cli import main, outputs
 from hanbae.cli.text import catalogue, command_names
 
 
@@ -28,11 +28,16 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     command = click.Command(
         "failing", callback=failing, params=[click.Option(["--output", "-o", "output"])]
     )
+    beside(monkeypatch, command)
+
+
+def beside(monkeypatch: pytest.MonkeyPatch, command: click.Command) -> None:
+    """Put a command beside the others."""
     real = main.Front.get_command
     monkeypatch.setattr(
         main.Front,
         "get_command",
-        lambda self, context, name: command if name == "failing" else real(self, context, name),
+        lambda self, context, name: command if name == command.name else real(self, context, name),
     )
 
 
@@ -283,6 +288,33 @@ def test_version_imports_nothing_heavy() -> None:
 def test_no_terminal_no_escape_codes(capsys: pytest.CaptureFixture[str]) -> None:
     main.run(["nonsense"])
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "options", "coloured"),
+    [
+        ("", [], True),
+        ("1", [], False),
+        ("1", ["--color", "always"], True),
+        ("", ["--color", "never"], False),
+    ],
+)
+def test_no_color_counts_for_data_on_a_terminal(
+    variable: str,
+    options: list[str],
+    coloured: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if variable:
+        monkeypatch.setenv("NO_COLOR", variable)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    beside(
+        monkeypatch,
+        click.Command("styled", callback=lambda: outputs.emit(click.style("x", fg="red"))),
+    )
+    main.run([*options, "styled"])
+    assert ("\x1b" in capsys.readouterr().out) == coloured
 
 
 def test_folder_that_is_gone_is_named(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -243,7 +242,7 @@ def _for_terminal(
     result: check.Result, fail_on: reports.Threshold, *, accepted: bool, overview: bool
 ) -> reports.Report:
     chosen = click.get_current_context().color
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ if chosen is None else chosen
+    color = sys.stdout.isatty() if chosen is None else chosen
     return reports.Report(
         result, fail_on, accepted=accepted, width=_width(), color=color, overview=overview
     )

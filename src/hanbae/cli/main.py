@@ -135,6 +135,8 @@ def front(context: click.Context, lang: str | None, directory: Path, color: str)
     # Once more: only now, with `-C`, is it known which policy's language counts.
     catalogue.speak(catalogue.preferred(lang, directory))
     chosen = {"auto": None, "always": True, "never": False}[color]
+    if chosen is None and "NO_COLOR" in os.environ:  # click does not know it
+        chosen = False
     context.color = chosen
     speaker = narration.Narration(color=chosen)
     _say_warnings(context, speaker)
