@@ -111,6 +111,26 @@ def test_services_that_wait_are_counted_although_all_rows_fit() -> None:
     assert screen.lines[-1].strip() == "4 running · 2 waiting"
 
 
+class Opening(live_view.Row):
+    """A row during whose drawing another deployment is opened, as the loop that drives the run may do."""
+
+    screen: Screen
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "outcome":
+            self.screen.begin(["late"])
+        return super().__getattribute__(name)
+
+
+def test_deployment_that_is_opened_while_the_rows_are_counted_breaks_nothing() -> None:
+    screen = Screen(width=80, height=40, total=6)
+    screen.begin(SERVICES[:3])
+    opening = Opening(SERVICES[0], "staging", 0.0)
+    opening.screen = screen
+    screen.view._rows[SERVICES[0]] = opening
+    assert "running" in screen.view._tally()
+
+
 def row(service: str, outcome: str, command: tuple[str, ...] = ()) -> deployments.Deployment:
     why = wording.Text(
         "deploy.succeeded", {"service": service, "environment": "staging", "revision": "1"}

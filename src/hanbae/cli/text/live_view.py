@@ -167,7 +167,8 @@ class View:
         return [row for row in rows if row in ranked]
 
     def _tally(self) -> str:
-        outcomes = [row.outcome for row in self._rows.values()]
+        # A copy in one step: the loop that drives the run adds rows while rich's thread draws.
+        outcomes = [row.outcome for row in list(self._rows.values())]
         counts = {name: outcomes.count(name) for name in sorted(set(outcomes), key=outcomes.index)}
         return tally(counts | {"waiting": self._waiting})
 
