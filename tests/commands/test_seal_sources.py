@@ -218,6 +218,8 @@ def test_env_file_needs_quotes_where_others_read_it_differently(
         pytest.param([*DEV, "--generate", "c4n4ry"], "KEY=BYTES", id="no assignment"),
         pytest.param([*DEV, "--generate", "A=c4n4ry"], "--generate A=", id="no length"),
         pytest.param([*DEV, "--generate", "A=8"], "16", id="too short"),
+        pytest.param([*DEV, "--generate", "A=00102400"], "1024", id="too long"),
+        pytest.param([*DEV, "--generate", f"A=001000{'0' * 5000}"], "1024", id="no number"),
         pytest.param([*DEV, "--generate", "A=32", "--generate", "A=32"], "A", id="twice"),
         pytest.param([*DEV, "--from-file", "A=nowhere"], "nowhere", id="no file"),
         pytest.param([*DEV, "--from-manifest", "hanbae.yaml"], "hanbae.yaml", id="no Secret"),

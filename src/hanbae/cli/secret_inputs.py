@@ -100,8 +100,9 @@ def lengths(assignments: Sequence[str]) -> dict[str, int]:
     """
     lengths = {}
     for key, text in _assigned(assignments).items():
-        # Only the first digits are converted: int() raises ValueError for more than 4300 of them.
-        if not text.isascii() or not text.isdigit() or not _FEWEST <= int(text[:6]) <= _MOST:
+        # No more digits than the bound has: int() raises ValueError for more than 4300 of them.
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_MOST))
+        if not is_number or not _FEWEST <= int(text) <= _MOST:
             raise errors.WrongUse("seal.not-a-length", key=key, least=str(_FEWEST), most=str(_MOST))
         lengths[key] = int(text)
     return lengths
