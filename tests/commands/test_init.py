@@ -349,6 +349,29 @@ def test_everything_that_nothing_says_is_asked_and_an_answer_that_cannot_be_is_a
     assert [item.branch for item in settings.values()] == ["develop", "trunk"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "outside", "inside"),
+    [
+        ("charts/{}/helm", "../../../../x.yaml", "../../../values/{service}.yaml"),
+        ("{}", "../../x.yaml", "../values/{service}.yaml"),
+    ],
+)
+def test_values_files_are_asked_for_relative_to_the_folders_that_charts_are_in(
+    folder: str, outside: str, inside: str, silent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(silent / "platform")
+    for service in ("cart", "web"):
+        chart = silent / folder.format(service)
+        (silent / "charts" / service).rename(silent / service)
+        chart.parent.mkdir(parents=True, exist_ok=True)
+        (silent / service).rename(chart)
+    names = ("shop", "y", "main", "{service}", "{service}-{environment}", "{release}")
+    repository = "https://git.example.com/theirs.git"
+    answer(monkeypatch, "dev, production", repository, *names, outside, inside)
+    assert run(silent) == 0
+    assert loading.load(silent / "hanbae.yaml").policy.services.values == (inside,)
+
+
 @pytest.mark.parametrize("options", [("--yes",), ()], ids=["told not to", "no terminal"])
 def test_nobody_is_asked_who_cannot_or_will_not_answer(
     silent: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]

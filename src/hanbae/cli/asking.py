@@ -82,7 +82,7 @@ def rest(chosen: proposal.Proposal, repository: str | None, *, one_cluster: bool
     values: tuple[str, ...] = ()
     if "values" in chosen.guesses:
         facts, default = {"known": _PLACEHOLDERS}, ", ".join(chosen.values)
-        files = _asked("adopt.ask-values", facts, default, _are_values)
+        files = _asked("adopt.ask-values", facts, default, _are_values(_chart_folders(chosen)))
         values = _list(files)
     return adopt.Decided(
         repository,
@@ -158,13 +158,28 @@ def _are_environments(answer: str) -> wording.Text | None:
     return None if names else wording.Text("adopt.answer-needed")
 
 
-def _are_values(answer: str) -> wording.Text | None:
+def _are_values(folders: tuple[str, ...]) -> Check:
     from hanbae.policy import service_rules
 
-    files = _list(answer)
-    if not files:
-        return wording.Text("adopt.answer-needed")
-    return _fault(service_rules.values("services.values", files, ("services/s",)))
+    def check(answer: str) -> wording.Text | None:
+        files = _list(answer)
+        if not files:
+            return wording.Text("adopt.answer-needed")
+        return _fault(service_rules.values("services.values", files, folders))
+
+    return check
+
+
+def _chart_folders(chosen: proposal.Proposal) -> tuple[str, ...]:
+    """The folders that charts may be in by the policy that will be written: values files are relative to them."""
+    from hanbae.policy import documents, service_rules
+
+    named = {
+        name: documents.NamedService(path=str(own["path"]))
+        for name, own in chosen.named.items()
+        if "path" in own
+    }
+    return service_rules.chart_folders(documents.Services(path=chosen.paths, named=named))
 
 
 def _are_among(folders: tuple[str, ...]) -> Check:
