@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, options, outputs, sandbox
-from hanbae.cli.text import catalogue
+from hanbae.cli import options, outputs, sandbox
 
 if TYPE_CHECKING:
     from hanbae.promoting import sending
@@ -86,15 +85,7 @@ def command(session: options.Session, keep: bool, name: str, output: str) -> int
     from hanbae.cli.text import tables
     from hanbae.sandbox import demo
 
-    with interrupts.terminable() as terminated:
-        try:
-            outcome = demo.run(_Told(session.narration), name=name, keep=keep)
-        except KeyboardInterrupt:
-            if output == "json":
-                text = wording.Text("main.interrupted")
-                message = catalogue.sentence(text)
-                outputs.emit_json({"error": {"text": text, "message": message}})
-            return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
+    outcome = demo.run(_Told(session.narration), name=name, keep=keep)
     if output == "json":
         outputs.emit_json({"deployments": outcome.deployments})
     else:

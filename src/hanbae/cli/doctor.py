@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import interrupts, names, options, outputs, unreached
+from hanbae.cli import names, options, outputs, unreached
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def command(
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        try:
-            snapshots, silent = asyncio.run(doctor.doctor(space, services, environments))
-        except KeyboardInterrupt:
-            return interrupts.INTERRUPTED
+        snapshots, silent = asyncio.run(doctor.doctor(space, services, environments))
         if snapshot is not None:
             doctor.write(snapshot, snapshots)
             session.narration.done(wording.Text("doctor.kept", {"path": str(snapshot)}))

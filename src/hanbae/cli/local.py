@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import errors, masking, wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def up(  # noqa: PLR0917  click passes them by name
         )
     except KeyboardInterrupt:
         speaker.note(wording.Text("local.interrupted"))
-        return interrupts.INTERRUPTED
+        raise
     _show(local, output)
     speaker.done(wording.Text("local.up", {"count": str(len(local.services))}))
     return 0
@@ -141,11 +141,8 @@ def logs(
     """Show logs."""
     from hanbae.actions import run_local
 
-    try:
-        for line in run_local.logs(session.directory, services, follow=follow, tail=tail):
-            outputs.emit(catalogue.printable(line))
-    except KeyboardInterrupt:
-        return interrupts.INTERRUPTED
+    for line in run_local.logs(session.directory, services, follow=follow, tail=tail):
+        outputs.emit(catalogue.printable(line))
     return 0
 
 

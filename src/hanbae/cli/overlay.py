@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -139,10 +139,7 @@ def apply(session: options.Session, target: Target, *, force: bool, yes: bool) -
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=target.context) as space:
-        try:
-            applied = asyncio.run(_apply(session, space, target, force=force, yes=yes))
-        except KeyboardInterrupt:
-            return interrupts.INTERRUPTED
+        applied = asyncio.run(_apply(session, space, target, force=force, yes=yes))
     if target.output == "json":
         outputs.emit_json(applied)
     return 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -119,11 +119,10 @@ def command(
     if url and len(read.databases) > 1:
         raise errors.WrongUse("rehearsal.which-database", existing=", ".join(read.databases))
     try:
-        with interrupts.terminable() as terminated:
-            rehearsal = _rehearsed(session.narration, read, settings, from_stdin=from_stdin)
+        rehearsal = _rehearsed(session.narration, read, settings, from_stdin=from_stdin)
     except KeyboardInterrupt:
         session.narration.warn(wording.Text("rehearsal.interrupted"))
-        return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
+        raise
     _show(rehearsal, output)
     return _FAILED if rehearsal.failed else 0
 

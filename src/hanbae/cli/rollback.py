@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from hanbae.cli import interrupts, names, notices, options
+from hanbae.cli import names, notices, options
 
 
 @click.command(
@@ -117,8 +117,7 @@ def command(
         if head:
             return asyncio.run(run.foreseen(head, base))
         try:
-            with interrupts.terminable() as terminated:
-                return asyncio.run(run.through())
+            return asyncio.run(run.through())
         except KeyboardInterrupt:
             run.detached()
-            return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
+            raise

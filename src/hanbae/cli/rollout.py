@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -200,10 +200,7 @@ def _run(session: options.Session, target: Target, begins: _Begins | None = None
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=target.context) as space:
-        try:
-            rolled = asyncio.run(_follow(session, space, target, begins))
-        except KeyboardInterrupt:
-            return interrupts.INTERRUPTED
+        rolled = asyncio.run(_follow(session, space, target, begins))
     if target.output == "json":
         outputs.emit_json(rolled)
     return 0

@@ -93,7 +93,9 @@ def command(
                 asyncio.run(_watch(session, space, services, chosen, output))
             listed = asyncio.run(status.status(space, services, chosen))
         except KeyboardInterrupt:
-            return interrupts.INTERRUPTED
+            if watches:  # it has no other end, so none is missing
+                return interrupts.INTERRUPTED
+            raise
         now = space.clock()
     if output == "json":
         outputs.emit_json(listed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import attach, interrupts, names, options, outputs
+from hanbae.cli import attach, names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -57,12 +57,9 @@ def command(
         if is_service:
             if environment is None:
                 raise errors.WrongUse("stop.no-environment", service=deployment)
-            try:
-                deployment, others = asyncio.run(
-                    _service(session, space, deployment, environment, yes=yes, output=output)
-                )
-            except KeyboardInterrupt:
-                return interrupts.INTERRUPTED
+            deployment, others = asyncio.run(
+                _service(session, space, deployment, environment, yes=yes, output=output)
+            )
     # No deployment of hanbae's: `_service` has ended the operation already.
     if is_service and not deployment:
         return 0
@@ -80,10 +77,7 @@ def command(
         return followed.interrupted
     if others and environment is not None:
         with workspaces.opened(session.directory, context=kube_context) as space:
-            try:
-                asyncio.run(end_other(session, space, service, environment, others))
-            except KeyboardInterrupt:
-                return interrupts.INTERRUPTED
+            asyncio.run(end_other(session, space, service, environment, others))
     return 0 if followed.outcome == "stopped" else 1
 
 
