@@ -133,10 +133,9 @@ def _show_reasons(change: files.FileChange) -> None:
 
 def _is_left(diff: str) -> bool:
     """Whether a difference takes away everything: the file is of something that is gone."""
-    # The first two lines name the file. `@` begins a hunk, and a backslash the note about a missing
-    # newline at the end.
-    lines = diff.splitlines()[2:]
-    return bool(lines) and all(line.startswith(("-", "@", "\\")) for line in lines)
+    # The first two lines name the file, and `@` begins a hunk. Only a newline ends a line, as in `files.diff`.
+    lines = diff.removesuffix("\n").split("\n")[2:]
+    return bool(lines) and all(line.startswith(("-", "@")) for line in lines)
 
 
 def _show_diff(diff: str) -> None:
