@@ -41,7 +41,7 @@ def write(frozen: freezes.Frozen, path: Path) -> None:
     data = msgspec.json.format(msgspec.json.encode(frozen), indent=2) + b"\n"
     try:
         files.replace(boundaries.output(path), data)  # of a link, what it leads to is written
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise _fault("plan.unwritable", path, files.reason(error)) from error
 
 

@@ -128,7 +128,7 @@ def save(path: Path, text: str) -> None:
             target.write_text(text, "utf-8", "backslashreplace")
             return
         files.replace(target, text.encode("utf-8", "backslashreplace"), durable=False)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         from hanbae import errors
 
         reason = f"{path}: {files.reason(error)}"

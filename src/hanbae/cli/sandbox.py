@@ -30,7 +30,6 @@ class Narrated:
 
     def __init__(self, speaker: narration.Narration) -> None:
         self._speaker = speaker
-        self._built = 0
 
     def started(self, component: str, estimate_s: float, remaining_s: float) -> None:
         """A program is being built, which takes long enough to say so."""

@@ -235,9 +235,7 @@ def _command_end(text: str, start: int) -> int:
     for index, word in enumerate(words):
         bare = word.rstrip(_ENDS)
         # The first two words name the program and its command, so they are not looked up among prose.
-        if index > 1 and (bare in _PROSE or not bare.isascii()):
-            break
-        if index and not bare.isascii():
+        if (index > 1 and bare in _PROSE) or (index and not bare.isascii()):
             break
         end += len(word) + bool(index)
         if bare != word:
