@@ -54,9 +54,8 @@ def expected(error: errors.Error, arguments: Sequence[str]) -> None:
 
 def interrupted(arguments: Sequence[str]) -> None:
     """Say in JSON, where that is expected, that the command was interrupted; a person knows."""
-    if is_json_expected(arguments):
-        text = wording.Text("main.interrupted")
-        _document(text, None, catalogue.sentence(text), "")
+    text = wording.Text("main.interrupted")
+    _document(text, None, catalogue.sentence(text), "", arguments)
 
 
 def bug(error: Exception, arguments: Sequence[str]) -> None:
@@ -70,13 +69,12 @@ def bug(error: Exception, arguments: Sequence[str]) -> None:
     with os.fdopen(handle, "w") as file:
         file.write(masking.Redactor()("".join(traceback.format_exception(error))))
     text = wording.Text("main.bug", {"error": type(error).__name__, "log": path})
-    if is_json_expected(arguments):
-        _document(text, None, catalogue.sentence(text), "")
+    _document(text, None, catalogue.sentence(text), "", arguments)
     narration.Narration().fail(text)
 
 
-def is_json_expected(arguments: Sequence[str]) -> bool:
-    """Whether standard output is to hold JSON, as far as the command line and the environment say."""
+def output_format(arguments: Sequence[str]) -> str:
+    """The format that standard output is to have, by the command line or the environment; empty where neither says."""
     # Read by hand, because it is asked also where click could not parse the command line.
     words: list[str] = []
     output: str | None = None
@@ -96,7 +94,7 @@ def is_json_expected(arguments: Sequence[str]) -> bool:
             words.append(argument)
     # The last one counts, as for click, and the variable only where there is none.
     if output is not None:
-        return output in _JSON
+        return output
     # The names that click gives them (auto_envvar_prefix), such as HANBAE_CHECK_OUTPUT and
     # HANBAE_HISTORY_LIST_OUTPUT. Which of the words belong to the command is not known here, so all
     # that may are tried.
@@ -104,7 +102,7 @@ def is_json_expected(arguments: Sequence[str]) -> bool:
         "_".join(("HANBAE", *words[:length], "OUTPUT")).upper().replace("-", "_")
         for length in range(1, _DEEPEST + 1)
     )
-    return any(os.environ.get(variable) in _JSON for variable in variables)
+    return next(filter(None, map(os.environ.get, variables)), "")
 
 
 def _show(
@@ -120,8 +118,7 @@ def _show(
         message = f"{catalogue.printable(str(place))}: {message}"
     if near:
         message += " " + catalogue.sentence(wording.Text("main.did-you-mean", {"name": near}))
-    if is_json_expected(arguments):
-        _document(text, place, message, near, others=others)
+    _document(text, place, message, near, arguments, others=others)
     narration.Narration().error(message)
 
 
@@ -130,9 +127,14 @@ def _document(
     place: subjects.Place | None,
     message: str,
     suggestion: str,
+    arguments: Sequence[str],
     *,
     others: Sequence[wording.Text] = (),
 ) -> None:
+    """Write the document of an error where JSON is expected; among lines it is one."""
+    output = output_format(arguments)
+    if output not in _JSON:
+        return
     from hanbae.cli import outputs
 
     error: dict[str, Any] = {"text": text, "message": message}
@@ -141,4 +143,8 @@ def _document(
     if suggestion:
         error["suggestion"] = suggestion
     further = [{"text": other, "message": catalogue.sentence(other)} for other in others]
-    outputs.emit_json({"error": error, "errors": [error, *further]})
+    document = {"error": error, "errors": [error, *further]}
+    if output == "jsonl":
+        outputs.emit_jsonl({"format": outputs.FORMAT, **document})
+    else:
+        outputs.emit_json(document)

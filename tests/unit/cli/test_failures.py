@@ -40,6 +40,14 @@ def test_one_error_is_the_only_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["errors"] == [document["error"]]
 
 
+def test_document_among_lines_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    failures.expected(errors.Refused("stop.declined"), ["stop", "--output", "jsonl"])
+    (line,) = capsys.readouterr().out.splitlines()
+    document = json.loads(line)
+    assert document["format"] == 1
+    assert document["error"]["text"]["id"] == "stop.declined"
+
+
 def test_options_before_the_command_that_take_a_word_are_all_of_them() -> None:
     options = (option for option in main.front.params if isinstance(option, click.Option))
     spellings = {name for option in options if not option.is_flag for name in option.opts}
@@ -49,23 +57,23 @@ def test_options_before_the_command_that_take_a_word_are_all_of_them() -> None:
 @pytest.mark.parametrize(
     ("line", "variable", "expected"),
     [
-        ("check", "HANBAE_CHECK_OUTPUT", True),
-        ("--lang en check", "HANBAE_CHECK_OUTPUT", True),
-        ("-C shop --color never check", "HANBAE_CHECK_OUTPUT", True),
-        ("--directory=shop history list", "HANBAE_HISTORY_LIST_OUTPUT", True),
-        ("secrets backup verify auth", "HANBAE_SECRETS_BACKUP_VERIFY_OUTPUT", True),
-        ("check --output text", "HANBAE_CHECK_OUTPUT", False),
-        ("check -otext", "HANBAE_CHECK_OUTPUT", False),
-        ("check -o json --output=text", "", False),
-        ("check -o text -o json", "", True),
-        ("deploy -o jsonl", "", True),
-        ("check -- -o json", "", False),
-        ("check", "", False),
+        ("check", "HANBAE_CHECK_OUTPUT", "json"),
+        ("--lang en check", "HANBAE_CHECK_OUTPUT", "json"),
+        ("-C shop --color never check", "HANBAE_CHECK_OUTPUT", "json"),
+        ("--directory=shop history list", "HANBAE_HISTORY_LIST_OUTPUT", "json"),
+        ("secrets backup verify auth", "HANBAE_SECRETS_BACKUP_VERIFY_OUTPUT", "json"),
+        ("check --output text", "HANBAE_CHECK_OUTPUT", "text"),
+        ("check -otext", "HANBAE_CHECK_OUTPUT", "text"),
+        ("check -o json --output=text", "", "text"),
+        ("check -o text -o json", "", "json"),
+        ("deploy -o jsonl", "", "jsonl"),
+        ("check -- -o json", "", ""),
+        ("check", "", ""),
     ],
 )
 def test_last_output_of_the_line_decides_else_the_variable(
-    line: str, variable: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+    line: str, variable: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if variable:
         monkeypatch.setenv(variable, "json")
-    assert failures.is_json_expected(line.split()) is expected
+    assert failures.output_format(line.split()) == expected
