@@ -76,15 +76,15 @@ def _of_statement(statement: scripts.Statement) -> Iterator[Effect]:
         return
     for command in commands:
         if command.kind == "DoStmt":
-            yield from _of_block(statement, command)
+            yield from _of_block(command)
         else:
             yield from _READ.get(command.kind, _other)(command)
 
 
-def _of_block(statement: scripts.Statement, command: postgresql.Command) -> Iterator[Effect]:
+def _of_block(command: postgresql.Command) -> Iterator[Effect]:
     """What the statements in a block do that can be told apart; whether they run, nobody knows before."""
     yield Effect("block", command.line, words=_shown(command.words))
-    for piece, line in hazards.parts(statement):
+    for piece, line in hazards.parts(scripts.Statement(command.words, command.line)):
         try:
             inside = postgresql.commands(scripts.Statement(piece, line))
         except postgresql.UnreadableError:

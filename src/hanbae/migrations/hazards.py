@@ -166,10 +166,11 @@ def repeatable(text: str) -> bool:
 
 def parts(statement: scripts.Statement) -> Iterator[tuple[str, int]]:
     """The single statements in what goose sends at once, without strings, comments and bodies; each with its line."""
-    line = statement.line
+    line, sql = statement.line, shown(statement.text)
     # Only the body of a DO is run now; that of a function is run later, if ever.
-    run = bool(_DO.match(statement.text))
-    for piece in shown(statement.text).split(";"):
+    # A comment before DO is blank in `sql`.
+    run = bool(_DO.match(sql))
+    for piece in sql.split(";"):
         opened = _OPENED.match(piece) if run else None
         text = piece[opened.end() if opened else 0 :].lstrip()
         if text:
@@ -191,7 +192,7 @@ def run_together(statement: scripts.Statement) -> Iterator[tuple[int, str, str]]
     Args:
         statement: What goose sends at once.
     """
-    if _DO.match(statement.text) or len(_BEGINS.findall(statement.text)) < _TWO:
+    if len(_BEGINS.findall(statement.text)) < _TWO or _DO.match(shown(statement.text)):
         return
     for text, line in parts(statement):
         if _HOLDS_OTHERS.match(text):

@@ -93,6 +93,16 @@ def test_a_block_is_looked_into_and_its_strings_are_not_shown() -> None:
     assert "c4n4ry" not in repr(effects_)
 
 
+@pytest.mark.parametrize("before", ["/* why */ ", "/* why /* nested */ */ ", "SELECT 1; "])
+def test_a_block_is_looked_into_behind_whatever_comes_before_it(before: str) -> None:
+    effects_ = effects_of(
+        "-- +goose StatementBegin\n"
+        f"{before}DO $$ BEGIN\n  DROP TABLE a;\nEND $$; DROP TABLE b;\n-- +goose StatementEnd"
+    )
+    dropped = [(e.table, e.line) for e in effects_ if e.action == "table-dropped"]
+    assert dropped == [("a", 4), ("b", 5)]
+
+
 @pytest.mark.parametrize(
     ("sql", "timeouts"),
     [

@@ -27,6 +27,8 @@ def losses(sql: str) -> list[tuple[str, int]]:
         ("ALTER TABLE a RENAME COLUMN b TO c;", "rename"),
         ("DO $$ BEGIN DROP TABLE a; END $$;", "drop"),
         ("DO $$\nBEGIN\nIF x THEN\nDROP TABLE a;\nEND IF; END $$;", "drop"),
+        ("/* why */ DO $$ BEGIN DROP TABLE a; END $$;", "drop"),
+        ("/* why */ -- and\nDO $$ BEGIN DROP TABLE a; END $$;", "drop"),
     ],
 )
 def test_what_takes_away_is_found(sql: str, loss: str) -> None:
@@ -59,6 +61,12 @@ def test_each_statement_has_its_own_line() -> None:
         ("drop", 3),
         ("truncate", 4),
     ]
+
+
+@pytest.mark.parametrize("comment", ["", "-- why\n", "/* why */ "])
+def test_the_statements_of_a_block_are_not_run_together_behind_a_comment(comment: str) -> None:
+    sql = f"{comment}DO $$ BEGIN IF x THEN\nUPDATE a SET b = 1;\nELSE\nUPDATE c SET b = 1;\nEND IF; END $$;"
+    assert list(hazards.run_together(scripts.Statement(sql, 1))) == []
 
 
 @pytest.mark.parametrize(
