@@ -1,7 +1,8 @@
 """What the statements of a migration do on PostgreSQL: to which table, under which lock, and how much work that is.
 
 The locks are those of PostgreSQL 18's manual, "Explicit Locking" and the pages of the commands.
-A table that the same file creates has no rows, and nobody waits for it: what is done to it is free.
+A table that the same file creates has no rows, and nobody waits for it: what is done to it is free. IF NOT EXISTS, and
+a block that may not run, do not say that the file creates it.
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ def of(statements: Iterable[scripts.Statement]) -> tuple[Effect, ...]:
     created: set[str] = set()
     effects: list[Effect] = []
     for statement in statements:
+        is_certain = True
         for effect in _of_statement(statement):
-            if effect.action == "table-created":
+            is_certain = is_certain and effect.action != "block"
+            if effect.action == "table-created" and is_certain and not effect.again:
                 created.add(effect.table)
             # What was there before, such as the table that a new foreign key names, keeps its lock.
             if effect.table in created:
@@ -64,6 +67,11 @@ def of(statements: Iterable[scripts.Statement]) -> tuple[Effect, ...]:
                 )
             else:
                 effects.append(effect)
+            if effect.action in ("table-dropped", "table-renamed") and effect.table in created:
+                # A table that was there before may have the name that is free now.
+                created.remove(effect.table)
+                if effect.action == "table-renamed" and is_certain:
+                    created.add(effect.to)
     return tuple(effects)
 
 
@@ -101,7 +109,7 @@ def _other(command: postgresql.Command) -> Iterator[Effect]:
 def _create(command: postgresql.Command) -> Iterator[Effect]:
     tree = command.tree
     table = qualified(tree.get("relation"))
-    yield Effect("table-created", command.line, table)
+    yield Effect("table-created", command.line, table, again=bool(tree.get("if_not_exists")))
     parents = [qualified(node.get("RangeVar")) for node in _nodes(tree, "inhRelations")]
     for parent in filter(None, parents):
         # PARTITION OF locks the parent against everybody; INHERITS only against changes of its
@@ -167,13 +175,19 @@ def _rename(command: postgresql.Command) -> Iterator[Effect]:
     if action is None:
         yield from _other(command)
         return
-    table, to = qualified(tree.get("relation")), text(tree.get("newname"))
-    name = text(tree.get("subname")) if action == "column-renamed" else ""
-    yield Effect(action, command.line, table, name, to=to, lock="ACCESS EXCLUSIVE")
+    relation, to = foreign_json.below(tree, "relation"), text(tree.get("newname"))
+    name = ""
+    if action == "column-renamed":
+        name = text(tree.get("subname"))
+    else:
+        to = qualified(relation | {"relname": to})
+    yield Effect(action, command.line, qualified(relation), name, to=to, lock="ACCESS EXCLUSIVE")
 
 
 def _moved(command: postgresql.Command) -> Iterator[Effect]:
-    table, to = qualified(command.tree.get("relation")), text(command.tree.get("newschema"))
+    relation = foreign_json.below(command.tree, "relation")
+    table = qualified(relation)
+    to = qualified(relation | {"schemaname": text(command.tree.get("newschema"))})
     # `SET SCHEMA` of a function or a type names no relation.
     if not table:
         yield from _other(command)

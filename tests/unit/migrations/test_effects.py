@@ -25,7 +25,8 @@ def effects_of(sql: str) -> tuple[effects.Effect, ...]:
         ("ALTER TABLE a.b ADD COLUMN c int;", ("column-added", "a.b", "c", "int4")),
         ("ALTER TABLE a RENAME COLUMN b TO c;", ("column-renamed", "a", "b", "c")),
         ("ALTER TABLE a RENAME TO b;", ("table-renamed", "a", "", "b")),
-        ("ALTER TABLE a SET SCHEMA s;", ("table-renamed", "a", "", "s")),
+        ("ALTER TABLE s.a RENAME TO b;", ("table-renamed", "s.a", "", "s.b")),
+        ("ALTER TABLE a SET SCHEMA s;", ("table-renamed", "a", "", "s.a")),
         ("ALTER TABLE a ALTER b TYPE text USING b::text;", ("column-type", "a", "b", "text")),
         ("DROP INDEX CONCURRENTLY IF EXISTS s.i;", ("index-dropped", "", "s.i", "")),
         ("DROP TRIGGER t ON s.a;", ("trigger-dropped", "s.a", "t", "")),
@@ -60,6 +61,36 @@ def test_what_the_file_creates_itself_is_free() -> None:
         ("", True),
         ("SHARE", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "new"),
+    [
+        ("CREATE TABLE IF NOT EXISTS a (b int); DROP TABLE a;", [False, False]),
+        ("CREATE TEMP TABLE a (b int); DROP TABLE a; DROP TABLE a;", [True, True, False]),
+        ("CREATE TABLE a (b int); ALTER TABLE a RENAME TO c; DROP TABLE c;", [True, True, True]),
+        ("CREATE TABLE a (b int); ALTER TABLE a SET SCHEMA s; DROP TABLE s.a;", [True, True, True]),
+        ("CREATE TABLE a (b int); ALTER TABLE a RENAME TO c; DROP TABLE a;", [True, True, False]),
+        ("DROP TABLE a; CREATE TABLE a (b int);", [False, True]),
+    ],
+)
+def test_only_a_table_that_the_file_creates_for_certain_is_new(sql: str, new: list[bool]) -> None:
+    assert [effect.new for effect in effects_of(sql.replace("; ", ";\n"))] == new
+
+
+@pytest.mark.parametrize(
+    ("statement", "block"),
+    [
+        ("", "IF x THEN CREATE TABLE a (b int); END IF;"),
+        ("CREATE TABLE c (b int);\n", "IF x THEN ALTER TABLE c RENAME TO a; END IF;"),
+        ("CREATE TABLE a (b int);\n", "IF x THEN DROP TABLE a; END IF;"),
+    ],
+)
+def test_what_a_block_creates_may_have_been_there_before(statement: str, block: str) -> None:
+    *_, last = effects_of(
+        f"{statement}-- +goose StatementBegin\nDO $$ BEGIN {block} END $$;\n-- +goose StatementEnd\nDROP TABLE a;"
+    )
+    assert (last.action, last.new) == ("table-dropped", False)
 
 
 @pytest.mark.parametrize(

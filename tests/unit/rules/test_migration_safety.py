@@ -84,6 +84,10 @@ def test_a_table_that_is_written_anew(sql: str, hits: list[str]) -> None:
         ("ALTER TABLE a ADD CONSTRAINT u UNIQUE (n);", [":2"]),
         ("CREATE INDEX i ON a (n);", []),  # MIG030 says it
         ("CREATE TABLE a (n int);\nALTER TABLE a ADD CONSTRAINT c CHECK (n > 0);", []),
+        (
+            "CREATE TABLE IF NOT EXISTS a (n int);\nALTER TABLE a ADD CONSTRAINT c CHECK (n > 0);",
+            [":3"],
+        ),
     ],
 )
 def test_rows_that_are_looked_at_under_a_lock(sql: str, hits: list[str]) -> None:
@@ -120,6 +124,7 @@ def test_a_local_timeout_is_none_outside_a_transaction() -> None:
     [
         ("CREATE TABLE a (n int);", "DROP TABLE a;", []),
         ("CREATE TABLE a (n int);", "DROP TABLE app.a;", []),
+        ("CREATE TABLE IF NOT EXISTS a (n int);", "DROP TABLE b;", []),
         ("CREATE TABLE a (n int);", "ALTER TABLE a RENAME TO b;", []),
         ("CREATE TABLE a (n int);", "DROP TABLE b;", ["table:2"]),
         ("ALTER TABLE a ADD COLUMN b int;", "ALTER TABLE a DROP COLUMN b;", []),
@@ -177,6 +182,8 @@ def test_a_contract_step_that_announces_nothing(mark: str, sql: str, hits: list[
         ("-- hanbae: contract after 00009\n", "ALTER TABLE a DROP COLUMN n;", 1),
         ("-- hanbae: contract after 00001\n", "DELETE FROM a;", 1),
         ("", "CREATE TABLE b (n int);\nALTER TABLE b DROP COLUMN n;", 0),
+        ("", "CREATE TABLE IF NOT EXISTS a (n int);\nALTER TABLE a DROP COLUMN n;", 1),
+        ("", "DROP TABLE a;\nCREATE TABLE a (n int);", 1),
     ],
 )
 def test_what_is_taken_away_is_told_unless_it_is_announced(mark: str, sql: str, hits: int) -> None:

@@ -16,9 +16,10 @@ _ANNOTATIONS: Final = "https://pressly.github.io/goose/documentation/annotations
 _CONTRACTED: Final = frozenset({"drop", "column", "rename"})
 """Losses that wait for another version to run, where the file names that."""
 _CREATED: Final = re.compile(
-    r"CREATE\s+(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)",
+    r"CREATE\s+(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?!IF\s+NOT\s+EXISTS\b)([\w.\"]+)",
     re.IGNORECASE,
 )
+"""With IF NOT EXISTS the table may have been there before."""
 
 
 @rulebook.of_service("MIG006", "error", source=_ANNOTATIONS, essential=True)
@@ -96,17 +97,22 @@ def destructive(service: views.Service) -> Iterator[rulebook.Hit]:
         losses = tuple(hazards.losses(parsed.up))
         if losses and contract_steps.is_announced(service, path):
             losses = tuple(hazard for hazard in losses if hazard.loss not in _CONTRACTED)
-        created = _created(parsed) if losses else ()
+        created = _created(parsed) if losses else {}
         for hazard in losses:
-            if not any(name in hazard.words.split() for name in created):
+            names = hazard.words.split()
+            if not any(name in names and line <= hazard.line for name, line in created.items()):
                 facts = {"statement": hazard.words}
                 yield rulebook.Hit(subjects.Place(path, hazard.line), facts, hazard.loss)
 
 
-def _created(parsed: scripts.Parsed) -> set[str]:
-    """Tables that the file makes itself: what it then does to them takes nothing away."""
-    texts = (text for statement in parsed.up for text, _ in hazards.parts(statement))
-    return {match[1] for text in texts if (match := _CREATED.match(text))}
+def _created(parsed: scripts.Parsed) -> dict[str, int]:
+    """Tables that the file makes itself, with the line: what it then does to them takes nothing away."""
+    created: dict[str, int] = {}
+    for statement in parsed.up:
+        for text, line in hazards.parts(statement):
+            if match := _CREATED.match(text):
+                created.setdefault(match[1], line)
+    return created
 
 
 @rulebook.of_service("MIG024", "error", source=_ANNOTATIONS, essential=True)
