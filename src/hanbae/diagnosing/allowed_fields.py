@@ -209,7 +209,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Tree]]] = {
     "Event": {
         **_texts("type", "reason", "message", "lastTimestamp", "firstTimestamp"),
         **_numbers("count"),
-        "involvedObject": _texts("kind", "namespace", "name", "fieldPath"),
+        "involvedObject": _texts("kind", "namespace", "name", "uid", "fieldPath"),
     },
     "Node": {
         "spec": {**_truths("unschedulable"), "taints": Many(_texts("key", "effect"))},

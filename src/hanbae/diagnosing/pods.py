@@ -10,6 +10,8 @@ from typing import Any, Final
 from hanbae import subjects
 from hanbae.diagnosing import images, pictures
 
+_NOT_BEGUN: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Why a container waits whose pod may not have its volumes and its network yet."""
 _NOT_READ_YET: Final = "failed to sync "
 _SECRET_MISSING: Final = re.compile(r'secret "(?P<name>[^"]+)" not found')
 _KEY_MISSING: Final = re.compile(
@@ -49,6 +51,25 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             yield from _container(picture, ref, pod, status)
 
 
+def has_begun(pod: pictures.Object) -> bool:
+    """Whether a pod has its volumes and its network: the kubelet gets them before it begins the first container.
+
+    Kubernetes keeps the Events of a try that failed for an hour, also after the next try has worked.
+    """
+    status = pod.get("status") or {}
+    ready = pictures.condition(pod, "PodReadyToStartContainers").get("status")
+    # A pod that has ended has given its network back.
+    if ready is None or status.get("phase") in {"Succeeded", "Failed"}:
+        states = [container.get("state") or {} for container in _statuses(pod)]
+        return any(
+            "running" in state
+            or "terminated" in state
+            or ((state.get("waiting") or {}).get("reason") or "") not in _NOT_BEGUN
+            for state in states
+        )
+    return bool(ready == "True")
+
+
 def describe(ref: subjects.Ref) -> tuple[str, ...]:
     """The policy's command for a pod that does not start."""
     return ("kubectl", "describe", "pod", ref.name, "-n", ref.namespace)
@@ -75,6 +96,8 @@ def _scheduling(ref: subjects.Ref, pod: pictures.Object) -> Iterator[pictures.Ca
 def _volumes(
     picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object
 ) -> Iterator[pictures.Cause]:
+    if has_begun(pod):
+        return
     for event in picture.events(ref, "FailedMount")[-1:]:
         message = event.get("message") or ""
         missing = _SECRET_MISSING.search(message)

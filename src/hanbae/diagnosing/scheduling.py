@@ -25,7 +25,6 @@ _GRACE: Final = 60.0
 """Seconds beyond the pod's own time to end after which it counts as stuck."""
 _PATIENCE: Final = 300.0
 """Seconds that an object other than a pod may take to go."""
-_NODE_TAINTS: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
@@ -94,16 +93,19 @@ def _not_begun(
     )
     if not is_waiting:
         return
-    for event in picture.events(ref, "FailedCreatePodSandBox")[-1:]:
-        facts = _facts(ref, event.get("message"))
-        command = pods.describe(ref)
-        yield pictures.cause(ref, "diagnosis.no-network", facts, command, fatal=False, owner=owner)
-    for event in picture.events(ref, "FailedAttachVolume")[-1:]:
-        facts = _facts(ref, event.get("message"))
-        command = ("kubectl", "get", "volumeattachments")
-        yield pictures.cause(
-            ref, "diagnosis.volume-taken", facts, command, fatal=False, owner=owner
-        )
+    command: tuple[str, ...]
+    if not pods.has_begun(pod):
+        for event in picture.events(ref, "FailedCreatePodSandBox")[-1:]:
+            facts, command = _facts(ref, event.get("message")), pods.describe(ref)
+            yield pictures.cause(
+                ref, "diagnosis.no-network", facts, command, fatal=False, owner=owner
+            )
+        for event in picture.events(ref, "FailedAttachVolume")[-1:]:
+            facts = _facts(ref, event.get("message"))
+            command = ("kubectl", "get", "volumeattachments")
+            yield pictures.cause(
+                ref, "diagnosis.volume-taken", facts, command, fatal=False, owner=owner
+            )
     for event in picture.events(ref, "FailedToRetrieveImagePullSecret")[-1:]:
         facts = _facts(ref, event.get("message"))
         names = ((pod.get("spec") or {}).get("imagePullSecrets")) or []

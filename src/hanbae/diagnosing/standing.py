@@ -207,7 +207,7 @@ def _of_service(
     needed = {claim for ref, pod in own.items() if ref.kind == "Pod" for claim in _claims(ref, pod)}
     own |= {ref: item for ref, item in objects.items() if ref in needed}
     about = {
-        ref: item for ref, item in objects.items() if ref.kind == "Event" and _about(item) in own
+        ref: item for ref, item in objects.items() if ref.kind == "Event" and _is_about(item, own)
     }
     return own | about
 
@@ -224,9 +224,15 @@ def _claims(ref: subjects.Ref, pod: pictures.Object) -> Iterator[subjects.Ref]:
             yield subjects.Ref("PersistentVolumeClaim", ref.namespace, name)
 
 
-def _about(event: pictures.Object) -> subjects.Ref:
+def _is_about(event: pictures.Object, own: Mapping[subjects.Ref, pictures.Object]) -> bool:
+    """Whether an Event is about one of the objects, and not about a former one of its name."""
     about = event.get("involvedObject") or {}
-    return subjects.Ref(about.get("kind", ""), about.get("namespace", ""), about.get("name", ""))
+    ref = subjects.Ref(about.get("kind", ""), about.get("namespace", ""), about.get("name", ""))
+    if ref not in own:
+        return False
+    uid = own[ref]["metadata"].get("uid")
+    # For a node the kubelet writes its name; snapshots of before hold none.
+    return ref.kind == "Node" or about.get("uid", uid) == uid
 
 
 def _exact(picture: pictures.Picture) -> list[pictures.Cause]:

@@ -319,6 +319,37 @@ def test_a_volume_of_a_missing_secret_is_a_missing_secret() -> None:
     assert verdict(only(pod, warning)) == ("diagnosis.secret-missing", True)
 
 
+def _ready_to_start(pod: kinds.Object, status: str) -> kinds.Object:
+    pod["status"]["conditions"] = [{"type": "PodReadyToStartContainers", "status": status}]
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("pod", "causes_"),
+    [
+        (objects.pod("auth-1", containers=[objects.running()], phase="Running"), []),
+        (objects.pod("auth-1", containers=[objects.terminated()], phase="Succeeded"), []),
+        (_ready_to_start(objects.pod("auth-1"), "True"), []),
+        (
+            objects.pod("auth-1", containers=[objects.waiting("ContainerCreating")]),
+            ["diagnosis.secret-missing"],
+        ),
+        (
+            # The computer was started again: the containers ran before that.
+            _ready_to_start(objects.pod("auth-1", containers=[objects.terminated()]), "False"),
+            ["diagnosis.secret-missing"],
+        ),
+    ],
+    ids=["runs", "has ended", "is about to begin", "waits", "waits again"],
+)
+def test_a_mount_that_failed_counts_until_the_pod_has_its_volumes(
+    pod: kinds.Object, causes_: list[str]
+) -> None:
+    message = 'MountVolume.SetUp failed for volume "tls" : secret "auth-tls" not found'
+    warning = objects.event(pod, "FailedMount", message)
+    assert [cause.found.cause.id for cause in named(pod, warning)] == causes_
+
+
 MIGRATION = {"app.kubernetes.io/component": "migration", "hanbae.dev/database": "auth_db"}
 GOOSE = [
     "2026/11/23 11:50:08 OK   00003_index.sql (1ms)",

@@ -428,6 +428,51 @@ def test_services_of_others_are_left_out() -> None:
     assert not causes(snapshot(stray))
 
 
+def _warned(reason: str, message: str, status: Object, **involved: str) -> diagnoses.Snapshot:
+    """A pod of the service's, and an Event about it."""
+    metadata = {
+        "name": "web-0",
+        "namespace": "doctor-lab",
+        "uid": "two",
+        "labels": {"app.kubernetes.io/instance": "lab"},
+    }
+    about = {"kind": "Pod", "namespace": "doctor-lab", "name": "web-0", **involved}
+    return snapshot(
+        {"kind": "Pod", "metadata": metadata, "spec": {"containers": []}, "status": status},
+        {
+            "kind": "Event",
+            "metadata": {"name": "web-0.1", "namespace": "doctor-lab"},
+            "type": "Warning",
+            "reason": reason,
+            "message": message,
+            "involvedObject": about,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("involved", "expected"),
+    [({"uid": "one"}, set()), ({"uid": "two"}, {"secret-missing"}), ({}, {"secret-missing"})],
+    ids=["of a former pod", "of this one", "recorded without a uid"],
+)
+def test_a_pod_does_not_inherit_the_events_of_the_former_one_of_its_name(
+    involved: dict[str, str], expected: set[str]
+) -> None:
+    message = 'MountVolume.SetUp failed for volume "tls" : secret "x" not found'
+    assert causes(_warned("FailedMount", message, {"phase": "Pending"}, **involved)) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [("FailedCreatePodSandBox", "no-network"), ("FailedAttachVolume", "volume-taken")],
+)
+def test_what_kept_a_pod_from_beginning_is_told_until_it_has_begun(reason: str, cause: str) -> None:
+    starting = {"name": "app", "ready": False, "state": {"running": {}}}
+    begun = {"phase": "Running", "containerStatuses": [starting]}
+    assert causes(_warned(reason, "no", {"phase": "Pending"})) == {cause}
+    assert causes(_warned(reason, "no", begun)) == set()
+
+
 SECRET = "hunter2-" + "x" * 40
 
 
