@@ -68,7 +68,7 @@ _REFERENCE: Final = {"*": {**_texts("name", "key"), **_truths("optional")}}
 _PROBE: Final = {"httpGet": {"port": "scalar", "path": "text"}, "tcpSocket": {"port": "scalar"}}
 _CONTAINER: Final = Many(
     {
-        **_texts("name", "image"),
+        **_texts("name", "image", "restartPolicy"),
         "env": Many({"name": "text", "valueFrom": _REFERENCE}),
         "envFrom": Many(_REFERENCE),
         "ports": Many({**_texts("name", "protocol"), **_numbers("containerPort")}),

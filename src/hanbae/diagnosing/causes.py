@@ -42,6 +42,12 @@ def named(picture: pictures.Picture) -> tuple[pictures.Cause, ...]:
 
 def _root(objects: Mapping[subjects.Ref, pictures.Object], ref: subjects.Ref) -> subjects.Ref:
     """What people deploy: the Deployment above a ReplicaSet."""
-    current = objects.get(ref)
-    above = pictures.owner(current) if current is not None else None
-    return ref if above is None else _root(objects, above)
+    passed = {ref}
+    while (current := objects.get(ref)) is not None:
+        above = pictures.owner(current)
+        # Kubernetes takes owners in a circle too.
+        if above is None or above in passed:
+            break
+        passed.add(above)
+        ref = above
+    return ref

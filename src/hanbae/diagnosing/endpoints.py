@@ -42,6 +42,11 @@ def _service(
     shown = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
     facts: dict[str, object] = {"service": ref.name, "namespace": ref.namespace, "selector": shown}
     if not chosen:
+        # A snapshot names pods as unseen as well where only their logs may not be read.
+        if ("Pod", ref.namespace) in picture.unseen and not any(
+            pod.namespace == ref.namespace for pod, _ in picture.of("Pod")
+        ):
+            return
         command: tuple[str, ...] = ("kubectl", "get", "pods", "-n", ref.namespace, "--show-labels")
         yield pictures.cause(ref, "diagnosis.selects-nothing", facts, command, fatal=False)
         return
@@ -73,10 +78,18 @@ def _ports(pods: Iterator[pictures.Object]) -> set[str]:
     return {
         str(port["name"])
         for pod in pods
-        for container in (pod.get("spec") or {}).get("containers") or []
+        for container in _lasting(pod.get("spec") or {})
         for port in container.get("ports") or []
         if port.get("name")
     }
+
+
+def _lasting(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The containers that stay: an init container that is always restarted runs beside the others, as a sidecar."""
+    yield from spec.get("containers") or []
+    for container in spec.get("initContainers") or []:
+        if container.get("restartPolicy") == "Always":
+            yield container
 
 
 def _ingress(
@@ -92,7 +105,9 @@ def _ingress(
         for entry, item in classes.items()
         if (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
     ]
-    if (name and name not in names) or (not name and not defaults):
+    is_taken = name in names if name else bool(defaults)
+    # Classes are in no namespace: who may look into one only does not see them.
+    if not is_taken and ("IngressClass", "") not in picture.unseen:
         facts |= {"class": name or "-", "classes": ", ".join(sorted(names)) or "-"}
         command: tuple[str, ...] = ("kubectl", "get", "ingressclass")
         yield pictures.cause(ref, "diagnosis.ingress-class", facts, command, fatal=False)
@@ -120,6 +135,8 @@ def _backend(
     service = picture.objects.get(subjects.Ref("Service", ref.namespace, name))
     facts = {"ingress": ref.name, "namespace": ref.namespace, "service": name}
     if service is None:
+        if ("Service", ref.namespace) in picture.unseen:
+            return
         command: tuple[str, ...] = ("kubectl", "get", "services", "-n", ref.namespace)
         yield pictures.cause(ref, "diagnosis.backend-absent", facts, command, fatal=True)
         return

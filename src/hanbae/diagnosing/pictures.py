@@ -33,6 +33,8 @@ class Picture(Struct, frozen=True):
         now: When it was; None where time decides nothing, because whoever waits has deadlines of its own.
         controller: ``namespace/name`` of the Sealed Secrets controller; empty where it is not looked at.
         maker: The kind of what the service's Secret is made of by a controller.
+        unseen: Kinds and namespaces of which nobody could look what is there; the namespace is empty for what is in
+            none.
     """
 
     objects: Mapping[subjects.Ref, Object]
@@ -45,6 +47,7 @@ class Picture(Struct, frozen=True):
     now: datetime | None = None
     controller: str = ""
     maker: str = "SealedSecret"
+    unseen: frozenset[tuple[str, str]] = frozenset()
 
     def of(self, kind: str) -> Iterator[tuple[subjects.Ref, Object]]:
         """All objects of a kind, by name."""

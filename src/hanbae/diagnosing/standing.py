@@ -70,6 +70,7 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
         (subjects.Ref("Pod", entry.namespace, entry.pod), entry.container): entry.lines
         for entry in snapshot.logs
     }
+    unseen = frozenset((entry.kind, entry.namespace) for entry in snapshot.unseen)
     results: dict[tuple[str, subjects.Ref, str], diagnoses.Diagnosis] = {}
     for service in snapshot.services:
         own = _of_service(objects, service, home=snapshot.controller.partition("/")[0])
@@ -83,6 +84,7 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
             now=_time(snapshot.taken),
             controller=snapshot.controller,
             maker="SealedSecret" if snapshot.controller else "ExternalSecret",
+            unseen=unseen,
         )
         for cause in _exact(picture):
             is_shared = cause.found.subject.kind in _SHARED or _is_controllers(cause)

@@ -319,6 +319,14 @@ def test_a_volume_of_a_missing_secret_is_a_missing_secret() -> None:
     assert verdict(only(pod, warning)) == ("diagnosis.secret-missing", True)
 
 
+def test_owners_in_a_circle_end_where_it_closes() -> None:
+    pod = objects.pod("auth-1", containers=[objects.waiting("CreateContainerConfigError")])
+    other = objects.pod("auth-2")
+    owned(pod, other)
+    owned(other, pod)
+    assert verdict(only(pod, other))[0] == "diagnosis.container-not-created"
+
+
 def _ready_to_start(pod: kinds.Object, status: str) -> kinds.Object:
     pod["status"]["conditions"] = [{"type": "PodReadyToStartContainers", "status": status}]
     return pod

@@ -428,6 +428,53 @@ def test_services_of_others_are_left_out() -> None:
     assert not causes(snapshot(stray))
 
 
+def _unseen(kind: str, namespace: str) -> diagnoses.Unseen:
+    return diagnoses.Unseen("dev", kind, namespace, wording.Text("cluster.forbidden"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "cause"),
+    [
+        ("IngressClass", "", "ingress-class"),
+        ("Service", "doctor-lab", "backend-absent"),
+        ("Pod", "doctor-lab", "selects-nothing"),
+    ],
+)
+def test_nothing_is_called_absent_where_nobody_could_look(
+    kind: str, namespace: str, cause: str
+) -> None:
+    objects = tuple(entry for entry in recorded().objects if entry["kind"] != kind)
+    assert cause in causes(snapshot(*objects))
+    assert cause not in causes(snapshot(*objects, unseen=(_unseen(kind, namespace),)))
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("Always", set()), (None, {"port-unknown"})])
+def test_a_port_of_a_sidecar_is_one_of_the_pod(policy: str | None, expected: set[str]) -> None:
+    sidecar = {"name": "proxy", "ports": [{"name": "proxy", "containerPort": 8080}]}
+    if policy:
+        sidecar["restartPolicy"] = policy
+    metadata = {
+        "name": "web",
+        "namespace": "doctor-lab",
+        "labels": {"app.kubernetes.io/instance": "lab"},
+    }
+    pod = {
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": [], "initContainers": [sidecar]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    service = {
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {
+            "selector": {"app.kubernetes.io/instance": "lab"},
+            "ports": [{"port": 80, "targetPort": "proxy"}],
+        },
+    }
+    assert causes(snapshot(pod, service)) == expected
+
+
 def _warned(reason: str, message: str, status: Object, **involved: str) -> diagnoses.Snapshot:
     """A pod of the service's, and an Event about it."""
     metadata = {
