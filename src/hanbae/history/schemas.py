@@ -97,7 +97,9 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # On a full disk SQLite has rolled back itself, and a second ROLLBACK would be the error that is told.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -198,6 +198,36 @@ def test_file_of_the_first_version_is_searched_like_any_other(
         assert [entry.id for entry in store.opened(since=records.BEGUN).deployments] == ["d0", "d1"]
 
 
+UPDATING = """
+import resource, sqlite3, sys
+from hanbae.history import schemas
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+known, schemas.MIGRATIONS = schemas.MIGRATIONS, schemas.MIGRATIONS[:1]
+schemas.migrate(connection)
+connection.execute("PRAGMA journal_mode = WAL")
+connection.execute("SELECT count(*) FROM events").fetchone()  # the log's index takes more than the limit
+schemas.MIGRATIONS = known
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+try:
+    schemas.migrate(connection)
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_what_keeps_a_file_from_being_brought_up_to_date_is_the_error_that_is_told(
+    tmp_path: Path,
+) -> None:
+    """SQLite rolls back itself where a log cannot be written."""
+    updating = subprocess.run(
+        [sys.executable, "-c", UPDATING, str(tmp_path / "h.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert updating.stdout == "disk I/O error\n"
+
+
 LOCKING = """
 import fcntl, sys
 with open(sys.argv[1], "r+b") as file:
