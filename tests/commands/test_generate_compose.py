@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hanbae.actions import generate_compose
 from hanbae.cli import main
 from hanbae.sandbox import demo_repository
 
@@ -65,6 +66,20 @@ def test_a_chart_that_has_changed_makes_the_file_stale_and_says_in_what(
     message = capsys.readouterr().err
     assert "auth-service: memory: 257000000b in the chart, 256m in Compose" in message
     assert "run `hanbae generate compose`" in message
+
+
+def test_of_several_spellings_the_file_counts_that_compose_takes(tmp_path: Path) -> None:
+    # As in compose-go's `DefaultFileNames` and `DefaultOverrideFileNames`.
+    names = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"]
+    overrides = ["compose.override.yml", "compose.override.yaml"]
+    overrides += [f"docker-{name}" for name in overrides]
+    for name in (*names, *overrides):
+        (tmp_path / name).write_text("services: {}\n")
+    for name, override in zip(names, overrides, strict=True):
+        assert generate_compose.present_files(tmp_path) == (name, override)
+        assert generate_compose.foreign_file(tmp_path) == name
+        (tmp_path / name).unlink()
+        (tmp_path / override).unlink()
 
 
 def test_a_file_by_hand_and_an_override_are_left_alone(

@@ -13,14 +13,15 @@ from hanbae.results import compositions
 from hanbae.results.files import FileChange
 from hanbae.sealing import envfiles
 
-NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """What Compose calls its file, in the order in which it looks."""
 OVERRIDES: Final = (
-    "compose.override.yaml",
     "compose.override.yml",
-    "docker-compose.override.yaml",
+    "compose.override.yaml",
     "docker-compose.override.yml",
+    "docker-compose.override.yaml",
 )
+"""What Compose lays over its file, likewise: its two lists do not begin with the same spelling."""
 _HEAD: Final = 400
 _LARGEST: Final = 1024 * 1024
 
