@@ -619,3 +619,22 @@ def test_name_that_no_policy_can_hold_is_named_and_nothing_is_written(
     assert f"error: services.named.auth.path is {folder}" in err
     assert "Nothing was written." in err
     assert not (tmp_path / "hanbae.yaml").exists()
+
+
+def test_a_folder_whose_name_is_no_utf8_is_named_where_a_chart_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, kind in (("auth", "application"), (os.fsdecode(b"lib\xe9"), "library")):
+        chart = tmp_path / "charts" / folder
+        chart.mkdir(parents=True)
+        (chart / "Chart.yaml").write_text(
+            f"apiVersion: v2\nname: x\nversion: 0.1.0\ntype: {kind}\n"
+        )
+        (chart / "values-dev.yaml").write_text("a: 1\n")
+        (chart / "templates").mkdir()
+        (chart / "templates/service.yaml").write_text(SERVICE)
+    assert run(tmp_path, "--repository", URL) == 2
+    err = capsys.readouterr().err
+    assert "error: services.exclude[0] is" in err
+    assert "Nothing was written." in err
+    assert not (tmp_path / "hanbae.yaml").exists()

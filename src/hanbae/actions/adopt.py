@@ -150,7 +150,7 @@ async def _samples(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_r
     # difference to what is rendered.
     proposed = msgspec.structs.replace(proposed, repository=proposed.repository or "-")
     try:
-        policy, _ = loading.parse(policy_text.text(proposed, "en").encode(), loading.NAME)
+        policy, _ = loading.parse(_encoded(policy_text.text(proposed, "en")), loading.NAME)
     except errors.FileFault:
         return []  # writing it says what is wrong with it
     policy = services.located(policy, tree)
@@ -280,15 +280,21 @@ def write(root: Path, chosen: proposal.Proposal, language: str) -> tuple[files.F
     """
     text = policy_text.text(chosen, language)
     try:
-        # A folder's name that is no UTF-8 stands in the text as half surrogates, which cannot be
-        # encoded. Escaped like this, the policy's own rules refuse it, with words instead of a
-        # traceback.
-        loading.parse(text.encode("utf-8", "backslashreplace"), loading.NAME)
+        loading.parse(_encoded(text), loading.NAME)
     except errors.FileFault as fault:
         fault.place = None  # no line of a file that is not there
         fault.hint = wording.Text("adopt.name-unfit")
         raise
     return writing_files.place(root, {loading.NAME: text})
+
+
+def _encoded(text: str) -> bytes:
+    """A policy's text as bytes, for reading it.
+
+    A folder's name that is no UTF-8 stands in it as half surrogates, which cannot be encoded. Escaped like this, the
+    policy's own rules refuse it, with words instead of a traceback.
+    """
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _branches(root: Path) -> tuple[tuple[str, ...], str]:
