@@ -67,6 +67,7 @@ class Tree:
 
         Raises:
             hanbae.errors.Refused: It has a Secret in clear.
+            hanbae.errors.Failed: It cannot be written.
         """
         folder = f"{_safe(release.environment)}/{_safe(release.service)}"
         self._covered.add(folder)
@@ -85,8 +86,9 @@ class Tree:
             used.add(name)
             path = f"{folder}/{name}.yaml"
             target = self._staging / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(writing.document(manifest))
+            with _writes_to(self._root):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(writing.document(manifest))
             self._staged.append(path)
 
     def finish(self) -> Saved:
@@ -94,7 +96,12 @@ class Tree:
 
         Raises:
             hanbae.errors.Refused: A file of somebody else's is in the way, or a link.
+            hanbae.errors.Failed: It cannot be written.
         """
+        with _writes_to(self._root):
+            return self._finish()
+
+    def _finish(self) -> Saved:
         before = self._marker()
         gone = [
             p for p in before if p not in self._staged and p.rpartition("/")[0] in self._covered
@@ -173,11 +180,12 @@ def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
     Raises:
         hanbae.errors.Failed: It cannot be written.
     """
-    try:
-        root = boundaries.output(root)
-        root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
+    with contextlib.ExitStack() as stack:
+        with _writes_to(root):
+            root = boundaries.output(root)
+            root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, handle)
             # Whoever writes into the same folder waits; the lock ends with the process, however
             # that ends.
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -186,12 +194,16 @@ def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
             for left in root.glob(f"{_STAGING}*"):
                 shutil.rmtree(left, ignore_errors=True)
             staging = Path(tempfile.mkdtemp(dir=root, prefix=_STAGING))
-            try:
-                yield Tree(root, staging, secrets=secrets)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
-        finally:
-            os.close(handle)
+            stack.callback(shutil.rmtree, staging, ignore_errors=True)
+        # Of what else goes wrong meanwhile, such as starting a renderer, the folder is not to blame.
+        yield Tree(root, staging, secrets=secrets)
+
+
+@contextlib.contextmanager
+def _writes_to(root: Path) -> Iterator[None]:
+    """Tell an error of the system as one of the folder."""
+    try:
+        yield
     except OSError as error:
         reason = files.reason(error)
         raise errors.Failed("render.unwritable", path=str(root), reason=reason) from error
@@ -205,13 +217,17 @@ def _is_in_clear(manifest: dict[str, Any]) -> bool:
 
 def _file_name(manifest: dict[str, Any]) -> str:
     metadata = manifest.get("metadata") or {}
-    return _safe(f"{manifest['kind']}-{metadata.get('name') or metadata.get('generateName') or ''}")
+    return _safe(
+        f"{str(manifest['kind']).lower()}-{metadata.get('name') or metadata.get('generateName') or ''}"
+    )
 
 
 def _safe(name: str) -> str:
-    """A file's name that no other name becomes, whatever characters a chart has put into it."""
-    lower = name.lower()
-    plain = _UNSAFE.sub("_", lower)[:_LONGEST]
-    if plain == lower and not plain.startswith("."):
+    """A file's name that no other name becomes, whatever characters a chart has put into it.
+
+    Without capitals: on some computers two names that differ in nothing else are one file.
+    """
+    plain = _UNSAFE.sub("_", name.lower())[:_LONGEST]
+    if plain == name and not plain.startswith("."):
         return plain
     return f"x{plain}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,31 @@ def test_a_name_is_a_file_below_its_service_and_no_other_names(tmp_path: Path, n
     paths = list(files(tmp_path))
     assert len(paths) == 3
     assert all(path.startswith("dev/auth/") and path.count("/") == 2 for path in paths)
+
+
+def test_names_that_differ_in_capitals_keep_their_files_in_any_order(tmp_path: Path) -> None:
+    roles = [manifest("Role", "Reader", rules=[1]), manifest("Role", "reader", rules=[2])]
+    save(tmp_path, release(*roles))
+    again = save(tmp_path, release(*reversed(roles)))
+    assert (again.written, again.removed, again.unchanged) == ((), (), 2)
+    names = [path.lower() for path in files(tmp_path)]
+    assert len(set(names)) == 2
+    assert "dev/auth/role-reader.yaml" in names
+
+
+def test_only_what_the_folder_refuses_is_told_as_its_fault(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError), save_rendered.writing_to(tmp_path):
+        raise BlockingIOError(errno.EAGAIN, "no process")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.Failed, match=r"render\.unwritable"):
+        save(tmp_path / "file", release(manifest()))
+    with save_rendered.writing_to(tmp_path / "tree") as tree:
+        (staging,) = (tmp_path / "tree").iterdir()
+        staging.rmdir()
+        staging.write_text("")
+        with pytest.raises(errors.Failed, match=r"render\.unwritable"):
+            tree.add(release(manifest()))
 
 
 def test_somebody_elses_file_or_link_in_the_way_is_refused(tmp_path: Path) -> None:
