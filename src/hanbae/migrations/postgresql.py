@@ -1,7 +1,7 @@
 """SQL as PostgreSQL 18 itself reads it: its own parser, as the library libpg_query, which the wheel of postgast brings.
 
 Only the part of postgast that loads the library is imported: the whole of it costs a fifth of a second for a tree that
-is not needed here, this one 8 ms (docs/adr/0016).
+is not needed here, this one 8 ms (docs/adr/0018).
 The parser is C, and foreign SQL is hostile: nested deeply enough, 400 kB of it end the process. So what is longer than
 `LONGEST` is not read; PostgreSQL's own bound on a parse tree, and Python's on JSON, hold below that.
 """
@@ -118,7 +118,8 @@ def _parsed(data: bytes, first: int) -> dict[str, Any]:
         if result.error:
             error = result.error.contents
             reason = (error.message or b"?").decode("utf-8", "replace")
-            line = first + data.count(b"\n", 0, max(error.cursorpos - 1, 0))
+            # It counts letters, of which some have several bytes.
+            line = first + data.decode().count("\n", 0, max(error.cursorpos - 1, 0))
             raise UnreadableError(reason, line if error.cursorpos else 0)
         try:
             return foreign_json.decode(result.parse_tree, dict[str, Any])

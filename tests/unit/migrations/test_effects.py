@@ -180,9 +180,11 @@ def test_what_would_end_the_parser_is_refused(sql: str) -> None:
         postgresql.commands(scripts.Statement(sql, 1))
 
 
-def test_a_syntax_error_knows_its_line() -> None:
+@pytest.mark.parametrize("text", ["1", f"'{'한' * 60}'"], ids=["ascii", "korean"])
+def test_a_syntax_error_knows_its_line(text: str) -> None:
+    sql = f"SELECT {text};\nALTER TABEL x\n\n\n"
     with pytest.raises(postgresql.UnreadableError) as caught:
-        postgresql.commands(scripts.Statement("SELECT 1;\nALTER TABEL x", 7))
+        postgresql.commands(scripts.Statement(sql, 7))
     assert caught.value.line == 8
 
 
