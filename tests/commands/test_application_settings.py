@@ -96,6 +96,20 @@ def test_crds_are_left_out_of_renderings_and_plans(root: Path) -> None:
     assert outcomes["Deployment"] == "unchanged"
 
 
+def test_an_application_below_k8s_that_changes_parameters_is_planned(root: Path) -> None:
+    (root / "argocd").rmdir()
+    (root / "k8s").mkdir()
+    (root / "argocd").symlink_to("k8s")
+    (root / ".gitignore").write_text("argocd\n")
+    before = declared(root, "{releaseName: auth}")
+    after = declared(root, "{releaseName: auth, parameters: [{name: tag, value: '2'}]}")
+    ended = ran(root, "plan", "--base", before, "--head", after, "--output", "json")
+    images = [
+        image["new"] for entry in json.loads(ended.out)["services"] for image in entry["images"]
+    ]
+    assert images == ["registry.example.com/auth:2"], ended.out
+
+
 def test_the_commit_is_put_into_parameters_where_it_is_known(root: Path) -> None:
     commit = declared(root, "{parameters: [{name: tag, value: 'v$ARGOCD_APP_REVISION_SHORT'}]}")
     ended = ran(root, "render", "auth", "--env", "dev", "--revision", commit)

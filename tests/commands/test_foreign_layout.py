@@ -249,6 +249,36 @@ def test_plan_of_a_change_of_values_outside_of_the_chart(root: Path) -> None:
     assert changed == [("shop", "dev")], ended.out
 
 
+@pytest.mark.parametrize(
+    ("chart", "path", "services"),
+    [
+        ("k8s/solo", "k8s/solo/values.yaml", {"solo"}),
+        ("helm", "helm/level.md", {"solo"}),
+        ("helm", "k8s/notes.yaml", set()),
+        ("helm", "README.md", set()),
+    ],
+)
+def test_a_file_below_k8s_or_of_markdown_counts_where_it_is_a_services_own(
+    root: Path, chart: str, path: str, services: set[str]
+) -> None:
+    if chart != "helm":
+        (root / chart).parent.mkdir()
+        (root / "helm").rename(root / chart)
+        policy = root / "hanbae.yaml"
+        policy.write_text(policy.read_text().replace("{path: helm}", f"{{path: {chart}}}"))
+    template = root / chart / "templates/settings.yaml"
+    template.write_text(template.read_text() + '  text: {{ .Files.Get "level.md" | quote }}\n')
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "y")
+    (root / path).parent.mkdir(exist_ok=True)
+    (root / path).write_text("deep: {a: 7, b: 2}\nlevel: none\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "z")
+    ended = ran(root, "plan", "--base", "HEAD~1", "--head", "HEAD", "--output", "json")
+    changed = {item["service"] for item in json.loads(ended.out)["services"] if item["forecast"]}
+    assert changed == services, ended.out
+
+
 @pytest.mark.parametrize(("chart", "services"), [("charts/pay", {"pay"}), ("helm", {"one", "two"})])
 def test_a_change_in_one_of_several_charts_is_planned_for_its_services(
     root: Path, chart: str, services: set[str]

@@ -153,6 +153,20 @@ def test_two_revisions_are_compared(root: Path) -> None:
     assert not compared["web", "production"]["images"]
 
 
+def test_a_base_below_k8s_is_compared_in_the_services_of_its_overlays(root: Path) -> None:
+    (root / "k8s").mkdir()
+    (root / "apps/web/base").rename(root / "k8s/web")
+    for environment in ("dev", "production"):
+        overlay = root / f"apps/web/overlays/{environment}/kustomization.yaml"
+        overlay.write_text(overlay.read_text().replace("../../base", "../../../../k8s/web"))
+    committed(root)
+    base = root / "k8s/web/deployment.yaml"
+    base.write_text(base.read_text().replace("# what runs", "- {name: more, image: x}"))
+    committed(root)
+    ended = ran(root, "plan", "--base", "HEAD~1", "--head", "HEAD", "--output", "json")
+    assert {entry["service"] for entry in json.loads(ended.out)["services"]} == {"web"}, ended.err
+
+
 def test_applications_have_no_helm_source(root: Path) -> None:
     assert ran(root, "generate", "argocd").code == 0
     text = (root / "k8s/argocd/dev/applicationset.yaml").read_text()

@@ -94,21 +94,31 @@ def _commits(directory: Path, *names: str) -> tuple[str, ...]:
 
 
 def _touched(before: views.Project, after: views.Project) -> frozenset[str] | None:
-    """The services whose own folders differ; None when something else does, such as the policy or a shared chart."""
+    """The services whose own folders differ; None when something else that counts does, such as a shared chart."""
     old, new = before.tree.files(), after.tree.files()
     owners: dict[str, set[str]] = {}
     for project in (before, after):
         for name in _names(project):  # several may share a chart
             owners.setdefault(str(naming.around(project.policy, name)), set()).add(name)
+    # Of a service without a chart nobody knows what else its files are put together from.
+    all_have_charts = not (before.chartless or after.chartless)
     touched: set[str] = set()
     for path in old.keys() | new.keys():
-        if old.get(path) == new.get(path) or path.startswith("k8s/") or path.endswith(".md"):
+        if old.get(path) == new.get(path):
             continue
         names = [own for folder, own in owners.items() if folders.holds(folder, path)]
-        if not names:
+        if not names and not path.endswith(".md") and not (all_have_charts and _is_k8s(path)):
             return None
         touched.update(*names)
+    # Below k8s/ may be Applications, which decide parameters.
+    if before.shared.written_sources != after.shared.written_sources:
+        return None
     return frozenset(touched)
+
+
+def _is_k8s(path: str) -> bool:
+    """Whether a file is below the folder of what hanbae writes for a cluster."""
+    return path.startswith("k8s/")
 
 
 async def _services(
