@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Callable
@@ -300,3 +301,30 @@ def test_text_that_only_begins_or_ends_as_a_value_is_another(spelled: Edit) -> N
     value = sealed("c4n4ry", HERE)
     assert sealed_templates.spans(f"A: {value}\n", value) == [(3, 3 + len(value))]
     assert sealed_templates.spans(f"A: {spelled(value)}\n", value) == []
+
+
+@pytest.mark.parametrize(("keys", "code"), [("former", 0), ("newest", 1)])
+def test_a_backup_is_tried_on_the_values_of_templates(
+    shop: Path, run: Run, keys: str, code: int
+) -> None:
+    own = {"former": FORMER, "newest": NEWEST}[keys]
+    (shop.parent / "keys.yaml").write_text(backup((keys, own)))
+    values = [sealed("c4n4ry", HERE), sealed("c4n4ry", "services-dev")]
+    template(
+        shop,
+        '{{- if eq .Release.Namespace "services-dev" }}\n'
+        + OBJECT.partition("\n")[2]
+        + f"    A: {values[0]}\n---\n"
+        + "{apiVersion: bitnami.com/v1alpha1, kind: SealedSecret, metadata: {name: wide, "
+        + "annotations: {sealedsecrets.bitnami.com/namespace-wide: 'true'}}, "
+        + f"spec: {{encryptedData: {{W: '{values[1]}'}}}}}}\n"
+        + "{{- end }}\n",
+    )
+    verify = ("backup", "verify", "../keys.yaml", "--output", "json")
+    ended, out, err = run(*verify)
+    assert ended == code, err
+    rows = {row["key"]: row for row in json.loads(out)["values"]}
+    assert {row["opened"] for row in rows.values()} == {code == 0}
+    assert sorted(rows) == ["A", "W"]
+    assert rows["A"]["file"] == "services/auth/helm/templates/kept.yaml"
+    assert run(*verify, "--env", "staging")[0] == 2  # nothing is sealed there

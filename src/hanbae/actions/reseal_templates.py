@@ -1,4 +1,4 @@
-"""Finds the SealedSecrets that stand in charts' templates, for :mod:`hanbae.actions.reseal`.
+"""Finds the SealedSecrets that stand in charts' templates, for sealing them anew and for trying a backup on them.
 
 What binds a value, its namespace, name and scope, is known once the chart is rendered for the environment; where it is
 written is known from the templates alone.
@@ -74,30 +74,82 @@ async def find(
     return files
 
 
+async def read(
+    directory: Path, names: Sequence[str], environment: str | None
+) -> list[sealed_files.SealedFile]:
+    """The same for who only opens the values: whose value it is and where it is written does not matter.
+
+    Args:
+        directory: The repository or a folder in it.
+        names: Services; all of the repository if there are none.
+        environment: Only this environment; None for all.
+
+    Raises:
+        errors.WrongUse: A service or the environment is not there.
+        errors.FileFault: The policy has a fault, or a chart does not render.
+        errors.Refused: The policy says that values are in a store.
+    """
+    holding = may_have(directory, names)
+    project = projects.project(directory)
+    if environment is not None:
+        environments.require(environment, project.policy)
+    if not holding:
+        return []
+    files: list[sealed_files.SealedFile] = []
+    async with pools.opened() as pool:
+        for name in holding:
+            result = await projects.service(pool, project, name)
+            for place, fault in result.faults:
+                if environment in (None, place):
+                    raise fault
+            for place, release in result.service.releases.items():
+                if environment in (None, place):
+                    files += [
+                        _file(name, place, manifest, manifest.template, values)
+                        for manifest, values in _sealed(release)
+                    ]
+    return files
+
+
 def _of_service(service: views.Service, environment: str) -> Iterator[sealed_files.SealedFile]:
     release = service.releases.get(environment)
     if release is None:
         return
-    for manifest in reading.sealed(release):
+    for manifest, values in _sealed(release):
         by_path: dict[str, dict[str, str]] = {}
-        for key, value in reading.ciphertexts(manifest).items():
-            if release.value(*pins.DATA, key) == value:  # in the values, and sealed anew there
-                continue
-            text = value if isinstance(value, str) else ""
+        for key, text in values.items():
             _refuse_shared(service, environment, manifest, key, text)
             by_path.setdefault(_path(service, environment, manifest, key, text), {})[key] = text
-        for path, values in by_path.items():
-            yield sealed_files.SealedFile(
-                service.name,
-                environment,
-                path,
-                {pins.DATA[1]: values},
-                manifest.namespace,
-                manifest.name,
-                subjects.Place(path),
-                chartless=False,
-                scope=objects.scope(manifest.annotations),
-            )
+        for path, own in by_path.items():
+            yield _file(service.name, environment, manifest, path, own)
+
+
+def _sealed(release: views.Release) -> Iterator[tuple[views.Object, dict[str, str]]]:
+    """The SealedSecrets of a release, and what is sealed in them; what stands in the values is found there."""
+    for manifest in reading.sealed(release):
+        values = {
+            key: value if isinstance(value, str) else ""
+            for key, value in reading.ciphertexts(manifest).items()
+            if release.value(*pins.DATA, key) != value
+        }
+        if values:
+            yield manifest, values
+
+
+def _file(
+    service: str, environment: str, manifest: views.Object, path: str, values: dict[str, str]
+) -> sealed_files.SealedFile:
+    return sealed_files.SealedFile(
+        service,
+        environment,
+        path,
+        {pins.DATA[1]: values},
+        manifest.namespace,
+        manifest.name,
+        subjects.Place(path),
+        chartless=False,
+        scope=objects.scope(manifest.annotations),
+    )
 
 
 def _path(

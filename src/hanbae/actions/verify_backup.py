@@ -23,14 +23,18 @@ def verify(
     names: Sequence[str] = (),
     *,
     environment: str | None = None,
+    templates: Sequence[sealed_files.SealedFile] = (),
 ) -> secrets.BackedUp:
     """What of git a backup opens: the files as they are checked out, and those of the environments' branches.
+
+    Of branches the charts' templates are not looked at, which would have to be rendered.
 
     Args:
         directory: The repository or a folder in it.
         keys: The keys of the backup.
         names: Services; by default all of the repository.
         environment: Only this environment.
+        templates: SealedSecrets of charts' templates, of :mod:`hanbae.actions.reseal_templates`.
 
     Raises:
         errors.WrongUse: An unknown service or environment.
@@ -50,7 +54,8 @@ def verify(
         # Most values stand on the branch as in the working tree, and trying one costs an RSA
         # operation for each key.
         tried: set[tuple[str, str]] = set()
-        for revision, file in _files(loaded, names or every, place):
+        own = (("", file) for file in templates if file.environment == place)
+        for revision, file in (*_files(loaded, names or every, place), *own):
             remembered |= dict.fromkeys(filter(None, [file.remembered]))
             fresh = {
                 key: value
@@ -95,7 +100,7 @@ def _opened(
     file: sealed_files.SealedFile,
     values: dict[str, object],
 ) -> Iterator[secrets.BackedUpKey]:
-    label = encrypting.label(loaded.policy.secrets.scope, file.namespace, file.secret)
+    label = encrypting.label(file.scope or loaded.policy.secrets.scope, file.namespace, file.secret)
     for key, value in values.items():
         pin = pins.of(file.section, key)
         # The remembered key is tried first: each key that does not fit costs an RSA operation.

@@ -180,12 +180,17 @@ def verify(
     output: str,
 ) -> int:
     """Verify a backup; 1 if it does not open everything."""
-    from hanbae.actions import verify_backup
+    import asyncio
+
+    from hanbae.actions import reseal_templates, verify_backup
     from hanbae.cli import outputs, resealing
     from hanbae.cli.text import catalogue
 
     keys = resealing.opened(file)
-    result = verify_backup.verify(session.directory, keys, services, environment=environment)
+    templates = asyncio.run(reseal_templates.read(session.directory, services, environment))
+    result = verify_backup.verify(
+        session.directory, keys, services, environment=environment, templates=templates
+    )
     if not result.values:
         raise errors.WrongUse("backup.nothing-sealed")
     closed = [value for value in result.values if not value.opened]
