@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, workspaces
-from hanbae.deploying import choosing_engine, claiming, occupants, stopping
+from hanbae.deploying import choosing_engine, claiming, stopping
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol
 from hanbae.planning import deployments
@@ -122,18 +122,36 @@ class Running:
         )
 
     async def _plan(self) -> plans.Plan | None:
-        """The plan of the operation's commit, which knows its migrations; else that of the branch's head."""
-        space, occupant = self._space, self.occupant
-        # Where no plan can be made, such as while the remote is away, nothing is known of
-        # migrations, and `end` waits for none.
+        """The plan of the operation's commit, which knows its migrations; else that of the branch's head.
+
+        None where neither can be made: nothing is known of migrations then, and `end` waits for none.
+        """
+        own = self.occupant.revision if self.occupant is not None else ""
+        plan = await self._plan_of(own)
+        if plan is None:
+            # What this clone lacks the remote may have; where that is away, the head is the one that was fetched last.
+            with contextlib.suppress(errors.Error):
+                await self._space.head(self.environment)
+                plan = await self._plan_of(own)
+        return plan or await self._plan_of(self._fetched_head())
+
+    async def _plan_of(self, commit: str) -> plans.Plan | None:
+        space = self._space
         with contextlib.suppress(errors.Error):
-            head = await space.head(self.environment)
-            revision = space.checkout.revision(head)
-            source = await deployments.read(space.policy, revision, self.service, self.environment)
-            plan = deployments.plan(source)
-            older = occupant and await occupants.of_revision(space, plan, occupant.revision)
-            return older or plan
+            if commit:
+                revision = space.checkout.revision(commit)
+                return deployments.plan(
+                    await deployments.read(space.policy, revision, self.service, self.environment)
+                )
         return None
+
+    def _fetched_head(self) -> str:
+        """The head of the environment's branch as last fetched; empty where it has none."""
+        branch = self._space.environment(self.environment).branch
+        with contextlib.suppress(errors.Error):
+            if branch is not None:
+                return self._space.checkout.head(self._space.policy.argocd.remote, branch)
+        return ""
 
 
 @contextlib.asynccontextmanager
