@@ -14,14 +14,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.results.effects import Effect
+from hanbae.results.effects import TAKING, Effect
 
 _MARK: Final = re.compile(
     r"^[ \t]*--[ \t]*hanbae:[ \t]*contract\b(?:[ \t]+after[ \t]+(?P<after>[0-9]{1,19})\b)?",
     re.MULTILINE | re.IGNORECASE,
-)
-_TAKES: Final = frozenset(
-    {"table-dropped", "table-renamed", "view-dropped", "column-dropped", "column-renamed"}
 )
 
 
@@ -70,5 +67,5 @@ def taken(effects: Iterable[Effect]) -> tuple[Taken, ...]:
     return tuple(
         Taken(effect.table.rpartition(".")[2], effect.name, effect.line)
         for effect in effects
-        if effect.action in _TAKES and not effect.new
+        if effect.action in TAKING and not effect.new
     )

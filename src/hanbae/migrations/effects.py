@@ -1,8 +1,8 @@
 """What the statements of a migration do on PostgreSQL: to which table, under which lock, and how much work that is.
 
 The locks are those of PostgreSQL 18's manual, "Explicit Locking" and the pages of the commands.
-A table that the same file creates has no rows, and nobody waits for it: what is done to it is free. IF NOT EXISTS, and
-a block that may not run, do not say that the file creates it.
+A table that the same file creates has no rows, and nobody waits for it: what is done to it is free. After IF NOT
+EXISTS, and in a block that may not run, the file creates it mostly: what adds to it is free as well, what takes from it is not.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from hanbae.migrations import (
     table_changes,
 )
 from hanbae.migrations.parse_trees import names, qualified, text
-from hanbae.results.effects import Action, Effect, Lock
+from hanbae.results.effects import TAKING, Action, Effect, Lock
 
 __all__ = ["Effect", "of"]
 
+_LOSING: Final = TAKING | {"table-truncated", "rows-deleted", "column-type"}
+"""What a table that may have been there before is not new for."""
 _CONCURRENT: Final[Lock] = "SHARE UPDATE EXCLUSIVE"
 _KEPT: Final = 60
 """Letters of a statement that is shown by its words."""
@@ -52,16 +54,17 @@ def of(statements: Iterable[scripts.Statement]) -> tuple[Effect, ...]:
     Args:
         statements: Those of one part of a file, as goose reads them.
     """
-    created: set[str] = set()
+    created: dict[str, bool] = {}  # and whether that is certain
     effects: list[Effect] = []
     for statement in statements:
         is_certain = True
         for effect in _of_statement(statement):
             is_certain = is_certain and effect.action != "block"
-            if effect.action == "table-created" and is_certain and not effect.again:
-                created.add(effect.table)
+            if effect.action == "table-created":
+                is_new = is_certain and not effect.again
+                created[effect.table] = is_new or created.get(effect.table, False)
             # What was there before, such as the table that a new foreign key names, keeps its lock.
-            if effect.table in created:
+            if effect.table in created and (created[effect.table] or effect.action not in _LOSING):
                 effects.append(
                     msgspec.structs.replace(effect, lock="", work="catalog", new=True, fails=False)
                 )
@@ -69,9 +72,9 @@ def of(statements: Iterable[scripts.Statement]) -> tuple[Effect, ...]:
                 effects.append(effect)
             if effect.action in ("table-dropped", "table-renamed") and effect.table in created:
                 # A table that was there before may have the name that is free now.
-                created.remove(effect.table)
+                was_certain = created.pop(effect.table)
                 if effect.action == "table-renamed" and is_certain:
-                    created.add(effect.to)
+                    created[effect.to] = was_certain
     return tuple(effects)
 
 

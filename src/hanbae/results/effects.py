@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -46,6 +46,10 @@ Action = Literal[
     "view-refreshed",
 ]
 """What a statement does; the sentence ``effect.ACTION`` says it."""
+TAKING: Final[frozenset[Action]] = frozenset(
+    {"table-dropped", "table-renamed", "view-dropped", "column-dropped", "column-renamed"}
+)
+"""After these, running code cannot use any more what was there."""
 Lock = Literal[
     "",
     "ACCESS SHARE",

@@ -66,7 +66,9 @@ def test_what_the_file_creates_itself_is_free() -> None:
 @pytest.mark.parametrize(
     ("sql", "new"),
     [
-        ("CREATE TABLE IF NOT EXISTS a (b int); DROP TABLE a;", [False, False]),
+        ("CREATE TABLE IF NOT EXISTS a (b int); DROP TABLE a;", [True, False]),
+        ("CREATE TABLE IF NOT EXISTS a (b int); CREATE INDEX i ON a (b);", [True, True]),
+        ("CREATE TABLE IF NOT EXISTS a (b int); TRUNCATE a;", [True, False]),
         ("CREATE TEMP TABLE a (b int); DROP TABLE a; DROP TABLE a;", [True, True, False]),
         ("CREATE TABLE a (b int); ALTER TABLE a RENAME TO c; DROP TABLE c;", [True, True, True]),
         ("CREATE TABLE a (b int); ALTER TABLE a SET SCHEMA s; DROP TABLE s.a;", [True, True, True]),
@@ -74,7 +76,9 @@ def test_what_the_file_creates_itself_is_free() -> None:
         ("DROP TABLE a; CREATE TABLE a (b int);", [False, True]),
     ],
 )
-def test_only_a_table_that_the_file_creates_for_certain_is_new(sql: str, new: list[bool]) -> None:
+def test_what_takes_from_a_table_is_free_only_where_the_file_creates_it_for_certain(
+    sql: str, new: list[bool]
+) -> None:
     assert [effect.new for effect in effects_of(sql.replace("; ", ";\n"))] == new
 
 
