@@ -80,16 +80,19 @@ def edited(
     starts = [item.line - 1 for item in items]
     if any(lines[start][:column].strip() or lines[start][column] != "-" for start in starts):
         raise _uneditable(file, node)
-    # An item reaches to the next one; the last one to its own last line that says something.
-    ends = [*starts[1:], _end(lines, starts[-1], column)]
-    pieces = lines[: starts[0]]
+    limits = [*starts[1:], node.end_mark.line]
+    ends = [_end(lines, limit, column) for limit in limits]
+    pieces: list[str] = []
+    former = 0
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if index not in replaced:
-            pieces += lines[start:end]
-            continue
-        new = replaced[index]
+        # What stands before an item is no part of the one before it, which may go.
+        pieces += lines[former:start]
+        new = replaced.get(index)
         if new is not None:
             pieces += _written([new], column)
+        elif index not in replaced:
+            pieces += lines[start:end]
+        former = end
     pieces += _written(added, column)
     remaining = len(items) - sum(new is None for new in replaced.values()) + len(added)
     # A key with nothing below it would be null.
@@ -114,17 +117,23 @@ def _value(text: str, key: str, file: str) -> tuple[Any, Any]:
     return (entries[0][1], data.get(key)) if entries else (None, None)
 
 
-def _end(lines: Sequence[str], start: int, column: int) -> int:
-    """The line after the last item: the first that is indented less than what is in the item."""
-    end = start + 1
-    for index in range(start + 1, len(lines)):
-        content = lines[index].strip()
-        if not content:
-            continue
-        if len(lines[index]) - len(lines[index].lstrip()) <= column:
-            break
-        end = index + 1
-    return end
+def _end(lines: Sequence[str], limit: int, column: int) -> int:
+    """The line after an item: blank lines and comments below it are its own only where they are indented as it is.
+
+    Args:
+        lines: The lines of the file.
+        limit: Where the next item begins, or whatever comes after the list.
+        column: How far the items are indented.
+    """
+    while _is_between(lines[limit - 1], column):
+        limit -= 1
+    return limit
+
+
+def _is_between(line: str, column: int) -> bool:
+    content = line.strip()
+    indent = len(line) - len(line.lstrip())
+    return not content or (content.startswith("#") and indent <= column)
 
 
 def _written(items: Sequence[Sequence[str]], column: int) -> list[str]:
