@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae import excerpts
+from hanbae import excerpts, files
 from hanbae.gates import targets, verdicts
 from hanbae.policy import documents, naming
 
@@ -95,7 +95,13 @@ async def run(
     seconds = naming.seconds(within)
     variables = _variables(target, (*_HANDED_ON, *handed_on))
     with tempfile.TemporaryDirectory(prefix="hanbae-command-") as folder:
-        code, output = await _run([program, *words[1:]], folder, variables, seconds)
+        try:
+            code, output = await _run([program, *words[1:]], folder, variables, seconds)
+        except OSError as error:  # such as a script without `#!`, or whose interpreter is not here
+            reason = files.reason(error)
+            return verdicts.undecided(
+                "gate.command-unstarted", **facts, program=program, why=reason
+            )
     lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
     shown = [excerpts.one_line(line, _LONGEST, redact=target.redact) for line in lines[-_SHOWN:]]
     return Ended(facts, tuple(shown), code, seconds)

@@ -94,6 +94,22 @@ async def test_a_program_of_the_repository_does_not_run_although_path_has_it(
     assert (verdict.outcome, verdict.unseen[0].id) == ("undecided", "gate.no-program")
 
 
+@pytest.mark.parametrize("text", ["exit 0\n", "#!/nowhere/python\nexit 0\n"])
+async def test_a_program_that_the_system_cannot_start_leaves_its_item_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    program = tmp_path / "bin/smoke"
+    program.parent.mkdir()
+    program.write_text(text)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    verdict = await own_command.decide(
+        item("smoke", "--fast"), target(tmp_path / "clone", ("smoke", "--fast"))
+    )
+    assert (verdict.outcome, verdict.unseen[0].id) == ("undecided", "gate.command-unstarted")
+    assert verdict.unseen[0].facts["program"] == str(program)
+
+
 async def test_an_item_of_the_teams_own_is_decided_beside_the_gates(tmp_path: Path) -> None:
     passes, fails = item("true"), documents.Item("fails", "Another.", command=("false",))
     lists = documents.Checklists(after=(passes, fails))
