@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -131,29 +132,52 @@ async def _run(
     words: list[str], folder: str, variables: dict[str, str], seconds: float
 ) -> tuple[int | None, bytes]:
     """The code that a program leaves with, None where it takes too long, and the end of what it prints."""
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        cwd=folder,
-        env=variables,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        # A group of its own, which can be ended with all that the program has started.
-        start_new_session=True,
-    )
+    with _output() as (pipe, kept):
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            cwd=folder,
+            env=variables,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=asyncio.subprocess.STDOUT,
+            # A group of its own, which can be ended with all that the program has started.
+            start_new_session=True,
+        )
+        code = None
+        try:
+            async with asyncio.timeout(seconds):
+                code = await process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            # After the program has left as well: something that it has started may still run.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return code, bytes(kept)
+
+
+@contextlib.contextmanager
+def _output() -> Iterator[tuple[int, bytearray]]:
+    """A pipe to print into, and the last of what was printed into it by the end of the block.
+
+    The pipe is not read to its end: what a program has started may hold it open long after the program has left.
+    """
+    loop = asyncio.get_running_loop()
     kept = bytearray()
+
+    def take() -> None:
+        with contextlib.suppress(BlockingIOError):
+            kept.extend(os.read(reading, _MOST))
+            del kept[:-_MOST]
+
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    loop.add_reader(reading, take)  # as it comes, so that no full pipe holds the program up
     try:
-        async with asyncio.timeout(seconds):
-            # What is printed is read to its end, so that no full pipe holds the program up; only
-            # the last of it is kept.
-            while process.stdout is not None and (block := await process.stdout.read(_MOST)):
-                kept += block
-                del kept[:-_MOST]
-            return await process.wait(), bytes(kept)
-    except TimeoutError:
-        return None, bytes(kept)
+        yield writing, kept
+        take()
     finally:
-        # After the program has left as well: something that it has started may still run.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        loop.remove_reader(reading)
+        os.close(reading)
+        os.close(writing)

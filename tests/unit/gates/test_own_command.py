@@ -64,6 +64,16 @@ async def test_what_takes_too_long_ends_with_all_that_it_has_started(tmp_path: P
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("started", ["sleep 30", "setsid sleep 8"])
+async def test_what_a_command_leaves_running_is_not_waited_for(
+    tmp_path: Path, started: str
+) -> None:
+    script = f"{started} & echo it is up"
+    verdict = await decided(tmp_path, "sh", "-c", script, within="5s")
+    assert verdict.outcome == "passed"
+    assert verdict.evidence[0].facts["log"] == "it is up"
+
+
 async def test_what_is_printed_without_end_is_bounded(tmp_path: Path) -> None:
     verdict = await decided(tmp_path, "sh", "-c", "yes | head -c 3000000; exit 1")
     assert len(verdict.reasons[0].facts["log"]) < 2000
