@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
+
+_LONGEST_STEM: Final = 58
+"""Letters of a generated name before the random ones, at most: Kubernetes cuts off the rest."""
+_RANDOM: Final = 5
 
 
 class Ref(Struct, frozen=True, order=True):
@@ -21,6 +27,17 @@ class Ref(Struct, frozen=True, order=True):
     def __str__(self) -> str:
         """``Kind/namespace/name``, or ``Kind/name`` for a cluster-scoped object."""
         return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+    def has_pod(self, pod: str) -> bool:
+        """Whether a pod of its namespace is called as Kubernetes calls the pods of this Job.
+
+        A name that only begins like the Job's may be a pod of another one: ``migrate-identity`` and
+        ``migrate-identity-audit``.
+
+        Args:
+            pod: The pod's name.
+        """
+        return pod[:-_RANDOM] == f"{self.name}-"[:_LONGEST_STEM]
 
 
 class Place(Struct, frozen=True, order=True):

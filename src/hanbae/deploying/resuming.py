@@ -81,7 +81,7 @@ class Past(Struct, frozen=True):
         """What the pods of a migration Job were seen to write, by the record."""
         for event in self.recorded:
             fact = event.fact
-            if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{job.name}-"):
+            if isinstance(fact, events.Logged) and job.has_pod(fact.pod.name):
                 yield fact.line
 
     def known(self, step: str) -> str | None:

@@ -26,13 +26,13 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
     ]
     judged = []
     for job in jobs:
-        pods = [pod for pod in lines if pod.startswith(f"{job.name}-")]
+        pods = [pod for pod in lines if job.has_pod(pod)]
         facts = {
             "job": job.name,
             "lines": str(sum(lines[pod] for pod in pods)),
             "deployment": deployment,
         }
-        has_gap = any(f"{job.name}-" in pod for pod in gaps)
+        has_gap = any(job.has_pod(pod) for pod in gaps)
         if has_gap or not pods:
             text_id = "gate.log-gap" if has_gap else "gate.log-missing"
             judged.append(verdicts.undecided(text_id, **facts))

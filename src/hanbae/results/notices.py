@@ -103,7 +103,7 @@ class Course:
         jobs = [step.does.hook for step in self._plan.steps if isinstance(step.does, plans.Prove)]
         return any(
             namespace == job.namespace
-            and (name == job.name if kind == job.kind else name.startswith(f"{job.name}-"))
+            and (name == job.name if kind == job.kind else job.has_pod(name))
             for job in jobs
         )
 

@@ -339,8 +339,8 @@ async def test_database_changes_are_synced_by_hand_where_the_policy_says_so(
 
 
 COMPLETE = events.Observed(HOOK, "Complete")
-LINE = events.Logged(subjects.Ref("Pod", "services", "auth-service-migrate-x"), "migrate", "OK")
-GAP = events.Noted(wording.Text("deploy.log-gap", {"pod": "auth-service-migrate-x"}))
+LINE = events.Logged(subjects.Ref("Pod", "services", "auth-service-migrate-x2v8q"), "migrate", "OK")
+GAP = events.Noted(wording.Text("deploy.log-gap", {"pod": "auth-service-migrate-x2v8q"}))
 OTHERS = events.Logged(subjects.Ref("Pod", "services", "auth-service-7d"), "app", "OK")
 
 
@@ -358,6 +358,22 @@ async def test_a_migration_was_watched_and_its_log_is_kept(
 ) -> None:
     assert (await migration_watched.decide(target(*facts))).outcome == watched
     assert (await migration_logs.decide(target(*facts))).outcome == logged
+
+
+@pytest.mark.parametrize("missing", ["auth-service-migrate", "auth-service-migrate-audit"])
+async def test_a_jobs_log_is_not_that_of_a_job_whose_name_begins_alike(missing: str) -> None:
+    jobs = [subjects.Ref("Job", "services", f"auth-service-migrate{end}") for end in ("", "-audit")]
+    proofs = tuple(plans.Prove("auth_db", (1, 2), job, {}) for job in jobs)
+    logged = [
+        events.Logged(subjects.Ref("Pod", "services", f"{job.name}-x2v8q"), "migrate", "OK")
+        for job in jobs
+        if job.name != missing
+    ]
+    verdict = await migration_logs.decide(target(*logged, proofs=proofs))
+    assert [(text.id, text.facts["job"]) for text in verdict.unseen] == [
+        ("gate.log-missing", missing)
+    ]
+    assert [text.facts["lines"] for text in verdict.evidence] == ["1"]
 
 
 # After it

@@ -42,7 +42,7 @@ def opened() -> events.Opened:
 WHOLE = [
     opened(),
     events.Observed(subjects.Ref("Pod", "services", "auth-api-x"), "Running"),
-    events.Observed(subjects.Ref("Pod", "services", "auth-migrate-xyz"), "Running"),
+    events.Observed(subjects.Ref("Pod", "services", "auth-migrate-x2v8q"), "Running"),
     events.Observed(HOOK, "Succeeded"),
     events.Proved("auth_db", 2, 2, (2,), ("00002_more.sql",)),
     records.closed(),
@@ -69,6 +69,11 @@ def test_a_deployment_has_one_notice_that_changes() -> None:
     assert changes[-1].outcome == "succeeded"
     assert changes[-1].migrations == ("auth_db: 00002_more.sql",)
     assert {notice.deployment for notice in changes} == {"d1"}
+
+
+def test_a_pod_of_a_job_whose_name_begins_alike_is_no_migration() -> None:
+    other = events.Observed(subjects.Ref("Pod", "services", "auth-migrate-report-x2v8q"), "Running")
+    assert [notice.state for notice in told_of(opened(), other)] == ["begun"]
 
 
 def test_a_rollback_says_what_it_takes_back() -> None:

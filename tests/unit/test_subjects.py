@@ -1,0 +1,24 @@
+"""Which pods are a Job's, by the names that Kubernetes gives them."""
+
+from __future__ import annotations
+
+import pytest
+
+from hanbae import subjects
+
+
+@pytest.mark.parametrize(
+    ("job", "pod", "is_its"),
+    [
+        ("auth-migrate", "auth-migrate-x2v8q", True),
+        ("auth-migrate", "auth-migrate-audit-x2v8q", False),
+        ("auth-migrate", "auth-migrate", False),
+        # The name and its hyphen are cut to 58 letters before the random ones.
+        ("a" * 57, "a" * 57 + "-x2v8q", True),
+        ("a" * 58, "a" * 58 + "x2v8q", True),
+        ("a" * 63, "a" * 58 + "x2v8q", True),
+        ("a" * 63, "a" * 57 + "-x2v8q", False),
+    ],
+)
+def test_a_pod_is_a_jobs_by_its_whole_name(job: str, pod: str, is_its: bool) -> None:
+    assert subjects.Ref("Job", "services", job).has_pod(pod) is is_its
