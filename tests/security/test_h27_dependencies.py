@@ -191,6 +191,11 @@ async def test_another_path_of_the_same_host_gets_no_login(
         ("https://[fe80::1]/latest", "dependencies.link-local"),
         ("https://[::ffff:169.254.169.254]/latest", "dependencies.link-local"),
         ("https://user:secret@127.0.0.1/", "dependencies.credentials-in-url"),
+        ("https://127.0.0.1:port/", "dependencies.no-address"),
+        ("https://127.0.0.1:99999999/", "dependencies.no-address"),
+        ("//user:secret@127.0.0.1:port", "dependencies.no-address"),
+        ("//user:secret@127.0.0.1/", "dependencies.credentials-in-url"),
+        ("/" + "a" * 70_000, "dependencies.no-address"),
     ],
 )
 async def test_no_redirect_leads_to_where_nobody_may_go(
@@ -212,6 +217,7 @@ async def test_no_redirect_leads_to_where_nobody_may_go(
         ("https://0.0.0.0", "dependencies.link-local"),
         ("https://u:c4n4ry@charts.example.com", "dependencies.credentials-in-url"),
         ("https://", "dependencies.not-https"),
+        ("https://127.0.0.1:99999999", "dependencies.no-address"),
         ("https://[", "dependencies.unreachable"),
         ("oci://", "dependencies.no-reference"),
         ("oci://u:c4n4ry@registry.example.com/x", "dependencies.no-reference"),
@@ -309,13 +315,17 @@ async def test_an_archive_without_end_is_bounded(
         "- 1\n",
         "entries: [",
         "{",
+        '{"entries": {"cache": [{"version": 1e999}]}}',
+        '{"entries": {"cache": [{"version": "\udcff"}]}}',
         "",
     ],
-    ids=["deep", "indented", "alias", "none", "list", "broken", "json", "empty"],
-)
+    ids=[
+        "deep", "indented", "alias", "none", "list", "broken", "json", "number", "letter", "empty",
+    ],
+)  # fmt: skip
 def test_an_index_that_is_none_is_one_fault(text: str) -> None:
     with pytest.raises(repository_index.Fault):
-        repository_index.versions(text.encode(), ["cache"])
+        repository_index.versions(text.encode(errors="surrogateescape"), ["cache"])
 
 
 async def test_an_index_without_end_is_bounded(

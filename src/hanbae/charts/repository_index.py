@@ -61,6 +61,9 @@ def versions(data: bytes, names: Collection[str]) -> dict[str, tuple[Version, ..
             entries = libyaml.picked(data, "entries", names)
     except libyaml.Fault as fault:
         raise Fault(f"line {fault.line}: {fault}" if fault.line else str(fault)) from None
+    # The numbers and the letters of what is kept raw are looked at only when it is decoded itself.
+    except foreign_json.Fault as fault:
+        raise Fault(str(fault)) from None
     if entries is None:
         raise Fault("no entries")
     return {

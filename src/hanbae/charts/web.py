@@ -19,7 +19,7 @@ import httpx2
 
 from hanbae import errors, files, masking, subjects
 from hanbae.charts import helm_settings
-from hanbae.streams import backoffs, exchanges, handshakes
+from hanbae.streams import addresses, backoffs, exchanges, handshakes
 
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 _REDIRECTS: Final = 5
@@ -96,7 +96,7 @@ class Web:
             answer = await exchanges.whole(client, request, most=most, repeat=True)
             if not answer.has_redirect_location:
                 return answer
-            url = parsed(str(url.join(answer.headers["location"])))
+            url = parsed(answer.headers["location"], url)
         raise errors.Unreachable("dependencies.redirects", url=_shown(str(url)))
 
     def _client(self, entry: helm_settings.Repository) -> httpx2.AsyncClient:
@@ -129,20 +129,24 @@ async def opened() -> AsyncIterator[Web]:
             await web.close()
 
 
-def parsed(address: str) -> httpx2.URL:
+def parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     """An address that may be asked.
+
+    Args:
+        address: The address.
+        base: What a relative one is relative to; None where it must be whole.
 
     Raises:
         hanbae.errors.Refused: It is none, is not HTTPS, or holds credentials.
     """
     try:
-        url = httpx2.URL(address)
+        url = addresses.parsed(address, base)
     except httpx2.InvalidURL:
         raise errors.Refused("dependencies.no-address", url=_shown(address)) from None
     if url.scheme != "https" or not url.host:
-        raise errors.Refused("dependencies.not-https", url=_shown(address))
+        raise errors.Refused("dependencies.not-https", url=_shown(str(url)))
     if url.userinfo:
-        raise errors.Refused("dependencies.credentials-in-url", url=_shown(address))
+        raise errors.Refused("dependencies.credentials-in-url", url=_shown(str(url)))
     return url
 
 
@@ -177,12 +181,12 @@ async def _refuse_near(url: httpx2.URL) -> None:
     Private addresses stay allowed: a company's charts are behind them. A proxy looks names up by itself.
     """
     try:
-        addresses = await asyncio.get_running_loop().getaddrinfo(
+        entries = await asyncio.get_running_loop().getaddrinfo(
             url.host, url.port or 443, type=socket.SOCK_STREAM
         )
     except (OSError, UnicodeError):
         return  # the connection will say so
-    for *_, address in addresses:
+    for *_, address in entries:
         numeric = ipaddress.ip_address(str(address[0]).partition("%")[0])
         # An address of IPv4 may be written as one of IPv6, `::ffff:169.254.169.254`, which not
         # every Python calls link-local.
@@ -220,7 +224,7 @@ def _unreachable(url: str, error: Exception) -> errors.Unreachable:
 
 def _shown(url: str) -> str:
     """An address as it may be told: without what stands before the ``@``, and without its query."""
-    scheme, mark, rest = url.partition("://")
+    scheme, mark, rest = url.partition("//")
     host, slash, path = rest.partition("/")
     plain = f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}".partition("?")[0]
     return masking.Redactor()(plain)[:300]

@@ -18,7 +18,7 @@ import httpx2
 
 from hanbae import errors, foreign_json
 from hanbae.images import credentials
-from hanbae.streams import exchanges
+from hanbae.streams import addresses, exchanges
 
 LARGEST_ANSWER: Final = 1024 * 1024
 VARIABLE: Final = "HANBAE_TOKEN_SERVERS"
@@ -125,7 +125,7 @@ async def token(
 
 def _realm(challenge: Challenge, origin: httpx2.URL) -> httpx2.URL:
     try:
-        realm = httpx2.URL(challenge.realm)
+        realm = addresses.parsed(challenge.realm)
     except httpx2.InvalidURL as error:
         raise errors.Refused("registry.bad-realm", host=origin.host) from error
     same = (realm.scheme, realm.netloc) == (origin.scheme, origin.netloc)

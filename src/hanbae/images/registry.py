@@ -314,7 +314,11 @@ class Registry:
             tags += page
             # An empty page ends the list, so that links without tags cannot lead on for ever.
             onward = answer.links.get("next", {}).get("url") if page else None
-            url = self._own_scheme(url.join(onward)) if onward else None
+            url = (
+                self._own_scheme(self._transport.onward(url, onward, reference.path))
+                if onward
+                else None
+            )
             elsewhere = url is not None and url.netloc != self._transport.origin.netloc
             if elsewhere or len(tags) > MOST_TAGS:
                 raise self._transport.nonsense(reference.path)
@@ -357,7 +361,7 @@ class Registry:
         location = answer.headers.get("location")
         if not location:
             raise self._transport.nonsense(path)
-        where = self._own_scheme(answer.request.url.join(location))
+        where = self._own_scheme(self._transport.onward(answer.request.url, location, path))
         # It may go on elsewhere, as in a store of blobs, but not in the clear.
         if where.scheme != "https" and where.netloc != self._transport.origin.netloc:
             raise self._transport.nonsense(path)

@@ -16,7 +16,7 @@ import httpx2
 
 from hanbae import errors, masking
 from hanbae.images import authorizing, credentials
-from hanbae.streams import backoffs, exchanges, handshakes
+from hanbae.streams import addresses, backoffs, exchanges, handshakes
 
 LARGEST_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer, unless a request says otherwise; what distribution allows for a manifest."""
@@ -119,6 +119,22 @@ class Transport:
         except exchanges.ERRORS as error:
             raise self._unreachable(error) from None
 
+    def onward(self, url: httpx2.URL, location: str, path: str = "") -> httpx2.URL:
+        """Where an answer of the registry leads.
+
+        Args:
+            url: What was asked.
+            location: The address, as the answer has it: often relative.
+            path: The repository, for the error.
+
+        Raises:
+            hanbae.errors.Unreachable: It is no address.
+        """
+        try:
+            return addresses.parsed(location, url)
+        except httpx2.InvalidURL:
+            raise self.nonsense(path) from None
+
     def nonsense(self, path: str = "") -> errors.Unreachable:
         """The error for an answer that no registry gives."""
         return errors.Unreachable("registry.nonsense", host=self.host, repository=path or "-")
@@ -149,7 +165,7 @@ class Transport:
             answer = await self._tried(request, url, headers)
             if not answer.has_redirect_location or request.method not in ("GET", "HEAD"):
                 return answer
-            onward = url.join(answer.headers["location"])
+            onward = self.onward(url, answer.headers["location"])
             weaker = url.scheme == "https" and onward.scheme != "https"
             if weaker or onward.scheme not in ("http", "https"):
                 raise self.nonsense()

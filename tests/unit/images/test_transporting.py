@@ -87,6 +87,7 @@ async def test_token_is_fetched_for_exactly_what_is_done(
         (REGISTRY, "/token"),
         ("10.1.2.3:5000", "https://10.9.2.3:5000/token"),
         ("localhost:5000", "https://evil/token"),
+        (REGISTRY, f"https://{REGISTRY}:99999999/token"),
     ],
 )
 async def test_credentials_are_not_sent_where_a_challenge_points(host: str, realm: str) -> None:
@@ -173,9 +174,17 @@ async def test_redirect_to_another_place_carries_no_credentials(elsewhere: str) 
 
 @pytest.mark.parametrize(
     "location",
-    ["http://registry.example.com/x", "file:///etc/passwd", "https://registry.example.com/loop"],
+    [
+        "http://registry.example.com/x",
+        "file:///etc/passwd",
+        "https://registry.example.com/loop",
+        "https://registry.example.com:port/x",
+        "https://registry.example.com:99999999/x",
+    ],
 )
-async def test_redirect_to_something_weaker_or_endless_is_not_followed(location: str) -> None:
+async def test_redirect_to_something_weaker_endless_or_impossible_is_not_followed(
+    location: str,
+) -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
         assert request.url.scheme == "https"
         return httpx2.Response(307, headers={"location": location})
@@ -236,6 +245,32 @@ async def test_upload_to_another_host_carries_no_credentials() -> None:
     await connected(basic(handler)).push(IMAGE, AUTH)
     assert len(elsewhere) == 2
     assert all("authorization" not in request.headers for request in elsewhere)
+
+
+@pytest.mark.parametrize(
+    "location", ["https://storage.example.org:port/u", "https://storage.example.org:99999999/u"]
+)
+async def test_upload_to_what_is_no_address_is_not_begun(location: str) -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        assert request.method != "PUT"
+        if request.method == "HEAD":
+            return httpx2.Response(404)
+        return httpx2.Response(202, headers={"location": location})
+
+    with pytest.raises(errors.Unreachable):
+        await connected(handler).push(IMAGE, AUTH)
+
+
+async def test_tags_that_go_on_at_what_is_no_address_are_not_read() -> None:
+    def handler(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(
+            200,
+            json={"tags": ["1.0.0"]},
+            headers={"link": f'<https://{REGISTRY}:port/>; rel="next"'},
+        )
+
+    with pytest.raises(errors.Unreachable):
+        await connected(handler).tags(AUTH)
 
 
 async def test_refusal_of_a_push_is_told_in_the_registrys_words() -> None:
