@@ -51,21 +51,38 @@ class Drafts:
             theirs: Id of the other.
 
         Returns:
-            The id of the result; None where both have changed the same lines.
+            The id of the result; None where both have changed the same lines, and where one of the three is no text.
         """
         import pygit2
 
         with clones.readable(self._repository.path):
             # A file that is new on both sides comes from nothing, which libgit2 wants as an object.
+            versions = (base or str(self._repository.create_blob(b"")), ours, theirs)
+            if not all(map(self._is_text, versions)):
+                return None
             entries = [
                 pygit2.IndexEntry("file", pygit2.Oid(hex=name), pygit2.enums.FileMode.BLOB)
-                for name in (base or str(self._repository.create_blob(b"")), ours, theirs)
+                for name in versions
             ]
             ancestor, first, second = entries
-            merged = self._repository.merge_file_from_index(
-                ancestor, first, second, use_deprecated=False
-            )
+            try:
+                merged = self._repository.merge_file_from_index(
+                    ancestor, first, second, use_deprecated=False
+                )
+            except RuntimeError:  # pygit2 makes no text of nothing, which no conflict of texts is
+                return self.content(b"")
         return self.content(merged.contents.encode()) if merged.automergeable else None
+
+    def _is_text(self, content: str) -> bool:
+        """Whether pygit2 gives the whole of what such a file is merged to: it decodes it, up to a zero byte."""
+        import pygit2
+
+        data = self._repository[content].peel(pygit2.Blob).data
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
+        return b"\0" not in data
 
     def commit(self, files: Files, message: str, parents: Sequence[str]) -> str:
         """Make a commit.

@@ -51,7 +51,7 @@ class Clone:
     def git(self, *words: str) -> str:
         return demo_repository.git(self.root, *words)
 
-    def commit(self, branch: str, message: str, **files: str | None) -> str:
+    def commit(self, branch: str, message: str, **files: str | bytes | None) -> str:
         """Write files, or delete them, on a branch."""
         if self.git("branch", "--show-current") != branch:
             self.git("checkout", "-q", branch)
@@ -61,7 +61,7 @@ class Clone:
                 path.unlink()
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
+                path.write_bytes(text.encode() if isinstance(text, str) else text)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", message)
         return self.git("rev-parse", "HEAD")
@@ -131,6 +131,28 @@ def test_a_file_of_the_targets_own_takes_what_both_have_changed(clone: Clone) ->
 def test_the_same_line_changed_on_both_is_named(clone: Clone) -> None:
     clone.commit("develop", "Scale", **{STAGING: "image: a\n\n\n\nreplicas: 3\n"})
     clone.commit("release", "Scale", **{STAGING: "image: a\n\n\n\nreplicas: 5\n"})
+    assert reasons(clone) == ["promotion.conflict"]
+
+
+def test_a_file_of_the_targets_own_that_was_emptied_stays_empty(clone: Clone) -> None:
+    clone.commit("release", "Empty", **{STAGING: ""})
+    clone.git("checkout", "-q", "develop")
+    (clone.root / STAGING).chmod(0o755)  # changed there as well, but not in what it says
+    clone.commit("develop", "Mode")
+    texts, _ = clone.promoted()
+    assert texts[STAGING] == ""
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG %d", b"a\0b %d"])
+def test_a_file_that_is_no_text_and_was_changed_on_both_is_named(
+    clone: Clone, content: bytes
+) -> None:
+    path = "k8s/overlays/staging/own.bin"
+    start = clone.commit("develop", "Own", **{path: content % 1 + b"\n\n\n\nlast\n"})
+    clone.git("checkout", "-q", "release")
+    clone.git("merge", "-q", "--ff-only", start)
+    clone.commit("develop", "Two", **{path: content % 2 + b"\n\n\n\nlast\n"})
+    clone.commit("release", "Three", **{path: content % 1 + b"\n\n\n\nlater\n"})
     assert reasons(clone) == ["promotion.conflict"]
 
 
