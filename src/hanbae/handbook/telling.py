@@ -79,9 +79,12 @@ class Telling:
             if shown:
                 service, environment, migration = shown[-1]
                 name = service.name
-                text = _JOB.sub(f"{migration.kind.lower()}/{migration.job}", text)
+                job = f"{migration.kind.lower()}/{migration.job}"
+                # By functions: what a chart calls its Job may have backslashes, which a template obeys.
+                text = _JOB.sub(lambda _: job, text)
         if environment in self.clusters:
-            text = _PLACE.sub(f"-n {self.namespace(name, environment)}", text)
+            place = f"-n {self.namespace(name, environment)}"
+            text = _PLACE.sub(lambda _: place, text)
         return text.replace("<service>", name)
 
     def spoken(self, word: str, text: str) -> str:

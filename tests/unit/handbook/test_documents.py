@@ -99,6 +99,14 @@ def test_a_job_that_reads_all_of_a_secret_is_shown_so() -> None:
     assert "envFrom:\n            - secretRef:\n                name: auth-secrets" in text
 
 
+def test_a_job_whose_name_has_a_backslash_is_named_as_it_is() -> None:
+    telling = Telling(parse(POLICY), [service("auth", job=r"a\q-migrate")], "en")
+    assert telling.concrete("kubectl logs job/<service>-migrate") == (
+        r"kubectl logs job/a\q-migrate"
+    )
+    assert writing.is_own(document.text(telling))
+
+
 HOSTILE = (
     "a | b",
     "[link](javascript:alert(1))",
