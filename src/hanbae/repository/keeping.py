@@ -69,7 +69,8 @@ class Kept:
         """The result under a key; None if there is none, or none that is whole and was put there by this user."""
         path = f"{self._folder}/{name[:2]}/{name}"
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Without O_NONBLOCK, a named pipe in its place would be waited for.
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
         try:

@@ -65,6 +65,14 @@ def test_a_link_in_place_of_an_entry_is_not_followed(kept: keeping.Kept, tmp_pat
     assert kept.get(NAME) is None
 
 
+def test_a_pipe_in_place_of_an_entry_is_not_waited_for(kept: keeping.Kept, tmp_path: Path) -> None:
+    kept.put(NAME, b"content")
+    path = entry(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    assert kept.get(NAME) is None
+
+
 def test_a_folder_that_others_may_read_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
