@@ -6,16 +6,17 @@ A document that the policy does not decide, and all comments, stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hanbae import errors, libyaml, subjects
 from hanbae.charts import founding, values
 from hanbae.policy import documents, labels
 
 _SEPARATOR: Final = re.compile(r"---[ \t]*(?:#.*)?")
+_BARE: Final = "---\n"
 _LIMITS: Final = ("ResourceQuota", "LimitRange")
 _OWN_LIMITS: Final = "services"
 """Name of the limits that hanbae writes; those of another name are the team's."""
@@ -40,13 +41,19 @@ Updated = tuple[str, tuple[Reason, ...]]
 
 
 class _Document(Struct):
-    """One document of a file: its text, its first line, and what it is."""
+    """One document of a file: its text, the separator above it, the line at which its text begins, and what it is."""
 
     text: str
-    line: int
+    separator: str = ""
+    first: int = 1
     kind: str = ""
     name: str = ""
     namespace: str = ""
+
+    @property
+    def line(self) -> int:
+        """The first line that says something."""
+        return self.first + _comments(self.text)
 
 
 def namespaces(policy: documents.Policy, path: str, text: str) -> Updated:
@@ -57,25 +64,26 @@ def namespaces(policy: documents.Policy, path: str, text: str) -> Updated:
     """
     spaces = founding.spaces(policy)
     reasons: list[Reason] = []
-    kept: list[str] = []
+    kept: list[_Document] = []
     present = set()
     for document in _split(text, path):
         name = document.name
         if document.kind != "Namespace":
-            kept.append(document.text)
+            kept.append(document)
         elif name in spaces:
             present.add(name)
-            kept.append(_corrected(policy, path, document, reasons))
+            document.text = _corrected(policy, path, document, reasons)
+            kept.append(document)
         # hanbae wrote this one, for a namespace that the policy no longer has; the team's own do
         # not carry the purpose.
         elif labels.PURPOSE in document.text:
             reasons.append(Reason("namespace-left", {"namespace": name}, document.line))
         else:
-            kept.append(document.text)
+            kept.append(document)
     for name in spaces:
         if name not in present:
             reasons.append(Reason("namespace-missing", {"namespace": name}))
-            kept.append(founding.namespace_text(policy, name))
+            kept.append(_Document(founding.namespace_text(policy, name)))
     return _joined(kept), tuple(reasons)
 
 
@@ -94,7 +102,8 @@ def _corrected(
         if actual == value:
             continue
         changes["metadata", part, key] = value
-        line = document.line - 1 + max(manifest.place(("metadata", part, key)).line, 1)
+        place = manifest.place(("metadata", part, key))
+        line = document.first - 1 + place.line if place.line else document.line
         facts = {"namespace": document.name, "field": key, "value": str(actual), "wanted": value}
         reasons.append(Reason("purpose" if key == labels.PURPOSE else "field", facts, line))
     manifest.update(changes)
@@ -112,7 +121,7 @@ def limits(policy: documents.Policy, path: str, text: str) -> Updated:
     split = _split(text, path)
     reasons: list[Reason] = []
     removed: set[int] = set()
-    added: list[str] = []
+    added: list[_Document] = []
     for kind in _LIMITS:
         own = [
             index
@@ -142,8 +151,8 @@ def limits(policy: documents.Policy, path: str, text: str) -> Updated:
         for name in lacking:
             reasons.append(Reason("limits-missing", {"object": kind, "namespace": name}))
             fresh = _split(founding.limits_text(policy, name), path)
-            added += [document.text for document in fresh if document.kind == kind]
-    kept = [document.text for index, document in enumerate(split) if index not in removed]
+            added += [document for document in fresh if document.kind == kind]
+    kept = [document for index, document in enumerate(split) if index not in removed]
     return _joined([*kept, *added]), tuple(reasons)
 
 
@@ -153,45 +162,43 @@ def _without_limits(policy: documents.Policy, split: list[_Document], kind: str)
 
 
 def _split(text: str, path: str) -> list[_Document]:
-    """The documents of a file; their texts, joined by separators, are the file."""
-    texts: list[tuple[str, int]] = []
+    """The documents of a file; their texts, with the separators above them, are the file."""
+    split: list[_Document] = []
     lines: list[str] = []
-    first = 1
+    separator, first = "", 1
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if line.startswith("---"):
             if not _SEPARATOR.fullmatch(line.rstrip("\r\n")):
                 raise errors.FileFault("values.cannot-edit", place=subjects.Place(path, number))
-            texts.append(("".join(lines), first))
-            lines, first = [], number + 1
+            split.append(_Document("".join(lines), separator, first))
+            lines, separator, first = [], line, number + 1
         else:
             lines.append(line)
-    texts.append(("".join(lines), first))
-    return list(_read(texts, path))
+    split.append(_Document("".join(lines), separator, first))
+    return [_read(document, path) for document in split]
 
 
-def _read(texts: list[tuple[str, int]], path: str) -> Iterator[_Document]:
-    for text, first in texts:
-        try:
-            data = libyaml.load(text)
-        except libyaml.Fault as fault:
-            line = first - 1 + max(fault.line, 1)
-            place = subjects.Place(path, line, fault.column)
-            raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
-        if not (data is None or isinstance(data, dict)):
-            # Taken for one that says nothing, what the policy asks for would be missing without a word.
-            place = subjects.Place(path, first + _comments(text))
-            raise errors.FileFault("values.not-a-mapping", place=place)
-        manifest: dict[Any, Any] = data or {}
-        metadata = manifest.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
-        line = first + _comments(text)
-        yield _Document(
-            text,
-            line,
-            _word(manifest.get("kind")),
-            _word(metadata.get("name")),
-            _word(metadata.get("namespace")),
-        )
+def _read(document: _Document, path: str) -> _Document:
+    """A document with what it is."""
+    try:
+        data = libyaml.load(document.text)
+    except libyaml.Fault as fault:
+        line = document.first - 1 + max(fault.line, 1)
+        place = subjects.Place(path, line, fault.column)
+        raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
+    if not (data is None or isinstance(data, dict)):
+        # Taken for one that says nothing, what the policy asks for would be missing without a word.
+        place = subjects.Place(path, document.line)
+        raise errors.FileFault("values.not-a-mapping", place=place)
+    manifest: dict[Any, Any] = data or {}
+    metadata = manifest.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return structs.replace(
+        document,
+        kind=_word(manifest.get("kind")),
+        name=_word(metadata.get("name")),
+        namespace=_word(metadata.get("namespace")),
+    )
 
 
 def _comments(text: str) -> int:
@@ -200,10 +207,18 @@ def _comments(text: str) -> int:
     return next((n for n, line in lines if line.strip() and not line.lstrip().startswith("#")), 0)
 
 
-def _joined(texts: list[str]) -> str:
+def _joined(kept: Sequence[_Document]) -> str:
     """A file of documents; what stood before the first separator without being a document stays there."""
-    ended = [text if text.endswith("\n") or not text else f"{text}\n" for text in texts]
-    return "---\n".join(ended)
+    pieces: list[str] = []
+    for document in kept:
+        separator = document.separator
+        if pieces:
+            separator = separator or _BARE
+        elif "#" not in separator:
+            separator = ""  # what stood above it is gone
+        piece = separator + document.text
+        pieces.append(piece if piece.endswith("\n") or not piece else f"{piece}\n")
+    return "".join(pieces)
 
 
 def _word(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
@@ -71,10 +71,11 @@ def updated(
     """
     if not _builds_on_base(folder, resources(path, text)):
         return text, ()  # the team's own
-    # Each step reads the text anew: the one before may have moved its lines.
-    text, of_label = _labelled(environment, path, text)
-    text, of_suffix = _renamed(policy, environment, path, text)
-    return text, (*of_label, *of_suffix)
+    labelled, of_label = _labelled(environment, path, text)
+    # The label may have moved the lines of the patches, which are told as they are in the file.
+    lines = [item.line for item in block_lists.read(text, "patches", path)]
+    renamed, of_suffix = _renamed(policy, environment, path, labelled, lines)
+    return renamed, (*of_label, *of_suffix)
 
 
 def left(policy: documents.Policy, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -148,8 +149,18 @@ def _labelled(environment: str, path: str, text: str) -> Updated:
     return block_lists.edited(text, "labels", path, added=[added]), (reason,)
 
 
-def _renamed(policy: documents.Policy, environment: str, path: str, text: str) -> Updated:
-    """With a patch for each namespace that the environment's suffix renames, and for no other."""
+def _renamed(
+    policy: documents.Policy, environment: str, path: str, text: str, places: Sequence[int]
+) -> Updated:
+    """With a patch for each namespace that the environment's suffix renames, and for no other.
+
+    Args:
+        policy: The policy.
+        environment: Its name.
+        path: The kustomization.
+        text: What it is to be so far.
+        places: The line of each of its patches in the file.
+    """
     expected = {}
     for target, operation in founding.renamings(policy, environment).items():
         item = libyaml.load(f"{target}\n{operation}\n")
@@ -168,14 +179,16 @@ def _renamed(policy: documents.Policy, environment: str, path: str, text: str) -
             continue  # for objects of the team's own in that namespace
         # Two patches of the same target would both be applied; the first one is kept.
         if key not in expected or key in present:
-            reasons.append(Reason("suffix-left", {"namespace": name, "value": value}, item.line))
+            reasons.append(
+                Reason("suffix-left", {"namespace": name, "value": value}, places[index])
+            )
             replaced[index] = None
             continue
         present.add(key)
         _, renamed, lines = expected[key]
         if value != renamed:
             facts = {"namespace": name, "value": value, "wanted": renamed}
-            reasons.append(Reason("suffix", facts, item.line))
+            reasons.append(Reason("suffix", facts, places[index]))
             replaced[index] = lines
     added = [lines for key, (_, _, lines) in expected.items() if key not in present]
     for key, (name, value, _) in expected.items():
