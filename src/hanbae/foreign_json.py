@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from typing import Any, Final, TypeVar, overload
 
 import msgspec
@@ -68,9 +69,15 @@ def _bounded(data: bytes | str, kind: Any, decoded: Any) -> Any:
 
 
 def _whole(digits: str) -> int | float:
-    """A whole number, or the nearest that a computer counts to, as Go, Java and JavaScript read it."""
+    """A whole number, or the nearest that a computer counts to, as Go, Java and JavaScript read it.
+
+    Raises:
+        Fault: There is none: it is as far out of range as ``1e999`` is.
+    """
     # Beyond that length int() takes quadratic time, and refuses more than 4300 digits.
     number = int(digits) if len(digits) <= _LONGEST else float(digits)
+    if math.isinf(number):
+        raise Fault("number out of range")
     return number if -(1 << 63) <= number < 1 << 64 else float(number)
 
 

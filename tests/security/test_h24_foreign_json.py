@@ -41,6 +41,8 @@ def test_no_other_module_decodes_json() -> None:
         '"\\ud800"',
         b'"\xff"',
         "9" * 5000,
+        "9" * 400,
+        '{"a": [-' + "9" * 400 + "]}",
         "1e999",
         "",
         "{",
