@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hanbae import errors, files, subjects
-from hanbae.policy import boundaries, clones
+from hanbae.policy import boundaries, clones, folders
 from hanbae.repository import ignore_patterns, index_flags
 
 if TYPE_CHECKING:
@@ -145,11 +145,10 @@ class Overlaid:
         """See :class:`Tree`."""
         import hashlib  # loads all of OpenSSL
 
-        before = f"{folder}/" if folder else ""
         own = {
             path: f"written:{hashlib.sha256(content).hexdigest()}"
             for path, content in self._changed.items()
-            if path.startswith(before)
+            if folders.holds(folder, path)
         }
         return {**self._tree.files(folder), **own}
 
