@@ -137,7 +137,12 @@ def _of_secret(secret: Mapping[str, Any], source: str) -> Key:
         )
     except (binascii.Error, ValueError):
         raise _unusable(source, name) from None
-    return Key(name, _private(key, source, name), certificates.parse(certificate, source))
+    private = _private(key, source, name)
+    try:
+        signed = certificates.parse(certificate, source) if certificate else None
+    except errors.WrongUse:
+        raise _unusable(source, name) from None
+    return Key(name, private, signed)
 
 
 def _of_pem(data: bytes, source: str) -> Iterator[Key]:
