@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from hanbae import yaml_scalars
 from hanbae.handbook import facts, markdown
 from hanbae.handbook.telling import Telling
 from hanbae.policy import naming
@@ -139,8 +140,9 @@ def _scalar(word: str) -> str:
     """A word as YAML reads it back, on one line."""
     shown = markdown.line(word)
     plain = shown.replace("/", "").replace("_", "").replace("-", "").replace(".", "").isalnum()
+    is_text = isinstance(yaml_scalars.scalar(shown), str)  # neither a number nor `true`
     return (
         shown
-        if plain and not shown.startswith("-")
+        if plain and is_text and not shown.startswith("-")
         else '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
     )

@@ -107,6 +107,15 @@ def test_a_job_whose_name_has_a_backslash_is_named_as_it_is() -> None:
     assert writing.is_own(document.text(telling))
 
 
+def test_words_of_a_command_that_look_like_numbers_are_quoted() -> None:
+    command = ("goose", "up-to", "5", "1e3", "true")
+    text = document.text(Telling(parse(POLICY), [service("auth", command=command)], "en"))
+    (block,) = re.findall(r"```yaml\n(apiVersion: batch/v1\n.*?)```", text, re.DOTALL)
+    (container,) = libyaml.load(block)["spec"]["template"]["spec"]["containers"]
+    assert tuple(container["command"]) == command
+    assert "- goose\n" in block
+
+
 HOSTILE = (
     "a | b",
     "[link](javascript:alert(1))",
