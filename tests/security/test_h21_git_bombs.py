@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import resource
 import shutil
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pygit2
 import pytest
 
 from hanbae import errors
-from hanbae.repository import checkouts, histories, trees
+from hanbae.repository import checkouts, commit_graph, histories, reverting, trees
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 SIZE = 512 * 1024**2
@@ -105,6 +107,39 @@ def test_trees_that_hold_more_files_than_a_disk(repository: pygit2.Repository) -
         revision.links("d1")
     with pytest.raises(errors.FileFault, match="too-many-files"):
         list(histories.History(Path(repository.workdir)).added(lambda _: True))
+
+
+def test_a_promotion_or_a_rollback_does_not_unfold_such_trees(
+    repository: pygit2.Repository,
+) -> None:
+    root = Path(repository.workdir)
+    honest = commit(repository, repository.TreeBuilder().write())
+    hostile = commit(repository, bomb(repository))
+    with _bounded():
+        with pytest.raises(errors.FileFault, match="too-many-files"):
+            commit_graph.Graph(root).files(hostile)
+        for head, target in ((honest, hostile), (hostile, honest)):
+            with pytest.raises(errors.FileFault, match="too-many-files"):
+                reverting.write(
+                    checkouts.Checkout.open(root),
+                    head=head,
+                    target=target,
+                    paths=["d1"],
+                    branch="back",
+                    message="Back",
+                )
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """Little more memory for this process than it has, so that a fault does not take the machine's."""
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    present = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (present + _MEMORY, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
 
 
 @pytest.mark.parametrize("words", [["check", "--no-cache"], ["plan", "--base", "main"]])

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hanbae import errors, excerpts
 from hanbae.policy import clones
+from hanbae.repository import revisions
 
 if TYPE_CHECKING:
     import pygit2
@@ -95,14 +96,20 @@ class Graph:
                 commit = str(entry.parent_ids[0])
 
     def files(self, commit: str) -> Mapping[str, tuple[str, int]]:
-        """Every file of a commit: path → the id of its content and its mode; nothing of no commit."""
+        """Every file of a commit: path → the id of its content and its mode; nothing of no commit.
+
+        Raises:
+            hanbae.errors.FileFault: They are too many.
+        """
         import pygit2
 
         if not commit:
             return {}
         index = pygit2.Index()
         with clones.readable(self._repository.path):
-            index.read_tree(self._repository[commit].peel(pygit2.Tree))
+            tree = self._repository[commit].peel(pygit2.Tree)
+            revisions.refuse_bomb(tree)
+            index.read_tree(tree)
             return {entry.path: (str(entry.id), int(entry.mode)) for entry in index}
 
     def contents(self, path: str, newer: str, older: str) -> frozenset[str]:

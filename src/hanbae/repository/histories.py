@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors
 from hanbae.policy import clones
 from hanbae.repository import checkouts, revisions
 
@@ -89,7 +89,8 @@ class History:
         visited: set[str] = set()
         for commit in walker:
             self.commits += 1
-            self._refuse_bomb(commit)
+            # Comparing it with another one would not end.
+            revisions.refuse_bomb(commit.tree, self._sizes)
             # What a merge took from its other parents was brought in by them, and they come before it.
             for path, blob in self._changed(commit):
                 if blob in visited or not path.startswith(self._prefix):
@@ -126,27 +127,6 @@ class History:
         for delta in difference.deltas:
             if delta.status != deleted and delta.new_file.mode != pygit2.enums.FileMode.COMMIT:
                 yield delta.new_file.path, str(delta.new_file.id)
-
-    def _refuse_bomb(self, commit: pygit2.Commit) -> None:
-        """Refuse a commit of so many files that comparing it with another one would not end.
-
-        Trees that are met again are not counted anew, so this takes as long as the history has different trees.
-        """
-        # With a list instead of recursion: trees may hold each other to any depth.
-        waiting: list[Any] = [commit.tree]
-        while waiting:
-            tree = waiting[-1]
-            below = [child for child in tree if child.type_str == "tree"]
-            unknown = [child for child in below if str(child.id) not in self._sizes]
-            if unknown:
-                waiting += unknown
-                continue
-            waiting.pop()
-            size = len(tree) + sum(self._sizes[str(child.id)] for child in below)
-            self._sizes[str(tree.id)] = size
-            if size > revisions.MOST_FILES:
-                place, limit = subjects.Place("."), str(revisions.MOST_FILES)
-                raise errors.FileFault("repository.too-many-files", place=place, limit=limit)
 
     def _id(self, revision: str) -> str:
         import pygit2

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hanbae import errors
 from hanbae.policy import clones
-from hanbae.repository import checkouts
+from hanbae.repository import checkouts, revisions
 
 if TYPE_CHECKING:
     import pygit2
@@ -56,6 +56,7 @@ def write(
 
     Raises:
         hanbae.errors.WrongUse: git knows no name and address for the author, or the branch is there with other content.
+        hanbae.errors.FileFault: One of the commits has too many files.
     """
     import pygit2
 
@@ -91,6 +92,8 @@ def _tree(
     """The tree of one commit with the paths of another."""
     import pygit2
 
+    for commit in (ours, theirs):
+        revisions.refuse_bomb(commit.tree)
     # Indexes in memory: the clone's own has what the user is about to commit.
     index, older = pygit2.Index(), pygit2.Index()
     index.read_tree(ours.tree)

@@ -31,6 +31,36 @@ _MARKS: Final = {_SUBMODULE: trees.SUBMODULE, _LINK: "link:"}
 Parts = tuple[str, ...]
 
 
+def refuse_bomb(tree: pygit2.Tree, sizes: dict[str, int] | None = None) -> None:
+    """Refuse a tree of so many files that libgit2 would not come to an end, or to the end of the memory, with them.
+
+    Trees that are met again are not counted anew, so this takes as long as there are different trees.
+
+    Args:
+        tree: The tree.
+        sizes: Id of a tree → its files, of those that were counted before; those of this one are added.
+
+    Raises:
+        errors.FileFault: They are more than `MOST_FILES`.
+    """
+    sizes = {} if sizes is None else sizes
+    # With a list instead of recursion: trees may hold each other to any depth.
+    waiting: list[Any] = [tree]
+    while waiting:
+        tree = waiting[-1]
+        below = [child for child in tree if child.type_str == "tree"]
+        uncounted = [child for child in below if str(child.id) not in sizes]
+        if uncounted:
+            waiting += uncounted
+            continue
+        waiting.pop()
+        size = len(tree) + sum(sizes[str(child.id)] for child in below)
+        sizes[str(tree.id)] = size
+        if size > MOST_FILES:
+            place, limit = subjects.Place("."), str(MOST_FILES)
+            raise errors.FileFault("repository.too-many-files", place=place, limit=limit)
+
+
 class Revision:
     """One commit.
 
