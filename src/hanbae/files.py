@@ -194,12 +194,25 @@ def _create(folder: Path, mode: int) -> tuple[int, Path]:
     raise FileExistsError(str(folder))
 
 
-def _former(path: Path) -> bytes | None:
-    """What a file has now; None where there is none."""
+_Former = bytes | Path | None
+"""What was at a path: a file's content, where a link led, or nothing."""
+
+
+def _former(path: Path) -> _Former:
     try:
-        return path.read_bytes()
+        return path.readlink() if path.is_symlink() else path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _put_back(path: Path, former: _Former) -> None:
+    if former is None:
+        path.unlink()
+    elif isinstance(former, Path):
+        path.unlink()
+        path.symlink_to(former)
+    else:
+        replace(path, former)
 
 
 @contextlib.contextmanager
@@ -229,7 +242,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _rename_all(fresh: Mapping[Path, Path], former: Mapping[Path, bytes | None]) -> None:
+def _rename_all(fresh: Mapping[Path, Path], former: Mapping[Path, _Former]) -> None:
     renamed: list[Path] = []
     try:
         for path, unfinished in fresh.items():
@@ -239,9 +252,8 @@ def _rename_all(fresh: Mapping[Path, Path], former: Mapping[Path, bytes | None])
     except OSError:
         # Ctrl-C and SIGTERM cannot end this half-way: they are held back (`_undisturbed`).
         for path in reversed(renamed):
-            data = former[path]
             with contextlib.suppress(OSError):  # the first error is the one to be told
-                path.unlink() if data is None else replace(path, data)
+                _put_back(path, former[path])
         raise
 
 
@@ -259,10 +271,13 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name on the disk as well; file systems that cannot sync folders are let be."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
+    """Have the new name on the disk as well; file systems that cannot sync folders are let be.
+
+    So is a folder in which one may write and not read: the file has its new content already.
+    """
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
             os.fsync(handle)
-    finally:
-        os.close(handle)
+        finally:
+            os.close(handle)

@@ -110,6 +110,22 @@ def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_return(
     assert calls == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
+def test_a_file_is_replaced_in_a_folder_that_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = 65534
+    os.chown(tmp_path, nobody, nobody)
+    tmp_path.chmod(0o300)
+    monkeypatch.chdir(tmp_path)  # as nobody, none of the folders above may be entered
+    os.seteuid(nobody)
+    try:
+        files.replace(Path("file"), "x")
+    finally:
+        os.seteuid(0)
+    assert (tmp_path / "file").read_text() == "x"
+
+
 def test_reasons_are_the_systems_words_or_the_errors_name() -> None:
     assert files.reason(OSError(errno.EACCES, "Permission denied")) == "Permission denied"
     assert files.reason(RuntimeError("Symlink loop")) == "RuntimeError"

@@ -58,6 +58,21 @@ def test_one_that_cannot_take_its_name_puts_the_others_back(tmp_path: Path) -> N
     assert not new.exists()
 
 
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_a_link_is_put_back_as_the_link_that_it_was(tmp_path: Path, is_dangling: bool) -> None:
+    target = folder_of(tmp_path, "real")
+    link, taken = tmp_path / "link.yaml", tmp_path / "taken"
+    link.symlink_to("real/values.yaml")
+    if is_dangling:
+        target.unlink()
+    (taken / "x").mkdir(parents=True)
+    former = {link: files._former(link), taken: None}
+    with pytest.raises(OSError, match=r"directory|not empty"):
+        files._rename_all({link: renamed(tmp_path, "1"), taken: renamed(tmp_path, "2")}, former)
+    assert link.readlink() == Path("real/values.yaml")
+    assert is_dangling or target.read_text() == "old\n"
+
+
 def renamed(root: Path, name: str) -> Path:
     path = root / name
     path.write_text("new\n")
