@@ -6,7 +6,7 @@ A file that nothing asks for any more is deleted only when its first lines say t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,14 +60,20 @@ def kustomized(
 
 
 def present(root: Path, folder: str, mark: str) -> set[str]:
-    """The YAML files below a folder that carry a mark, relative to `root`."""
+    """The YAML files below a folder that carry a mark, relative to `root`.
 
-    def found() -> Iterator[str]:
-        for path in (root / folder).rglob("*.yaml"):
-            if path.is_file() and mark in _head(path):
-                yield path.relative_to(root).as_posix()
-
-    return set(found())
+    Raises:
+        hanbae.errors.FileFault: One of them cannot be read.
+    """
+    paths = set()
+    for file in (root / folder).rglob("*.yaml"):
+        path = file.relative_to(root).as_posix()
+        try:
+            if file.is_file() and mark in _head(file):
+                paths.add(path)
+        except OSError as error:
+            raise writing_files.unusable(path, error) from error
+    return paths
 
 
 def _head(path: Path) -> str:

@@ -75,7 +75,7 @@ def remove(root: Path, path: str, *, check: bool = False) -> FileChange:
     try:
         (root / path).unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unusable(path, error) from error
     return FileChange(path, "deleted", diff)
 
 
@@ -118,7 +118,7 @@ def _read(root: Path, path: str) -> str | None:
     except UnicodeDecodeError as error:
         raise errors.FileFault("placing.not-text", place=subjects.Place(path)) from error
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unusable(path, error) from error
 
 
 def _write(root: Path, path: str, text: str) -> None:
@@ -128,7 +128,7 @@ def _write(root: Path, path: str, text: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         files.replace(target, text)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unusable(path, error) from error
 
 
 def _refuse_outside(root: Path, path: str) -> None:
@@ -137,6 +137,12 @@ def _refuse_outside(root: Path, path: str) -> None:
         raise errors.FileFault("placing.outside", place=subjects.Place(path))
 
 
-def _unwritable(path: str, error: OSError) -> errors.FileFault:
+def unusable(path: str, error: OSError) -> errors.FileFault:
+    """What is said of a file that the system lets nobody read or write.
+
+    Args:
+        path: Relative to the repository.
+        error: Why.
+    """
     place = subjects.Place(path)
     return errors.FileFault("placing.unwritable", place=place, reason=files.reason(error))
