@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from tests.support import layouts, printed_commands
 
-from hanbae import workspaces
+from hanbae import errors, workspaces
 from hanbae.charts import scaffold_record
 from hanbae.cli import main
+from hanbae.policy import loading
 from hanbae.repository import merging
 from hanbae.rules import scaffolds
 
@@ -410,6 +411,15 @@ def test_line_ends_of_an_edited_file_stay(root: Path) -> None:
     assert run(root, "auth") == 0
     expected = edited.replace("activeDeadlineSeconds: 600", "activeDeadlineSeconds: 1200")
     assert (root / JOB).read_bytes().decode() == expected
+
+
+@pytest.mark.parametrize("more", ["", ', "templates": "2"'])
+def test_a_record_of_a_later_hanbae_is_called_one(root: Path, more: str) -> None:
+    policy = loading.load(root / "hanbae.yaml").policy
+    content = f'{{"format": 2, "files": {{}}{more}}}'
+    with pytest.raises(errors.FileFault) as caught:
+        scaffold_record.read(policy, "auth", content)
+    assert caught.value.text.id == "upgrade.later-record"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,12 @@ NAME: Final = ".hanbae-scaffold.json"
 _FORMAT: Final = 1
 
 
+class _Head(Struct, frozen=True):
+    """What every format has."""
+
+    format: int
+
+
 class _Record(Struct, frozen=True, forbid_unknown_fields=True):
     """The file: each text as its lines, so that a change of it can be read in a review."""
 
@@ -84,11 +90,12 @@ def read(policy: documents.Policy, service: str, content: str) -> dict[str, str]
     chart = str(naming.chart(policy, service))
     place = subjects.Place(path(policy, service))
     try:
+        # On its own: a later format may well have more fields.
+        if foreign_json.decode(content, _Head).format != _FORMAT:
+            raise errors.FileFault("upgrade.later-record", place=place)
         record = foreign_json.decode(content, _Record)
     except foreign_json.Fault as error:
         raise errors.FileFault("upgrade.broken-record", place=place, reason=str(error)) from error
-    if record.format != _FORMAT:
-        raise errors.FileFault("upgrade.later-record", place=place)
     files = {
         posixpath.normpath(posixpath.join(chart, file)): "\n".join(lines)
         for file, lines in record.files.items()
