@@ -154,7 +154,7 @@ class _Sender:
         self._key = key
         self._known: set[tuple[str, str]] = set()
         self._notices: queue.SimpleQueue[notices.Notice | None] = queue.SimpleQueue()
-        self._why = ""
+        self._failures: dict[str, str] = {}  # by the deployment
         # A daemon: a receiver that never answers does not keep the program from ending.
         self._thread = threading.Thread(target=self._through, daemon=True)
         self._thread.start()
@@ -183,7 +183,8 @@ class _Sender:
     def fault(self, until: float) -> list[wording.Text]:
         """Why not all was delivered by then; empty where it was."""
         self._thread.join(max(0.0, until - time.monotonic()))
-        why = "TimeoutError" if self._thread.is_alive() else self._why
+        is_late = self._thread.is_alive()
+        why = "TimeoutError" if is_late else next(reversed(self._failures.values()), "")
         facts = {"receiver": self._receiver.name, "why": why}
         return [wording.Text("notify.not-told", facts)] if why else []
 
@@ -213,9 +214,11 @@ class _Sender:
             except Exception as error:  # noqa: BLE001  whatever a receiver does, the deployment is not concerned
                 why, pause = _reason(error), _pause(error)
             else:
+                if self._channel.replaces:  # nothing is left of what did not arrive before
+                    self._failures.pop(notice.deployment, None)
                 self._say_where(notice)
                 return
-        self._why = why
+        self._failures[notice.deployment] = why
 
     def _say_where(self, notice: notices.Notice) -> None:
         """Have it kept where a message is, so that a process that goes on after this one can edit it."""

@@ -193,6 +193,36 @@ def test_what_waits_for_a_slow_receiver_is_said_once_as_it_is_in_the_end(
     assert "ended" in json.dumps(described.requests[-1][1])
 
 
+def test_what_did_not_arrive_is_made_good_by_what_takes_its_place(
+    via: str, described: published.Described
+) -> None:
+    first = NAMES[via][0]
+    example = described.operations[first]["answer"]
+    described.turns[first] = [httpx2.Response(500), httpx2.Response(500), example, example]
+    changes = told_of(*WHOLE)
+    sending = telling(via)
+    sending.tell(changes[0])
+    until(lambda: len(described.requests) == 2)
+    sending.tell(changes[2])
+    assert sending.close() == []
+    assert [name for name, _ in described.requests] == [first] * 3
+
+
+def test_a_deployment_that_was_not_told_of_is_not_made_good_by_another_one(
+    via: str, described: published.Described
+) -> None:
+    first = NAMES[via][0]
+    example = described.operations[first]["answer"]
+    described.turns[first] = [httpx2.Response(500), httpx2.Response(500), example]
+    ended = told_of(*WHOLE)[2]
+    sending = telling(via)
+    sending.tell(ended)
+    until(lambda: len(described.requests) == 2)
+    sending.tell(notices.structs.replace(ended, deployment="d2"))
+    (fault,) = sending.close()
+    assert fault.facts["why"] == "HTTP 500"
+
+
 def test_nobody_is_mentioned_and_nothing_is_obeyed_in_the_words_of_strangers(
     via: str, described: published.Described
 ) -> None:
