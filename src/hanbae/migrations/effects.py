@@ -1,8 +1,8 @@
 """What the statements of a migration do on PostgreSQL: to which table, under which lock, and how much work that is.
 
 The locks are those of PostgreSQL 18's manual, "Explicit Locking" and the pages of the commands.
-A table that the same file creates has no rows, and nobody waits for it: what is done to it is free. After IF NOT
-EXISTS, and in a block that may not run, the file creates it mostly: what adds to it is free as well, what takes from it is not.
+A table that the same file creates has no rows, and nobody waits for it: what is done to it is free. IF NOT EXISTS and a
+block that may not run mostly create it: what adds to it is free as well, what takes from it is not.
 """
 
 from __future__ import annotations
