@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, workspaces
-from hanbae.deploying import choosing_engine, claiming, stopping
+from hanbae.deploying import choosing_engine, claiming, resuming, stopping
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol
 from hanbae.planning import deployments
@@ -174,8 +174,9 @@ async def running(
     async with space.clusters(environment) as clusters:
         lease = await claiming.seen(space.policy, clusters.workload, service, environment)
         deployment = revision = ""
-        if lease is not None and claiming.is_open(lease):
-            deployment, revision = lease.marks["deployment"], lease.marks.get("revision", "")
+        if lease is not None:
+            deployment = resuming.left_open(space, lease, service, environment)
+            revision = lease.marks.get("revision", "") if deployment else ""
         by = await clusters.identity()
         engine = choosing_engine.engine(space, clusters, service, environment, by=by)
         occupant = await engine.occupant()

@@ -155,7 +155,7 @@ async def _of_service(space: workspaces.Workspace, name: str, environment: str |
         hanbae.errors.Unreachable: The cluster did not answer.
     """
     from hanbae import errors
-    from hanbae.deploying import claiming
+    from hanbae.deploying import claiming, resuming
     from hanbae.repository import services
 
     if name not in services.of_checkout(space.loaded):
@@ -169,6 +169,7 @@ async def _of_service(space: workspaces.Workspace, name: str, environment: str |
     # A deployment that another machine has begun is not in this history; the Lease has its id.
     async with space.clusters(environment) as clusters:
         lease = await claiming.seen(space.policy, clusters.workload, name, environment)
-    if lease is None or not claiming.is_open(lease):
+    deployment = lease and resuming.left_open(space, lease, name, environment)
+    if not deployment:
         raise errors.Refused("attach.nothing-runs", service=name, environment=environment)
-    return lease.marks["deployment"]
+    return deployment

@@ -47,7 +47,7 @@ async def start(
     """
     marks = await _marks(space, clusters, service, environment)
     states = await older_commits.applied(space, clusters, service, environment)
-    if marks.get("back") and marks.get("outcome") != "succeeded":
+    if marks.get("back") and marks.get("revision") and marks.get("outcome") != "succeeded":
         # Begun and not ended well: the same way again, and goose passes over what is taken back already.
         # When only databases go back, the Lease's revision is the commit that stays,
         # not the target.

@@ -112,20 +112,51 @@ async def of_application(
 ) -> Past | None:
     """The application's last deployment, if it has no end and nobody drives it."""
     lease = await claiming.seen(space.policy, clusters.workload, service, environment)
-    if lease is None or not claiming.is_open(lease):
+    if lease is None or not left_open(space, lease, service, environment):
         return None
     if await claiming.is_driven(clusters.workload, lease):
         return None
     # Read again: while we looked for its driver, it may have ended or another deployment begun.
     lease = await claiming.seen(space.policy, clusters.workload, service, environment)
-    if lease is None or not claiming.is_open(lease):
+    if lease is None or not (deployment := left_open(space, lease, service, environment)):
         return None
-    events_recorded = recorded(space, lease.marks["deployment"])
+    events_recorded = recorded(space, deployment)
     if events_recorded and isinstance(events_recorded[-1].fact, events.Closed):
         return None  # its end is known here; only the cluster was never told
     if lease.marks.get("back") and not events_recorded:
         return None  # a rollback is planned anew, by the command that is for it
     return await past(space, lease.marks, events_recorded)
+
+
+def left_open(
+    space: workspaces.Workspace, lease: leases.Seen, service: str, environment: str
+) -> str:
+    """Id of the deployment that an application's Lease leaves open; empty where it is none of the application's.
+
+    Whoever may write to the namespace can have the Lease name another environment's deployment: going on with it
+    would be done with the rights of whoever deploys next.
+
+    Args:
+        space: The workspace.
+        lease: The application's Lease.
+        service: The application's service.
+        environment: The application's environment.
+    """
+    if not claiming.is_open(lease):
+        return ""
+    deployment = lease.marks["deployment"]
+    opened = next((event.fact for event in recorded(space, deployment)), None)
+    if isinstance(opened, events.Opened):  # its plan is what is gone on with, so it decides
+        is_own = (opened.plan.service, opened.plan.environment) == (service, environment)
+    else:
+        is_own = _are_of(lease.marks, service, environment)
+    return deployment if is_own else ""
+
+
+def _are_of(marks: Mapping[str, str], service: str, environment: str) -> bool:
+    """Whether marks are of a deployment of an application, and enough to plan it again."""
+    application = (marks.get("service"), marks.get("environment"))
+    return application == (service, environment) and bool(marks.get("revision"))
 
 
 def recorded(space: workspaces.Workspace, deployment: str) -> tuple[events.Event, ...]:
@@ -201,10 +232,13 @@ async def _marks(
     names = services.of_checkout(space.loaded)
     for namespace in sorted({naming.namespace(space.policy, name, environment) for name in names}):
         for lease in await leases.find(clusters.workload, namespace, deployment):
-            if lease.marks.get("environment") == environment:
+            service = lease.marks.get("service", "")
+            is_named = lease.name == naming.lease(service, environment)
+            is_there = namespace == naming.namespace(space.policy, service, environment)
+            if is_named and is_there and _are_of(lease.marks, service, environment):
                 return lease.marks
     for service in names:
         marks = await choosing_engine.marks(space, clusters, service, environment, deployment)
-        if marks:
+        if _are_of(marks, service, environment):
             return marks
     return {}

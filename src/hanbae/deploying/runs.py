@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from hanbae import workspaces
-from hanbae.deploying import attaching, claiming, driver, preparing
+from hanbae.deploying import attaching, claiming, driver, preparing, resuming
 from hanbae.results import events, plans
 from hanbae.streams import channels
 
@@ -81,7 +81,9 @@ async def _one(
     plan, past = prepared.plans[deployment], prepared.resumed.get(deployment)
     theirs = await _driven(space, plan) if busy == "follow" else None
     if theirs is not None:
-        async with aclosing(attaching.attached(space, theirs)) as following:
+        async with aclosing(
+            attaching.attached(space, theirs, environment=plan.environment)
+        ) as following:
             async for event in following:
                 yield event
         return
@@ -108,4 +110,4 @@ async def _driven(space: workspaces.Workspace, plan: plans.Plan) -> str | None:
         lease = await claiming.seen(space.policy, clusters.workload, plan.service, plan.environment)
         if lease is None or not await claiming.is_driven(clusters.workload, lease):
             return None
-        return lease.marks.get("deployment")
+        return resuming.left_open(space, lease, plan.service, plan.environment) or None
