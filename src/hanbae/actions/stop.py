@@ -110,8 +110,8 @@ class Running:
             await stopping.until_safe(workload, plan, deadline=limit)
         ended = await self._engine.end(occupant)
         # A Job that is deleted gives its pods time, in which they may still write to the database.
-        if ended and plan is not None:
-            await stopping.until_ended(workload, plan)
+        if plan is not None:
+            await stopping.until_ended(workload, plan, deleted=not ended)
         return Stopped(
             self.service,
             self.environment,

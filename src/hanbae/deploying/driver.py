@@ -312,16 +312,19 @@ class _Run:
             if self._was_stopped_later:
                 # Read again: the migrations that were waited for have logged more since.
                 await self._read_migrations(clusters)
-        if await engine.stop(does, proving.key(self._order.deployment, step.id)):
+        was_ended = await engine.stop(does, proving.key(self._order.deployment, step.id))
+        if was_ended:
             await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
-            left = await stopping.still_running(clusters.workload, self._plan)
-            started = [pod.ref for pod in left if pod.was_started]
-            if started:
-                facts = {"pods": ", ".join(map(str, started))}
-                text = wording.Text("deploy.pods-ending", facts)
-                await self._record.add(step.id, events.Noted(text))
-            if left:
-                await stopping.until_ended(clusters.workload, self._plan)
+        # Also where nothing was ended: an earlier `stop` may have been broken off while it waited.
+        deleted = not was_ended
+        left = await stopping.still_running(clusters.workload, self._plan, deleted=deleted)
+        started = [pod.ref for pod in left if pod.was_started]
+        if started:
+            facts = {"pods": ", ".join(map(str, started))}
+            text = wording.Text("deploy.pods-ending", facts)
+            await self._record.add(step.id, events.Noted(text))
+        if left:
+            await stopping.until_ended(clusters.workload, self._plan, deleted=deleted)
 
     async def _read_migrations(self, clusters: workspaces.Clusters) -> None:
         """Learn from the record and the logs where the databases are, which this driver has not watched."""

@@ -146,8 +146,8 @@ class Occupants:
             return False
         facts = {"revision": occupant.revision[:12], "replaced_by": self._plan.revision[:12]}
         await self._record.add(step, events.Noted(wording.Text("deploy.ends-hopeless", facts)))
-        if await self._engine.end(occupant):
-            await stopping.until_ended(self._clusters.workload, plan)
+        ended = await self._engine.end(occupant)
+        await stopping.until_ended(self._clusters.workload, plan, deleted=not ended)
         return True
 
 

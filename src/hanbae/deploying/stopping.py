@@ -80,8 +80,17 @@ async def until_safe(
         return
 
 
-async def still_running(cluster: connections.Cluster, plan: plans.Plan) -> tuple[Remaining, ...]:
-    """The pods of migrations that have not ended, though their operation may have."""
+async def still_running(
+    cluster: connections.Cluster, plan: plans.Plan, *, deleted: bool = False
+) -> tuple[Remaining, ...]:
+    """The pods of migrations that have not ended, though their operation may have.
+
+    Args:
+        cluster: The workload cluster.
+        plan: The deployment's plan.
+        deleted: Only those that are being deleted. Where the operation had ended before anybody told it to, others
+            may be of the next operation, whose Jobs have the same names.
+    """
     ending: list[Remaining] = []
     for job in dict.fromkeys(s.does.hook for s in plan.steps if isinstance(s.does, plans.Prove)):
         # By name: the Job may already be deleted while its pods are still ending.
@@ -93,12 +102,20 @@ async def still_running(cluster: connections.Cluster, plan: plans.Plan) -> tuple
             )
             for pod in pods
             if (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+            and (not deleted or "deletionTimestamp" in pod["metadata"])
         ]
     return tuple(ending)
 
 
-async def until_ended(cluster: connections.Cluster, plan: plans.Plan) -> None:
+async def until_ended(
+    cluster: connections.Cluster, plan: plans.Plan, *, deleted: bool = False
+) -> None:
     """Wait until no pod of a migration can write any more: a Job that is deleted gives its pods time.
+
+    Args:
+        cluster: The workload cluster.
+        plan: The deployment's plan.
+        deleted: As for :func:`still_running`.
 
     Raises:
         hanbae.errors.Unreachable: Some do not end.
@@ -106,7 +123,7 @@ async def until_ended(cluster: connections.Cluster, plan: plans.Plan) -> None:
     running: tuple[Remaining, ...] = ()
     try:
         async with asyncio.timeout(ENDS_WITHIN):
-            while running := await still_running(cluster, plan):  # noqa: ASYNC110  as above
+            while running := await still_running(cluster, plan, deleted=deleted):  # noqa: ASYNC110  as above
                 await asyncio.sleep(LOOK)
     except TimeoutError:
         pods = ", ".join(str(pod.ref) for pod in running)

@@ -9,8 +9,10 @@ import pytest
 from tests.support import objects
 
 from hanbae import subjects
+from hanbae.actions import stop
 from hanbae.clusters import kinds, logs, reading
 from hanbae.deploying import stopping
+from hanbae.engines import protocol
 from hanbae.results import plans
 
 JOB = subjects.Ref("Job", "services-dev", "auth-service-migrate")
@@ -61,6 +63,40 @@ async def test_a_pod_of_which_no_container_ever_ran_has_written_nothing(
     (left,) = await stopping.still_running(cluster, PLAN)
     assert left.ref.name == "auth-service-migrate-1"
     assert left.was_started is expected
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+async def test_of_an_operation_that_had_ended_only_pods_that_are_being_deleted_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, is_deleted: bool
+) -> None:
+    """Others may be of the next operation; one that is deleted may still write for the time that it is given."""
+    pod = objects.pod("auth-service-migrate-1", phase="Running")
+    if is_deleted:
+        pod["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    looks = 0
+
+    async def find(*_: object, **__: object) -> list[kinds.Object]:
+        nonlocal looks
+        looks += 1
+        return [pod] if looks < 3 or not is_deleted else []
+
+    async def ended(_: object) -> bool:
+        return False
+
+    async def planned() -> plans.Plan:
+        return PLAN
+
+    monkeypatch.setattr(reading, "find", find)
+    monkeypatch.setattr(stopping, "LOOK", 0)
+    policy = SimpleNamespace(migrations=SimpleNamespace(deadline="10m"))
+    occupant = protocol.Occupant("o1", "1" * 40, "mina", False, "", "waiting", {})
+    space: Any = SimpleNamespace(policy=policy)
+    clusters: Any = SimpleNamespace(workload=None)
+    engine: Any = SimpleNamespace(end=ended)
+    running = stop.Running(space, clusters, engine, "auth", "dev", deployment="", occupant=occupant)
+    monkeypatch.setattr(running, "_plan", planned)
+    assert not (await running.end()).ended
+    assert looks == (3 if is_deleted else 1)
 
 
 async def test_the_logs_of_a_migration_are_read_in_the_order_of_its_pods(

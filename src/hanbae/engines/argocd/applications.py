@@ -180,7 +180,7 @@ class Application:
             is_ours: Which operation is meant.
 
         Returns:
-            False when there was none any more.
+            False when there was none any more. One that was told to end already, or may have been, counts.
 
         Raises:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.

@@ -139,8 +139,10 @@ class Application:
                     active = operations.active(version.object)
                     if version.type == "deleted" or active is None or not is_ours(active):
                         return was_told
+                    if active.phase == operations.TERMINATING:
+                        was_told = True  # by us, or by somebody before us
                     # One that has not begun cannot be told to end; it is as soon as it has.
-                    if active.phase == "Running":
+                    elif active.phase == "Running":
                         was_told = await self._tell_to_end(is_ours) or was_told
         except TimeoutError:
             pass
@@ -153,6 +155,8 @@ class Application:
             return False
         try:
             await api.terminate(self._server, self._address)
-        except (answers.Idle, answers.Unanswered):
+        except answers.Idle:
             return False  # the next version of the Application tells what became of it
+        except answers.Unanswered:
+            return True  # it may have been taken; if it was not, the next version has it told again
         return True

@@ -149,6 +149,52 @@ async def test_only_the_meant_operation_is_ended(monkeypatch: pytest.MonkeyPatch
     assert argo.ended == 0
 
 
+def ending(argo: Argo, monkeypatch: pytest.MonkeyPatch, *phases: str) -> served.Application:
+    """An Application whose operation, with the key, has these phases one after the other."""
+    application = argo.install(monkeypatch)
+
+    async def watch(*_: object, **__: object) -> AsyncGenerator[api.Seen]:
+        for phase in phases:
+            state = samples.state(phase, of=samples.operation(automated=False, key=KEY))
+            argo.now = samples.application(state=state)
+            yield api.Seen("changed", argo.now)
+
+    monkeypatch.setattr(api, "watch", watch)
+    return application
+
+
+async def test_an_operation_that_ends_already_counts_as_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An earlier ``stop`` may have been killed: pods may still write, so nobody may take it for one that had ended."""
+    argo = Argo(samples.application())
+    application = ending(argo, monkeypatch, "Terminating", "Failed")
+    assert await application.terminate(lambda operation: operation.key == KEY)
+    assert argo.ended == 0
+
+
+async def test_an_operation_whose_word_to_end_has_no_answer_counts_as_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def unanswered(*_: object) -> None:
+        raise answers.Unanswered("argocd-api.unanswered")
+
+    application = ending(Argo(samples.application()), monkeypatch, "Running", "Failed")
+    monkeypatch.setattr(api, "terminate", unanswered)
+    assert await application.terminate(lambda operation: operation.key == KEY)
+
+
+async def test_an_operation_that_has_ended_by_itself_was_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def idle(*_: object) -> None:
+        raise answers.Idle("argocd-api.unanswered")
+
+    application = ending(Argo(samples.application()), monkeypatch, "Running", "Succeeded")
+    monkeypatch.setattr(api, "terminate", idle)
+    assert not await application.terminate(lambda operation: operation.key == KEY)
+
+
 async def test_an_application_that_never_appears_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.Refused) as caught:
         await Argo(None).install(monkeypatch).existing(within=0.1)
