@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, workspaces
+from hanbae import errors, wording, workspaces
 from hanbae.deploying import choosing_engine, claiming, resuming, stopping
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol
@@ -86,13 +86,13 @@ class Running:
             for cause in causes.named(picture)
         )
 
-    async def waits_for(self) -> tuple[str, ...]:
-        """The migration Jobs that must not be interrupted now; :meth:`end` waits for them."""
+    async def waits_for(self) -> wording.Text | None:
+        """Which migration Jobs must not be interrupted now, so that :meth:`end` waits for them; None for none."""
         plan = await self._plan()
         if plan is None:
-            return ()
+            return None
         running = await stopping.bare_running(self._clusters.workload, plan)
-        return tuple(map(str, running))
+        return stopping.waited_for(running, deadline=self._deadline) if running else None
 
     async def end(self) -> Stopped:
         """End the operation, but never in the middle of a migration that nothing would take back.
@@ -106,8 +106,7 @@ class Running:
         workload = self._clusters.workload
         # Before the operation ends: its end kills the pods of its Jobs.
         if plan is not None:
-            limit = naming.seconds(self._space.policy.migrations.deadline)
-            await stopping.until_safe(workload, plan, deadline=limit)
+            await stopping.until_safe(workload, plan, deadline=self._deadline)
         ended = await self._engine.end(occupant)
         # A Job that is deleted gives its pods time, in which they may still write to the database.
         if plan is not None:
@@ -120,6 +119,10 @@ class Running:
             occupant.started,
             ended,
         )
+
+    @property
+    def _deadline(self) -> int:
+        return naming.seconds(self._space.policy.migrations.deadline)
 
     async def _plan(self) -> plans.Plan | None:
         """The plan of the operation's commit, which knows its migrations; else that of the branch's head.

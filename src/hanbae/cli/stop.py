@@ -104,7 +104,7 @@ async def _service(
             _ask(service, environment, "stop.ask-both" if is_waiting else "stop.ask")
         if running.deployment:
             return running.deployment, running.occupant.identity if running.occupant else ""
-        stopped = await _end(session, space, running)
+        stopped = await _end(session, running)
     if output == "json":
         outputs.emit_json({"deployments": (), "stopped": stopped})
     elif output == "jsonl":
@@ -127,7 +127,7 @@ async def end_other(
         async with stop.running(space, service, environment) as running:
             occupant = running.occupant
             if occupant is not None and occupant.identity == identity:
-                await _end(session, space, running)
+                await _end(session, running)
                 return
     except errors.Refused as error:
         if error.text.id != "stop.nothing-runs":
@@ -136,25 +136,16 @@ async def end_other(
     session.narration.done(wording.Text("stop.ended-by-itself", facts))
 
 
-async def _end(
-    session: options.Session, space: workspaces.Workspace, running: stop.Running
-) -> stop.Stopped:
+async def _end(session: options.Session, running: stop.Running) -> stop.Stopped:
     """End an operation, and say so."""
     waits_for = await running.waits_for()
-    if waits_for:
-        facts = {"jobs": ", ".join(waits_for), "seconds": str(_deadline(space))}
-        session.narration.note(wording.Text("deploy.bare-running", facts))
+    if waits_for is not None:
+        session.narration.note(waits_for)
     stopped = await running.end()
     text_id = "stop.done" if stopped.ended else "stop.ended-by-itself"
     facts = {"service": running.service, "environment": running.environment}
     session.narration.done(wording.Text(text_id, facts))
     return stopped
-
-
-def _deadline(space: workspaces.Workspace) -> int:
-    from hanbae.policy import naming
-
-    return naming.seconds(space.policy.migrations.deadline)
 
 
 def show_running(session: options.Session, running: stop.Running) -> None:

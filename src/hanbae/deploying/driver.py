@@ -305,8 +305,7 @@ class _Run:
         running = await stopping.bare_running(clusters.workload, self._plan, before=before)
         if running:
             limit = naming.seconds(self._space.policy.migrations.deadline)
-            facts = {"jobs": ", ".join(map(str, running)), "seconds": str(limit)}
-            text = wording.Text("deploy.bare-running", facts)
+            text = stopping.waited_for(running, deadline=limit)
             await self._record.add(step.id, events.Noted(text))
             await stopping.until_safe(clusters.workload, self._plan, deadline=limit, before=before)
             if self._was_stopped_later:

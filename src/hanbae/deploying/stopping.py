@@ -2,7 +2,7 @@
 
 A migration in a transaction is taken back by PostgreSQL when its Job is killed; one that says ``NO TRANSACTION`` is
 not.
-The wait has an end: the Job's own deadline.
+The wait has an end: the Job's own deadline, or the policy's where it has none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
 from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.migrations import statuses
 from hanbae.results import plans
@@ -23,6 +23,18 @@ ENDS_WITHIN: Final = 90.0
 """Seconds in which the pods of a terminated operation must have ended; Kubernetes gives each 30 by default."""
 LOOK: Final = 0.5
 """Seconds between two looks at a Job that is waited for."""
+
+
+class Bare(Struct, frozen=True):
+    """A migration Job that may be in the middle of a migration without a transaction.
+
+    Attributes:
+        job: The Job.
+        deadline: Seconds that it may run in all by its own deadline; None where it has none, or it cannot be seen.
+    """
+
+    job: subjects.Ref
+    deadline: float | None = None
 
 
 class Remaining(Struct, frozen=True):
@@ -39,7 +51,7 @@ class Remaining(Struct, frozen=True):
 
 async def bare_running(
     cluster: connections.Cluster, plan: plans.Plan, *, before: Mapping[str, int] | None = None
-) -> tuple[subjects.Ref, ...]:
+) -> tuple[Bare, ...]:
     """The migration Jobs that may be in the middle of a migration without a transaction.
 
     Args:
@@ -47,14 +59,32 @@ async def bare_running(
         plan: The deployment's plan.
         before: Database → version that was proven before the deployment; what is not newer does not run again.
     """
-    jobs = []
+    running: list[Bare] = []
     for step in plan.steps:
         if isinstance(step.does, plans.Prove):
             version_before = (before or {}).get(step.does.database, 0)
             pending = [version for version in step.does.bare if version > version_before]
-            if pending and await _runs(cluster, step.does.hook, pending):
-                jobs.append(step.does.hook)
-    return tuple(jobs)
+            running += await _running(cluster, step.does.hook, pending) if pending else ()
+    return tuple(dict.fromkeys(running))
+
+
+def waited_for(running: Iterable[Bare], *, deadline: float) -> wording.Text:
+    """What is waited for before an operation is ended, and for how long at most.
+
+    Args:
+        running: The Jobs.
+        deadline: Seconds for a Job that has no deadline of its own.
+    """
+    jobs = tuple(running)
+    facts = {
+        "jobs": ", ".join(str(entry.job) for entry in jobs),
+        "seconds": f"{_longest(jobs, deadline):g}",
+    }
+    return wording.Text("deploy.bare-running", facts)
+
+
+def _longest(running: Iterable[Bare], deadline: float) -> float:
+    return max(deadline if entry.deadline is None else entry.deadline for entry in running)
 
 
 async def until_safe(
@@ -69,13 +99,15 @@ async def until_safe(
     Args:
         cluster: The workload cluster.
         plan: The deployment's plan.
-        deadline: Seconds after which the Jobs' own deadline has ended them.
+        deadline: Seconds after which a Job that has no deadline of its own is not waited for any longer.
         before: As for :func:`bare_running`.
     """
     try:
-        async with asyncio.timeout(deadline):
-            while await bare_running(cluster, plan, before=before):  # noqa: ASYNC110  a log tells nobody
-                await asyncio.sleep(LOOK)
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(deadline) as limit:
+            while running := await bare_running(cluster, plan, before=before):
+                limit.reschedule(began + _longest(running, deadline))
+                await asyncio.sleep(LOOK)  # a log tells nobody
     except TimeoutError:
         return
 
@@ -158,15 +190,17 @@ def _was_started(pod: kinds.Object) -> bool:
     )
 
 
-async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterable[int]) -> bool:
-    """Whether a container of the Job runs and has not told yet that it is past the pending versions.
+async def _running(
+    cluster: connections.Cluster, job: subjects.Ref, pending: Iterable[int]
+) -> tuple[Bare, ...]:
+    """The Job, where a container of it runs and has not told yet that it is past the pending versions.
 
     What cannot be seen is taken for running: it is the safe side.
     """
     try:
         live_job = await reading.get(cluster, kinds.JOB, job.namespace, job.name)
         if live_job is None or is_over(live_job):
-            return False
+            return ()
         # By uid: pods of an earlier Job with this name say nothing about this one.
         selector = f"batch.kubernetes.io/controller-uid={live_job['metadata']['uid']}"
         pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
@@ -178,10 +212,10 @@ async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterab
                 lines = await logs.tail(cluster, job.namespace, name, status["name"])
                 applied = [version for line in lines if (version := statuses.applied(line.text))]
                 if max(pending) > max(applied, default=0):
-                    return True
+                    return (Bare(job, live_job["spec"].get("activeDeadlineSeconds")),)
     except errors.Forbidden:
-        return True
-    return False
+        return (Bare(job),)
+    return ()
 
 
 def is_over(job: kinds.Object) -> bool:

@@ -76,8 +76,8 @@ async def test_after_the_deployment_exactly_that_sync_is_ended(
     catalogue.speak("en")
     ends: list[str] = []
 
-    async def waits_for() -> tuple[str, ...]:
-        return ()
+    async def waits_for() -> None:
+        return None
 
     async def end() -> actions.Stopped:
         ends.append("o1")

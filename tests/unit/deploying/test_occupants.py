@@ -177,10 +177,10 @@ async def test_nothing_is_ended_within_a_bare_migration(
 ) -> None:
     looks = 0
 
-    async def running(*_: object, **__: object) -> tuple[subjects.Ref, ...]:
+    async def running(*_: object, **__: object) -> tuple[stopping.Bare, ...]:
         nonlocal looks
         looks += 1
-        return (kinds.ref(JOB),) if looks < 3 else ()
+        return (stopping.Bare(kinds.ref(JOB)),) if looks < 3 else ()
 
     monkeypatch.setattr(stopping, "bare_running", running)
     engine = Engine(HOPELESS, automated=True, revision=OLD, age=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -117,3 +118,72 @@ async def test_the_logs_of_a_migration_are_read_in_the_order_of_its_pods(
     monkeypatch.setattr(logs, "tail", tail)
     cluster: Any = None
     assert await stopping.log_lines(cluster, JOB) == ("m-1 migrate", "m-2 migrate")
+
+
+def bare_plan(hook: subjects.Ref = JOB) -> plans.Plan:
+    """A plan with one migration without a transaction."""
+    proof = plans.Prove("auth_db", (1, 2), hook, {}, bare=(2,))
+    return plans.Plan(1, "auth", "dev", (plans.Step("prove", proof),))
+
+
+class Migrating:
+    """A workload cluster in which a container of a migration Job runs, for a number of looks.
+
+    Attributes:
+        looks: How often its log was read.
+    """
+
+    def __init__(self, job: kinds.Object, *, lasts: int) -> None:
+        self.job = job
+        self.looks = 0
+        self._lasts = lasts
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        status = {"name": "migrate", "state": {"running": {}}}
+        pod = objects.pod(f"{self.job['metadata']['name']}-1", containers=[status], phase="Running")
+
+        async def get(_: object, __: object, ___: str, name: str) -> kinds.Object | None:
+            return self.job if name == self.job["metadata"]["name"] else None
+
+        async def find(_: object, kind: kinds.Kind, *__: object, **___: object) -> Any:
+            return [self.job] if kind is kinds.JOB else [pod]
+
+        async def tail(*_: object) -> list[SimpleNamespace]:
+            self.looks += 1
+            text = (
+                "OK   00002_b.sql (1ms)" if self.looks > self._lasts else "OK   00001_a.sql (1ms)"
+            )
+            return [SimpleNamespace(text=text)]
+
+        monkeypatch.setattr(reading, "get", get)
+        monkeypatch.setattr(reading, "find", find)
+        monkeypatch.setattr(logs, "tail", tail)
+        monkeypatch.setattr(stopping, "LOOK", 0.01)
+        return None
+
+
+def job(name: str = JOB.name, **spec: Any) -> kinds.Object:
+    return objects.live(kinds.JOB, name, spec=spec, status={"active": 1})
+
+
+async def test_a_bare_migration_is_waited_for_as_long_as_its_own_job_may_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    migrating = Migrating(job(activeDeadlineSeconds=3600), lasts=9)
+    cluster = migrating.install(monkeypatch)
+    running = await stopping.bare_running(cluster, bare_plan())
+    assert running == (stopping.Bare(JOB, 3600),)
+    assert stopping.waited_for(running, deadline=600).facts["seconds"] == "3600"
+    await stopping.until_safe(cluster, bare_plan(), deadline=0.03)
+    assert migrating.looks == 10
+
+
+async def test_a_bare_migration_of_a_job_without_a_deadline_is_waited_for_as_the_policy_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    migrating = Migrating(job(), lasts=10_000)
+    cluster = migrating.install(monkeypatch)
+    running = await stopping.bare_running(cluster, bare_plan())
+    assert stopping.waited_for(running, deadline=600).facts["seconds"] == "600"
+    async with asyncio.timeout(20):
+        await stopping.until_safe(cluster, bare_plan(), deadline=0.03)
