@@ -114,7 +114,12 @@ def is_same(hook: subjects.Ref, other: subjects.Ref) -> bool:
     """Whether an object that was seen is an expected hook, generated names included."""
     if (hook.kind, hook.namespace) != (other.kind, other.namespace):
         return False
-    return other.name.startswith(hook.name) if hook.name.endswith("-") else other.name == hook.name
+    return other.name.startswith(hook.name) if is_generated(hook) else other.name == hook.name
+
+
+def is_generated(hook: subjects.Ref) -> bool:
+    """Whether Kubernetes completes an expected hook's name: no object's own name ends so."""
+    return hook.name.endswith("-")
 
 
 def _ref(manifest: Mapping[str, Any], namespace: str) -> subjects.Ref:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from hanbae import errors, subjects, wording
+from hanbae.argo import hooks
 from hanbae.clusters import kinds
 from hanbae.deploying import deadlines, giving_up, joined, occupants, recording
 from hanbae.diagnosing import causes, externalsecrets, pictures
@@ -178,7 +179,15 @@ class Following:
         return job if job is not None and job.kind == "Job" else None
 
     def read(self, job: subjects.Ref, line: str) -> None:
-        """Take note of what a line of a migration Job's log says of its database."""
+        """Take note of what a line of a migration Job's log says of its database.
+
+        Args:
+            job: The Job; it is noted under the name of the plan's hook, which Kubernetes may have completed.
+            line: The line.
+        """
+        proofs = (step.does for step in self._plan.steps if isinstance(step.does, plans.Prove))
+        names = [proof.hook for proof in proofs if hooks.is_same(proof.hook, job)]
+        job = max(names, key=lambda hook: len(hook.name), default=job)
         version = statuses.applied(line)
         if version is not None:
             self.applied.setdefault(job, set()).add(version)
@@ -202,7 +211,8 @@ class Following:
     def failed(self, job: subjects.Ref) -> str:
         """The file at which the last attempt of a migration Job stopped; empty where none failed."""
         for (pod, _), lines in reversed(list(self._record.logs.items())):
-            if self._owners.get(pod) == job:
+            owner = self._owners.get(pod)
+            if owner is not None and hooks.is_same(job, owner):
                 failure = statuses.failure(lines)
                 return failure.file if failure is not None else ""
         return ""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording, workspaces
+from hanbae.argo import hooks
 from hanbae.charts import rendering
 from hanbae.migrations import half_applied as halves
 from hanbae.planning import deployments, edited_places
@@ -158,7 +159,7 @@ def _stopped_at(
     for proof in proofs:
         # Plans recorded by an older hanbae name no files.
         for version, path in zip(proof.versions, proof.files, strict=False):
-            if proof.hook == job and path.rpartition("/")[2] == failed:
+            if hooks.is_same(proof.hook, job) and path.rpartition("/")[2] == failed:
                 return proof, version, path
     return None
 
@@ -185,7 +186,7 @@ def _addresses(plan: plans.Plan, job: subjects.Ref) -> Iterator[tuple[str, str]]
     """Name and key of the Secret that a hook has a database's address from."""
     for step in plan.steps:
         proof = step.does
-        if not isinstance(proof, plans.Prove) or proof.hook != job:
+        if not isinstance(proof, plans.Prove) or not hooks.is_same(proof.hook, job):
             continue
         for _, container in _containers(proof.job):
             for variable in container.get("env") or []:

@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
+from hanbae.argo import hooks
 from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.migrations import statuses
 from hanbae.results import plans
@@ -23,6 +24,8 @@ ENDS_WITHIN: Final = 90.0
 """Seconds in which the pods of a terminated operation must have ended; Kubernetes gives each 30 by default."""
 LOOK: Final = 0.5
 """Seconds between two looks at a Job that is waited for."""
+_JOB_NAME: Final = "batch.kubernetes.io/job-name"
+"""The label by which the pods of a Job are found."""
 
 
 class Bare(Struct, frozen=True):
@@ -125,9 +128,7 @@ async def still_running(
     """
     ending: list[Remaining] = []
     for job in dict.fromkeys(s.does.hook for s in plan.steps if isinstance(s.does, plans.Prove)):
-        # By name: the Job may already be deleted while its pods are still ending.
-        selector = f"batch.kubernetes.io/job-name={job.name}"
-        pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
+        pods = await _pods(cluster, job)
         ending += [
             Remaining(
                 subjects.Ref("Pod", job.namespace, pod["metadata"]["name"]), _was_started(pod)
@@ -166,8 +167,7 @@ async def log_lines(cluster: connections.Cluster, job: subjects.Ref) -> tuple[st
     """What the containers of a migration Job have written, the oldest pod first, as far as it can still be read."""
     lines: list[str] = []
     with contextlib.suppress(errors.Error):
-        selector = f"batch.kubernetes.io/job-name={job.name}"
-        pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
+        pods = await _pods(cluster, job)
         for pod in sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or ""):
             name = pod["metadata"]["name"]
             for status in (pod.get("status") or {}).get("containerStatuses") or []:
@@ -191,31 +191,63 @@ def _was_started(pod: kinds.Object) -> bool:
 
 
 async def _running(
-    cluster: connections.Cluster, job: subjects.Ref, pending: Iterable[int]
+    cluster: connections.Cluster, hook: subjects.Ref, pending: Iterable[int]
 ) -> tuple[Bare, ...]:
-    """The Job, where a container of it runs and has not told yet that it is past the pending versions.
+    """The Jobs of a hook of which a container runs and has not told yet that it is past the pending versions.
 
     What cannot be seen is taken for running: it is the safe side.
     """
+    newest = max(pending)
     try:
-        live_job = await reading.get(cluster, kinds.JOB, job.namespace, job.name)
-        if live_job is None or is_over(live_job):
-            return ()
-        # By uid: pods of an earlier Job with this name say nothing about this one.
-        selector = f"batch.kubernetes.io/controller-uid={live_job['metadata']['uid']}"
-        pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
-        for pod in pods:
-            for status in (pod.get("status") or {}).get("containerStatuses") or []:
-                if "running" not in (status.get("state") or {}):
-                    continue
-                name = pod["metadata"]["name"]
-                lines = await logs.tail(cluster, job.namespace, name, status["name"])
-                applied = [version for line in lines if (version := statuses.applied(line.text))]
-                if max(pending) > max(applied, default=0):
-                    return (Bare(job, live_job["spec"].get("activeDeadlineSeconds")),)
+        return tuple(
+            [
+                Bare(kinds.ref(live), live["spec"].get("activeDeadlineSeconds"))
+                for live in await _jobs(cluster, hook)
+                if not is_over(live) and await _is_before(cluster, live, newest)
+            ]
+        )
     except errors.Forbidden:
-        return (Bare(job),)
-    return ()
+        return (Bare(hook),)
+
+
+async def _is_before(cluster: connections.Cluster, job: kinds.Object, version: int) -> bool:
+    """Whether a container of a Job runs and has not told yet that it has applied a version."""
+    # By uid: pods of an earlier Job with this name say nothing about this one.
+    selector = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"
+    namespace = job["metadata"]["namespace"]
+    for pod in await reading.find(cluster, kinds.POD, namespace, label_selector=selector):
+        for status in (pod.get("status") or {}).get("containerStatuses") or []:
+            if "running" not in (status.get("state") or {}):
+                continue
+            name = pod["metadata"]["name"]
+            lines = await logs.tail(cluster, namespace, name, status["name"])
+            applied = [number for line in lines if (number := statuses.applied(line.text))]
+            if version > max(applied, default=0):
+                return True
+    return False
+
+
+async def _jobs(cluster: connections.Cluster, hook: subjects.Ref) -> list[kinds.Object]:
+    """The Jobs of a hook: one, or several where Kubernetes completes its name."""
+    if not hooks.is_generated(hook):
+        job = await reading.get(cluster, kinds.JOB, hook.namespace, hook.name)
+        return [] if job is None else [job]
+    listed = await reading.find(cluster, kinds.JOB, hook.namespace)
+    return [job for job in listed if hooks.is_same(hook, kinds.ref(job))]
+
+
+async def _pods(cluster: connections.Cluster, hook: subjects.Ref) -> list[kinds.Object]:
+    """The pods of a hook's Jobs, by their names: a Job may be deleted while its pods are still ending."""
+    if not hooks.is_generated(hook):
+        selector = f"{_JOB_NAME}={hook.name}"
+        return await reading.find(cluster, kinds.POD, hook.namespace, label_selector=selector)
+    listed = await reading.find(cluster, kinds.POD, hook.namespace, label_selector=_JOB_NAME)
+    return [pod for pod in listed if hooks.is_same(hook, _job_of(pod))]
+
+
+def _job_of(pod: kinds.Object) -> subjects.Ref:
+    metadata = pod["metadata"]
+    return subjects.Ref("Job", metadata["namespace"], metadata["labels"][_JOB_NAME])
 
 
 def is_over(job: kinds.Object) -> bool:

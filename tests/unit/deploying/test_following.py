@@ -189,3 +189,31 @@ async def test_sync_that_an_earlier_deployment_has_followed_applies_nothing_anew
     assert [fact for fact in facts if isinstance(fact, events.Logged)] == (
         [] if is_joined else [LOGGED]
     )
+
+
+async def test_versions_of_a_job_whose_name_kubernetes_completes_are_the_plans_hooks(
+    tmp_path: Path,
+) -> None:
+    hook = subjects.Ref("Job", "services-dev", "m-auth-")
+    live = objects.live(kinds.JOB, "m-auth-x7k2p")
+    pod = objects.pod("m-auth-x7k2p-1", phase="Failed")
+    pod["metadata"]["ownerReferences"] = [
+        {"kind": "Job", "name": "m-auth-x7k2p", "controller": True}
+    ]
+    proof = plans.Step("prove", plans.Prove("auth_db", (1, 2), hook, {}))
+    sync = plans.Step("sync", plans.Sync("auth-dev", "1" * 40))
+    plan = plans.Plan(1, "auth", "dev", (sync, proof))
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        record = recording.Record(store, "d1", channels.Channel(), lambda: datetime.now(UTC))
+        await record.add(None, events.Opened(plan, "jiwon", "1" * 40))
+        follows = following.Following(POLICY, plan, record, limit=None)
+        engine: Any = Quiet(live, pod)
+        failed = "goose run: ERROR 00002_b.sql: failed to run SQL migration: x"
+        for fact in (
+            events.Observed(kinds.ref(pod), "Failed"),
+            events.Logged(kinds.ref(pod), "migrate", "OK   00001_a.sql (1ms)"),
+            events.Logged(kinds.ref(pod), "migrate", failed),
+        ):
+            await follows._see(sync, fact, engine)
+    assert follows.applied == {hook: {1}}
+    assert follows.failed(hook) == follows.failed(kinds.ref(live)) == "00002_b.sql"

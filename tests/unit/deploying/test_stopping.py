@@ -187,3 +187,35 @@ async def test_a_bare_migration_of_a_job_without_a_deadline_is_waited_for_as_the
     assert stopping.waited_for(running, deadline=600).facts["seconds"] == "600"
     async with asyncio.timeout(20):
         await stopping.until_safe(cluster, bare_plan(), deadline=0.03)
+
+
+GENERATED = subjects.Ref("Job", "services-dev", "m-auth-")
+
+
+async def test_a_bare_migration_is_found_by_the_beginning_of_a_name_that_kubernetes_completes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Migrating(job("m-auth-x7k2p"), lasts=10).install(monkeypatch)
+    (bare,) = await stopping.bare_running(cluster, bare_plan(GENERATED))
+    assert bare.job.name == "m-auth-x7k2p"
+    other = Migrating(job("m-menu-x7k2p"), lasts=10).install(monkeypatch)
+    assert await stopping.bare_running(other, bare_plan(GENERATED)) == ()
+
+
+async def test_pods_of_a_job_whose_name_kubernetes_completes_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    label = "batch.kubernetes.io/job-name"
+    pods = [
+        objects.pod(f"{name}-1", labels={label: name}, phase="Running")
+        for name in ("m-auth-x7k2p", "m-menu-b2c3d")
+    ]
+
+    async def find(*_: object, label_selector: str) -> list[kinds.Object]:
+        assert label_selector == label, "what ends in a hyphen is no value of a label"
+        return pods
+
+    monkeypatch.setattr(reading, "find", find)
+    cluster: Any = None
+    (left,) = await stopping.still_running(cluster, bare_plan(GENERATED))
+    assert left.ref.name == "m-auth-x7k2p-1"
