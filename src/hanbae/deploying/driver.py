@@ -105,7 +105,8 @@ class _Run:
         self._record = record
         self._lease: leases.Lease | None = None
         self._clusters: workspaces.Clusters | None = None
-        self._proven: set[str] = set()
+        # A proof that an earlier driver has recorded is not made again, and holds.
+        self._proven = set(self._past.proved_databases if self._past is not None else ())
         self._ways_back = taking_back.WaysBack(order, record)
         self._occupants: occupants.Occupants | None = None
         self._limit = None if order.limit is None else deadlines.Limit.beginning(order.limit)

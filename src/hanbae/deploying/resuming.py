@@ -52,6 +52,12 @@ class Past(Struct, frozen=True):
         return frozenset(e.step or "" for e in self.recorded if isinstance(e.fact, events.Proved))
 
     @property
+    def proved_databases(self) -> frozenset[str]:
+        """Databases that were proven."""
+        facts = (event.fact for event in self.recorded)
+        return frozenset(fact.database for fact in facts if isinstance(fact, events.Proved))
+
+    @property
     def had(self) -> dict[str, tuple[int, ...]]:
         """Step → the versions that its database had before any was taken back."""
         facts = ((e.step or "", e.fact) for e in self.recorded)
