@@ -32,7 +32,7 @@ class Progress(Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        """All pods are of the newest template and available."""
+        """All pods are available, and those of the newest template that are not held back."""
         return self.state == "Complete"
 
 
@@ -60,10 +60,23 @@ def progress(workload: Object) -> Progress:
     # A StatefulSet calls its newest revision the current one only when every pod has it;
     # a Deployment names neither, so that they are the same.
     settled = status.get("currentRevision") == status.get("updateRevision")
-    if updated >= replicas and total <= updated <= available and settled:
+    held = _held_back(workload, replicas)
+    if held:
+        is_complete = updated >= replicas - held and total <= replicas <= available
+    else:
+        is_complete = updated >= replicas and total <= updated <= available and settled
+    if is_complete:
         return Progress("Complete", "", counts)
     old = max(total - updated, 0)
     return Progress("Progressing", "", counts + (f", {old} former to end" if old else ""))
+
+
+def _held_back(workload: Object, pods: int) -> int:
+    """How many pods keep their former template because the object says so: a partition, or nothing until deleted."""
+    strategy = (workload.get("spec") or {}).get("updateStrategy") or {}
+    if strategy.get("type") == "OnDelete":
+        return pods
+    return min(int((strategy.get("rollingUpdate") or {}).get("partition") or 0), pods)
 
 
 def _on_nodes(daemonset: Object) -> Progress:
@@ -74,7 +87,8 @@ def _on_nodes(daemonset: Object) -> Progress:
         return Progress("Progressing", "", f"0 of {nodes} new")
     updated = int(status.get("updatedNumberScheduled") or 0)
     available = int(status.get("numberAvailable") or 0)
-    state = "Complete" if updated >= nodes <= available else "Progressing"
+    needed = nodes - _held_back(daemonset, nodes)
+    state = "Complete" if updated >= needed and available >= nodes else "Progressing"
     return Progress(state, "", f"{updated} of {nodes} new, {available} ready")
 
 

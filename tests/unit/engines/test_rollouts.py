@@ -66,6 +66,29 @@ def test_a_stateful_set_is_complete_when_its_newest_revision_is_the_current_one(
     assert rollouts.progress(workload).complete
 
 
+@pytest.mark.parametrize(
+    ("strategy", "updated", "available", "state"),
+    [
+        ({"rollingUpdate": {"partition": 1}}, 1, 2, "Complete"),
+        ({"rollingUpdate": {"partition": 1}}, 0, 2, "Progressing"),
+        ({"rollingUpdate": {"partition": 1}}, 1, 1, "Progressing"),
+        ({"rollingUpdate": {"partition": 7}}, 0, 2, "Complete"),
+        ({"rollingUpdate": {"partition": 0}}, 1, 2, "Progressing"),
+        ({"type": "OnDelete"}, 0, 2, "Complete"),
+        ({"type": "OnDelete"}, 0, 1, "Progressing"),
+    ],
+)
+def test_pods_that_an_object_holds_back_are_not_waited_for(
+    strategy: dict[str, Any], updated: int, available: int, state: str
+) -> None:
+    """Argo CD calls such a rollout healthy, and nothing will change it before somebody does."""
+    status = {"updatedReplicas": updated, "availableReplicas": available, "replicas": 2}
+    workload = deployment(**status, currentRevision="db-1", updateRevision="db-2")
+    workload["kind"] = "StatefulSet"
+    workload["spec"]["updateStrategy"] = {"type": "RollingUpdate", **strategy}
+    assert rollouts.progress(workload).state == state
+
+
 def test_the_newest_replica_set_has_the_deployments_number() -> None:
     numbers = {"annotations": {"deployment.kubernetes.io/revision": "7"}}
     new = objects.live(kinds.REPLICASET, "auth-service-1", metadata=numbers)
@@ -129,3 +152,10 @@ def test_pods_of_a_daemonset_are_counted_by_nodes(
     }
     daemonset = {"kind": "DaemonSet", "metadata": {"generation": 5}, "spec": {}, "status": status}
     assert rollouts.progress(daemonset).state == state
+
+
+def test_a_daemonset_whose_pods_are_replaced_by_hand_is_complete_when_all_are_ready() -> None:
+    status = {"desiredNumberScheduled": 2, "updatedNumberScheduled": 0, "numberAvailable": 2}
+    spec = {"updateStrategy": {"type": "OnDelete"}}
+    daemonset = {"kind": "DaemonSet", "metadata": {}, "spec": spec, "status": status}
+    assert rollouts.progress(daemonset).complete
