@@ -34,6 +34,7 @@ async def follow(
     pod: str,
     container: str,
     *,
+    run: str = "",
     silence: float = SILENCE,
     backoff: backoffs.Backoff | None = None,
 ) -> AsyncGenerator[Line]:
@@ -47,17 +48,21 @@ async def follow(
         namespace: The pod's namespace.
         pod: The pod.
         container: One of its containers, of whatever sort.
+        run: The id of the run that is followed, as the pod's status has it; empty for the latest one.
         silence: Seconds without a line after which the connection is made anew.
         backoff: The pauses between attempts.
 
     Raises:
         hanbae.errors.Forbidden: The identity may not read the pod or its log.
     """
-    run = await _started(cluster, namespace, pod, container)
-    if run is None:
+    latest = await _started(cluster, namespace, pod, container)
+    if latest is None:
         return
     reader = rereading.Reader(cluster, namespace, pod, container)
-    follower = _Follower(reader, run, backoff or backoffs.Backoff())
+    follower = _Follower(reader, run or latest, backoff or backoffs.Backoff())
+    # It was restarted since its status was read: what is followed is the run before, or gone.
+    if run not in {"", latest} and not await follower.goes_on(None):
+        return
     missing = False
     while True:
         try:

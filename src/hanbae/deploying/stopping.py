@@ -171,7 +171,14 @@ async def log_lines(cluster: connections.Cluster, job: subjects.Ref) -> tuple[st
         for pod in sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or ""):
             name = pod["metadata"]["name"]
             for status in (pod.get("status") or {}).get("containerStatuses") or []:
-                tail = await logs.tail(cluster, job.namespace, name, status["name"])
+                where = (job.namespace, name, status["name"])
+                # What the run before the last restart has applied stays applied.
+                tail = (
+                    await logs.tail(cluster, *where, previous=True)
+                    if status.get("restartCount")
+                    else []
+                )
+                tail += await logs.tail(cluster, *where)
                 lines += [line.text for line in tail]
     return tuple(lines)
 

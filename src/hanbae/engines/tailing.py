@@ -51,7 +51,8 @@ class Logs:
             group: Owns the reading.
             ref: The pod.
             pod: The same, as it is now.
-            whole: Follow every container from its first line: the pod is a hook's.
+            whole: Follow every run of every container from its first line: the pod is a hook's. A Job whose containers
+                are restarted in their pod may fail in one run and migrate in the next.
         """
         status = pod.get("status") or {}
         # By uid: pods of a StatefulSet come back under the same names.
@@ -61,8 +62,9 @@ class Logs:
                 state = container.get("state") or {}
                 restarts = int(container.get("restartCount") or 0)
                 began = "running" in state or "terminated" in state
-                if whole and began and self._first(uid, container["name"], 0):
-                    task = group.create_task(self._follow(ref, container["name"]))
+                if whole and began and self._first(uid, container["name"], restarts):
+                    run_id = container.get("containerID") or ""
+                    task = group.create_task(self._follow(ref, container["name"], run_id))
                     self._hooks.add(task)
                     task.add_done_callback(self._hooks.discard)
                 elif not whole and _has_failed(container):
@@ -95,10 +97,10 @@ class Logs:
     def _unhealthy(self, uid: str, container: Mapping[str, Any]) -> bool:
         return (uid, "", -1) in self._begun and self._first(uid, container["name"], -1)
 
-    async def _follow(self, pod: subjects.Ref, container: str) -> None:
+    async def _follow(self, pod: subjects.Ref, container: str, run: str) -> None:
         await self._keeper.refresh()
         clip = clipping.Clip()
-        stream = logs.follow(self._cluster, pod.namespace, pod.name, container)
+        stream = logs.follow(self._cluster, pod.namespace, pod.name, container, run=run)
         try:
             async with aclosing(stream):
                 async for line in stream:

@@ -120,6 +120,23 @@ async def test_the_logs_of_a_migration_are_read_in_the_order_of_its_pods(
     assert await stopping.log_lines(cluster, JOB) == ("m-1 migrate", "m-2 migrate")
 
 
+async def test_the_log_of_a_migration_that_was_restarted_begins_with_the_run_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pod = objects.pod("m-1", containers=[objects.running("migrate", restarts=1)])
+
+    async def find(*_: object, **__: object) -> list[kinds.Object]:
+        return [pod]
+
+    async def tail(*_: object, previous: bool = False) -> list[SimpleNamespace]:
+        return [SimpleNamespace(text="first" if previous else "second")]
+
+    monkeypatch.setattr(reading, "find", find)
+    monkeypatch.setattr(logs, "tail", tail)
+    cluster: Any = None
+    assert await stopping.log_lines(cluster, JOB) == ("first", "second")
+
+
 def bare_plan(hook: subjects.Ref = JOB) -> plans.Plan:
     """A plan with one migration without a transaction."""
     proof = plans.Prove("auth_db", (1, 2), hook, {}, bare=(2,))

@@ -1,0 +1,52 @@
+"""Which run of a container is followed, where it may have been restarted since somebody looked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.support import objects
+
+from hanbae.clusters import kinds, logs, reading, rereading
+from hanbae.streams import backoffs
+
+SECOND = objects.terminated() | {
+    "containerID": "second",
+    "lastState": {"terminated": {"containerID": "first"}},
+}
+
+
+class Reader:
+    """Reads one line, which says of which run it is."""
+
+    alive = joined = begun = True
+
+    def __init__(self, cluster: Any, namespace: str, pod: str, container: str) -> None:
+        self.cluster, self.container = cluster, container
+        self.asked = SimpleNamespace(namespace=namespace, name=pod)
+        self.previous = False
+
+    async def read(self, *_: float, **__: bool) -> AsyncGenerator[logs.Line]:
+        yield logs.Line("", "first" if self.previous else "second")
+
+
+@pytest.mark.parametrize(
+    ("run", "read"),
+    [("", {"second"}), ("second", {"second"}), ("first", {"first"}), ("zeroth", set())],
+    ids=["the latest", "the latest by its id", "the one before", "one that is gone"],
+)
+async def test_the_run_that_is_asked_for_is_followed(
+    monkeypatch: pytest.MonkeyPatch, run: str, read: set[str]
+) -> None:
+    async def get(*_: object) -> kinds.Object:
+        return objects.pod("auth-service-migrate-1", containers=[SECOND])
+
+    monkeypatch.setattr(reading, "get", get)
+    monkeypatch.setattr(rereading, "Reader", Reader)
+    cluster: Any = None
+    stream = logs.follow(
+        cluster, "s", "auth-service-migrate-1", "app", run=run, backoff=backoffs.Backoff(first=0)
+    )
+    assert {line.text async for line in stream} == read
