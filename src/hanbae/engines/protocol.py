@@ -93,7 +93,7 @@ class Engine(Protocol):
         ...
 
     async def known(self) -> str:
-        """By what the last operation that has ended is told from one that begins from now on; may be empty.
+        """By what the last operation, ended or somebody else's, is told from one that begins from now on; may be empty.
 
         To be kept before `begin`, so that who resumes after a crash can tell as well.
         """

@@ -177,9 +177,8 @@ class ArgoCD:
         return self._begun.workload.redact(text) if self._begun else self._shapes(text)
 
     async def known(self) -> str:
-        """``started`` of the last operation that has ended; see :class:`hanbae.engines.protocol.Engine`."""
-        last = operations.recorded(await self._application.existing())
-        return last.started if last is not None and last.ended else ""
+        """``started`` of the last operation, if not its own; see :class:`hanbae.engines.protocol.Engine`."""
+        return _former(await self._application.existing(), self._about.get("revision", ""))
 
     async def begin(self, does: plans.Effect, key: str, *, previous: str | None = None) -> str:
         """Start the operation, or have Argo CD start it; see :class:`hanbae.engines.protocol.Engine`."""
@@ -207,11 +206,10 @@ class ArgoCD:
             # nothing there.
             alone=isinstance(does, plans.Sync),
         )
-        # None: nobody has begun. Empty: somebody has, at a time when no operation had ended yet.
+        # None: nobody has begun. Empty: somebody has, at a time when no operation was there.
         resumed, previous = previous is not None, previous or ""
         if not resumed:
-            last = operations.recorded(application)
-            previous = last.started if last is not None and last.ended else ""
+            previous = _former(application, does.revision)
         steered = steering.Steering(
             does, key, self._ref, previous=previous, resumed=resumed, subject=self._subject
         )
@@ -456,6 +454,18 @@ def operation_of(operation: operations.Operation | None) -> workloads.Operation:
     applied = tuple(result.ref for result in results if result.status == "Synced")
     hooks = tuple(result.ref for result in results if result.hook)
     return workloads.Operation(operation.started, applied, hooks)
+
+
+def _former(application: kinds.Object, revision: str) -> str:
+    """``started`` of the last operation that is not a deployment's of a revision; empty where there is none.
+
+    One that still runs is somebody else's, and counts: what the history has of before it was not the deployment. Only
+    automation's own of the revision does not, for the deployment follows that.
+    """
+    last = operations.recorded(application)
+    if last is None or (last.active and operations.is_automated(last, revision)):
+        return ""
+    return last.started
 
 
 def _identity(operation: operations.Operation) -> str:
