@@ -82,6 +82,8 @@ class Workload:
         """Set whenever anything has changed."""
         self.hook_ended = asyncio.Event()
         """Set whenever a hook's Job has ended, well or badly."""
+        self.completed: set[subjects.Ref] = set()
+        """The hooks' Jobs that were seen complete, though they may be deleted by now."""
         self.crashes_before: dict[tuple[subjects.Ref, str], int] = {}
         """Pod and container → how often it had ended when it was first seen; 0 for pods of this deployment."""
         self._cluster = cluster
@@ -301,6 +303,8 @@ class Workload:
                 async for version in stream:
                     ref = kinds.ref(version.object)
                     if version.type == "deleted":
+                        # One change may have completed it and the next deleted it, before anybody has looked.
+                        self._note_completion(ref, version.object)
                         self._all.pop(ref, None)
                         self._told.pop(ref, None)
                         self.changed.set()
@@ -364,6 +368,7 @@ class Workload:
             if observed is not None and self._told.get(ref) != observed:
                 self._told[ref] = observed
                 await self._put(observed)
+                self._note_completion(ref, live)
                 if ref.kind == "Job" and observed.state in {"Complete", "Failed"}:
                     self.hook_ended.set()
             if ref.kind == "Pod":
@@ -372,6 +377,11 @@ class Workload:
                 owner = _owner(live)
                 hook = owner is not None and owner.kind == "Job"
                 self._logs.read(self._group, ref, live, whole=hook)
+
+    def _note_completion(self, ref: subjects.Ref, live: kinds.Object) -> None:
+        observed = describing.observed(ref, live) if ref.kind == "Job" else None
+        if observed is not None and observed.state == "Complete" and self._is_own_job(ref, live):
+            self.completed.add(ref)
 
     async def _put(self, fact: protocol.Seen) -> None:
         if self._channel is not None:

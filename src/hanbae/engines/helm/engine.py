@@ -299,7 +299,7 @@ class Helm:
             # Cleared before the look: a change during it must still end the wait below.
             workload.changed.clear()
             live = workload.objects.get(hook)
-            if live is not None and jobs.is_complete(live, hook):
+            if hook in workload.completed or (live is not None and jobs.is_complete(live, hook)):
                 break
             if live is None and present:
                 raise errors.Failed("upgrade.hook-gone", place=None, job=str(hook))
