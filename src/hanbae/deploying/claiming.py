@@ -31,6 +31,8 @@ _WRITTEN: Final = (
     *("driver", "host", "process", "step", "key", "known", "outcome"),
 )
 """Marks that a deployment writes of itself."""
+_LONGEST_NUMBER: Final = 10
+"""Digits of a process's number; Linux gives at most seven."""
 _UNBEGUN: Final = "unbegun"
 """The mark of a deployment that has ended before anything was begun: its id, and how."""
 _WITHOUT_EFFECT: Final = ("refused", "superseded")
@@ -269,9 +271,11 @@ def _process() -> str:
 def _lives_here(process: str) -> bool | None:
     """Whether a process of this machine lives; None when it is another machine's."""
     parts = process.rsplit(" ", 2)
-    if len(parts) != 3 or parts[0] != _where() or not parts[1].isdigit():  # noqa: PLR2004  where, number, began
+    if len(parts) != 3 or parts[0] != _where():  # noqa: PLR2004  where, number, began
         return None
     _, number, began = parts
+    if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
+        return None
     return _began(int(number)) == began
 
 
