@@ -142,8 +142,10 @@ async def _run(command: list[str], folder: Path | None) -> _Answer:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        # However often: Ctrl-C may come to a driver that somebody else is stopping already.
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({running})
         raise
 
 
