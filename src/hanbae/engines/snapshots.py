@@ -47,7 +47,11 @@ async def of_operation(
     for ref, pod in objects.items():
         if ref.kind != "Pod":
             continue
-        for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        containers = pod.get("status") or {}
+        for status in (
+            *(containers.get("initContainerStatuses") or []),
+            *(containers.get("containerStatuses") or []),
+        ):
             # A container that runs or waits again has failed in its previous run.
             previous = "terminated" not in (status.get("state") or {})
             ended = (status.get("lastState" if previous else "state") or {}).get("terminated") or {}
