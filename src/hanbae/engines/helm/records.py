@@ -102,7 +102,7 @@ async def every(cluster: connections.Cluster, namespace: str, release: str) -> l
         hanbae.errors.Forbidden: Secrets may not be listed, which Helm needs as well.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    listed = await reading.find(
+    listed = await reading.metadata(
         cluster, kinds.SECRET, namespace, label_selector=f"owner=helm,name={release}"
     )
     return sorted(map(_record, listed), key=lambda record: record.number)

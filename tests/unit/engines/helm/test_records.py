@@ -21,9 +21,13 @@ def secret(version: str, status: str, marks: dict[str, str]) -> dict[str, Any]:
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
 
-    async def find(*_: object, **__: object) -> list[dict[str, Any]]:
+    async def metadata(*_: object, **__: object) -> list[dict[str, Any]]:
         return kept
 
+    async def find(*_: object, **__: object) -> list[dict[str, Any]]:
+        raise AssertionError("what is in the Secrets is nobody's business here")
+
+    monkeypatch.setattr(reading, "metadata", metadata)
     monkeypatch.setattr(reading, "find", find)
     return kept
 
