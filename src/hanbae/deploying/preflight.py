@@ -2,7 +2,7 @@
 
 Everything here is known before anything is touched: from the commit, the cluster and the registry. What cannot be
 asked (a registry that this machine does not reach, a Secret that may not be read) is left to the deployment itself,
-and by_gate: who reads nothing of it takes it for checked.
+and said: who reads nothing of it takes it for checked.
 """
 
 from __future__ import annotations

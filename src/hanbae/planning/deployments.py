@@ -24,8 +24,8 @@ from hanbae.results import guards, plans
 from hanbae.rules import application_sources
 
 SYNC: str = "sync"
-_PROVE = "prove-"
 """Id of the step that has Argo CD deploy."""
+_PROVE = "prove-"
 
 
 class Source(Struct, frozen=True):
