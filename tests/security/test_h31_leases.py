@@ -59,13 +59,13 @@ def space(store: stores.Store) -> Any:
 def clusters(monkeypatch: pytest.MonkeyPatch, stored: list[leases.Seen]) -> Any:
     """Clusters with the Leases that are stored, and no operation that says anything."""
 
-    async def seen(*_: object) -> leases.Seen | None:
+    async def read(*_: object) -> leases.Seen | None:
         return stored[0] if stored else None
 
     async def find(*_: object) -> list[leases.Seen]:
         return stored
 
-    monkeypatch.setattr(claiming, "seen", seen)
+    monkeypatch.setattr(claiming, "seen", read)
     monkeypatch.setattr(leases, "find", find)
     monkeypatch.setattr(services, "of_checkout", lambda _: ("auth",))
     return SimpleNamespace(workload=None)
@@ -131,20 +131,20 @@ LOCATED: dict[str, leases.Seen] = {
 }
 
 
-@pytest.mark.parametrize("seen", LOCATED.values(), ids=LOCATED)
+@pytest.mark.parametrize("foreign", LOCATED.values(), ids=LOCATED)
 async def test_an_id_is_not_located_by_a_lease_or_an_operation_of_another_application(
     space: Any,
     clusters: Any,
     stored: list[leases.Seen],
     monkeypatch: pytest.MonkeyPatch,
-    seen: leases.Seen,
+    foreign: leases.Seen,
 ) -> None:
     async def marks(*_: object) -> Mapping[str, str]:
         return FOREIGN["another environment's"]
 
     monkeypatch.setattr(choosing_engine, "marks", marks)
     space.clusters = Connected(clusters)
-    stored.append(seen)
+    stored.append(foreign)
     with pytest.raises(errors.WrongUse) as raised:
         await resuming.locate(space, "d1", environment="staging")
     assert raised.value.text.id == "attach.nowhere"

@@ -130,14 +130,8 @@ class Workload:
         }
         return own | about
 
-    def start(
-        self, group: asyncio.TaskGroup, channel: channels.Channel[protocol.Seen]
-    ) -> list[asyncio.Task[None]]:
-        """Begin to watch.
-
-        Returns:
-            The tasks, to be cancelled when enough was seen.
-        """
+    def start(self, group: asyncio.TaskGroup, channel: channels.Channel[protocol.Seen]) -> None:
+        """Begin to watch, until the group is ended: watches never end by themselves."""
         self._group, self._channel = group, channel
         self._logs = tailing.Logs(self._cluster, self._keeper, channel)
         labels = ownership.by_label(self._release)
@@ -149,7 +143,8 @@ class Workload:
             self._watch(kinds.EVENT, fields=WARNINGS),
             self._watch_secret(),
         ]
-        return [group.create_task(watch) for watch in watches]
+        for watch in watches:
+            group.create_task(watch)
 
     async def load(self, operation: Operation) -> None:
         """Read the objects of an operation once, without watching; what may not be read is left out."""

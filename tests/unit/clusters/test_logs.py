@@ -18,17 +18,10 @@ SECOND = objects.terminated() | {
 }
 
 
-class Reader:
+class Reader(rereading.Reader):
     """Reads one line, which says of which run it is."""
 
-    alive = joined = begun = True
-
-    def __init__(self, cluster: Any, namespace: str, pod: str, container: str) -> None:
-        self.cluster, self.container = cluster, container
-        self.asked = SimpleNamespace(namespace=namespace, name=pod)
-        self.previous = False
-
-    async def read(self, *_: float, **__: bool) -> AsyncGenerator[logs.Line]:
+    async def read(self, *_: Any, **__: Any) -> AsyncGenerator[logs.Line]:
         yield logs.Line("", "first" if self.previous else "second")
 
 
@@ -45,8 +38,9 @@ async def test_the_run_that_is_asked_for_is_followed(
 
     monkeypatch.setattr(reading, "get", get)
     monkeypatch.setattr(rereading, "Reader", Reader)
-    cluster: Any = None
+    pod = SimpleNamespace(namespace="s", name="auth-service-migrate-1")
+    cluster: Any = SimpleNamespace(asked=lambda *_, **__: pod)
     stream = logs.follow(
-        cluster, "s", "auth-service-migrate-1", "app", run=run, backoff=backoffs.Backoff(first=0)
+        cluster, pod.namespace, pod.name, "app", run=run, backoff=backoffs.Backoff(first=0)
     )
     assert {line.text async for line in stream} == read

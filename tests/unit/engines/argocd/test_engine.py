@@ -53,11 +53,11 @@ async def test_a_deployment_that_waited_for_somebody_elses_operation_has_not_run
 
 
 @pytest.mark.parametrize(
-    ("phase", "known"), [("Running", ""), ("Succeeded", samples.STARTED)], ids=["runs", "ended"]
+    ("phase", "previous"), [("Running", ""), ("Succeeded", samples.STARTED)], ids=["runs", "ended"]
 )
 async def test_automations_own_operation_of_the_commit_is_the_deployments_while_it_runs(
-    phase: str, known: str
+    phase: str, previous: str
 ) -> None:
     application = samples.application(state=samples.state(phase))
     assert operations.recorded(application) is not None
-    assert await argocd(application).known() == known
+    assert await argocd(application).known() == previous
