@@ -152,6 +152,23 @@ async def test_an_id_is_not_located_by_a_lease_or_an_operation_of_another_applic
     assert await resuming.locate(space, "d1", environment="staging") == ("d1", OWN)
 
 
+async def test_a_services_deployment_is_located_by_no_other_services_lease(
+    space: Any, clusters: Any, stored: list[leases.Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id on one Lease may have been taken from another, whose deployment goes on."""
+
+    async def marks(*_: object) -> Mapping[str, str]:
+        return {}
+
+    monkeypatch.setattr(choosing_engine, "marks", marks)
+    space.clusters = Connected(clusters)
+    theirs = OWN | {"service": "payments"}
+    stored.append(lease(theirs, "hanbae-payments-staging"))
+    with pytest.raises(errors.WrongUse):
+        await resuming.locate(space, "d1", environment="staging", service="auth")
+    assert await resuming.locate(space, "d1", environment="staging") == ("d1", theirs)
+
+
 async def test_a_way_back_without_its_commit_is_not_gone_on_with(
     space: Any, clusters: Any, stored: list[leases.Seen], monkeypatch: pytest.MonkeyPatch
 ) -> None:

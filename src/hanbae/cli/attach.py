@@ -72,8 +72,9 @@ def follow(
     *,
     stops: bool,
     may_have_ended: bool = False,
+    service: str | None = None,
 ) -> Followed:
-    """Show a deployment to its end, and end it if `stops`.
+    """Show a deployment to its end, and end it if `stops`; where it is not known here it must be the service's.
 
     Raises:
         hanbae.errors.Refused: It was to be ended and has ended by itself, unless it `may_have_ended`.
@@ -87,7 +88,7 @@ def follow(
         follower = _Follower(session, space, output)
         try:
             with interrupts.terminable() as terminated:
-                asyncio.run(follower.follow(deployment, environment, stops=stops))
+                asyncio.run(follower.follow(deployment, environment, stops=stops, service=service))
         except errors.Refused as error:
             if not may_have_ended or error.text.id != "stop.ended":
                 raise
@@ -130,13 +131,19 @@ class _Follower:
         """Say how it has ended, below the table."""
         self._viewer.conclude()
 
-    async def follow(self, deployment: str, environment: str | None, *, stops: bool) -> None:
+    async def follow(
+        self, deployment: str, environment: str | None, *, stops: bool, service: str | None
+    ) -> None:
         from hanbae.deploying import attaching
 
         if not stops:
             # `hanbae stop` has settled before which deployment it is, and has asked about that one.
-            deployment = await _of_service(self._space, deployment, environment)
-        stream = attaching.attached(self._space, deployment, environment=environment, stops=stops)
+            name = deployment
+            deployment = await _of_service(self._space, name, environment)
+            service = name if name != deployment else None
+        stream = attaching.attached(
+            self._space, deployment, environment=environment, service=service, stops=stops
+        )
         with self._viewer as viewer:
             async with contextlib.aclosing(stream):
                 async for event in stream:

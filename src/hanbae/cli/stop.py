@@ -72,6 +72,7 @@ def command(
         stops=True,
         # While the question stood; what it waited for is to be ended all the same.
         may_have_ended=bool(others),
+        service=service if is_service else None,
     )
     if followed.interrupted:
         return followed.interrupted

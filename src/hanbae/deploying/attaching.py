@@ -23,6 +23,7 @@ async def attached(
     deployment: str,
     *,
     environment: str | None = None,
+    service: str | None = None,
     stops: bool = False,
 ) -> AsyncGenerator[events.Event]:
     """A deployment's events from its first to ``Closed``; use ``contextlib.aclosing``.
@@ -31,6 +32,7 @@ async def attached(
         space: The workspace.
         deployment: The id; it may be shortened where the history has it.
         environment: Where it is looked for when the history does not have it; None for everywhere.
+        service: Whose it must be then; None for any service.
         stops: End it.
 
     Raises:
@@ -38,7 +40,7 @@ async def attached(
         hanbae.errors.Refused: It is to be stopped and has ended already.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    deployment, marks = await _found(space, deployment, environment)
+    deployment, marks = await _found(space, deployment, environment, service)
     recorded = resuming.recorded(space, deployment)
     if stops and recorded and isinstance(recorded[-1].fact, events.Closed):
         raise errors.Refused("stop.ended", deployment=deployment)
@@ -67,7 +69,7 @@ async def attached(
 
 
 async def _found(
-    space: workspaces.Workspace, deployment: str, environment: str | None
+    space: workspaces.Workspace, deployment: str, environment: str | None, service: str | None
 ) -> tuple[str, Mapping[str, str]]:
     """The whole id, and what the cluster says of it where the history says nothing."""
     try:
@@ -75,7 +77,7 @@ async def _found(
     except errors.WrongUse as error:
         if error.text.id != "history.no-deployment":
             raise
-    return await resuming.locate(space, deployment, environment=environment)
+    return await resuming.locate(space, deployment, environment=environment, service=service)
 
 
 class _Elsewhere:

@@ -198,7 +198,11 @@ async def past(
 
 
 async def locate(
-    space: workspaces.Workspace, deployment: str, *, environment: str | None = None
+    space: workspaces.Workspace,
+    deployment: str,
+    *,
+    environment: str | None = None,
+    service: str | None = None,
 ) -> tuple[str, Mapping[str, str]]:
     """The service and what the cluster says of a deployment that the history may not have.
 
@@ -206,6 +210,7 @@ async def locate(
         space: The workspace.
         deployment: The whole id.
         environment: Where it is looked for; None for everywhere.
+        service: The service whose it must be; None for any.
 
     Returns:
         The id, and the marks of its Lease, or what its operation says.
@@ -219,7 +224,7 @@ async def locate(
     for name in names:
         try:
             async with space.clusters(name) as clusters:
-                marks = await _marks(space, clusters, deployment, name)
+                marks = await _marks(space, clusters, deployment, name, service)
         except errors.Forbidden as error:
             # Who deploys to one environment need not see the others.
             forbidden = forbidden or error
@@ -232,16 +237,21 @@ async def locate(
 
 
 async def _marks(
-    space: workspaces.Workspace, clusters: workspaces.Clusters, deployment: str, environment: str
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    deployment: str,
+    environment: str,
+    whose: str | None,
 ) -> Mapping[str, str]:
     """What a Lease of the environment, or an operation, says of the deployment; nothing where none does."""
-    names = services.of_checkout(space.loaded)
+    names = (whose,) if whose else tuple(services.of_checkout(space.loaded))
     for namespace in sorted({naming.namespace(space.policy, name, environment) for name in names}):
         for lease in await leases.find(clusters.workload, namespace, deployment):
             service = lease.marks.get("service", "")
             is_named = lease.name == naming.lease(service, environment)
             is_there = namespace == naming.namespace(space.policy, service, environment)
-            if is_named and is_there and _are_of(lease.marks, service, environment):
+            is_meant = is_named and is_there and whose in {None, service}
+            if is_meant and _are_of(lease.marks, service, environment):
                 return lease.marks
     for service in names:
         marks = await choosing_engine.marks(space, clusters, service, environment, deployment)

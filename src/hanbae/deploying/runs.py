@@ -81,9 +81,10 @@ async def _one(
     plan, past = prepared.plans[deployment], prepared.resumed.get(deployment)
     theirs = await _driven(space, plan) if busy == "follow" else None
     if theirs is not None:
-        async with aclosing(
-            attaching.attached(space, theirs, environment=plan.environment)
-        ) as following:
+        attached = attaching.attached(
+            space, theirs, environment=plan.environment, service=plan.service
+        )
+        async with aclosing(attached) as following:
             async for event in following:
                 yield event
         return
