@@ -81,7 +81,7 @@ def waited_for(running: Iterable[Bare], *, deadline: float) -> wording.Text:
     jobs = tuple(running)
     facts = {
         "jobs": ", ".join(str(entry.job) for entry in jobs),
-        "seconds": f"{_longest(jobs, deadline):g}",
+        "seconds": str(round(_longest(jobs, deadline))),
     }
     return wording.Text("deploy.bare-running", facts)
 
