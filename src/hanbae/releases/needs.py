@@ -157,8 +157,8 @@ def _makes(manifest: Object) -> Iterator[parts.Made]:
     elif kind in ("PersistentVolumeClaim", "ServiceAccount"):
         yield parts.Made(kind, manifest.name, frozenset(), ref, "object")
     elif kind == "SealedSecret":
-        name = manifest.get("spec", "template", "metadata", "name") or manifest.name
-        yield parts.Made("Secret", str(name), _keys(manifest), ref, "sealed")
+        # The controller ignores the name that the template has, and calls the Secret like this object.
+        yield parts.Made("Secret", manifest.name, _keys(manifest), ref, "sealed")
     elif kind == external_secrets.KIND:
         if external_secrets.policy(manifest.data) != "None":
             name = external_secrets.secret(manifest.data)
