@@ -40,8 +40,8 @@ class Invocation(Struct, frozen=True):
 
 
 _SHELL: Final = re.compile(r"(?:ba|da|a|z|k)?sh")
-# `-c`, also behind other letters: `-ec`.
-_OPTION: Final = re.compile(r"[-+][a-zA-Z]*c")
+_OPTIONS: Final = re.compile(r"[-+][a-zA-Z]+")
+"""Options of a shell, several in one word: ``-ec``."""
 _WRAPPERS: Final[Mapping[str, int]] = {
     "catatonit": 0,
     "command": 0,
@@ -130,13 +130,18 @@ def _wrapped(texts: Sequence[str | None]) -> tuple[int, dict[str, Word]]:
 
 
 def _script(texts: Sequence[str | None]) -> str | None:
-    """The text that a shell is given by ``-c``."""
-    for index, text in enumerate(texts[1:-1], 1):
+    """The text that a shell is given by ``-c``: the first word behind its options."""
+    is_text = False
+    words = iter(texts[1:])
+    for text in words:
         if text is None or not text.startswith(("-", "+")):
-            return None
-        # What stands behind the script is `$0`, `$1` and so on.
-        if _OPTION.fullmatch(text):
-            return texts[index + 1]
+            # What stands behind the script is `$0`, `$1` and so on.
+            return text if is_text else None
+        if _OPTIONS.fullmatch(text):
+            is_text = is_text or "c" in text
+            # `-o` and bash's `-O` take a word of their own, also among other letters: `-euo pipefail`.
+            for _ in range(text.lower().count("o")):
+                next(words, None)
     return None
 
 
