@@ -6,6 +6,7 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from hanbae.releases import shells
@@ -39,25 +40,36 @@ class Invocation(Struct, frozen=True):
         return (text or "").rpartition("/")[2]
 
 
+class _Wrapper(Struct, frozen=True):
+    """A program that runs another one.
+
+    Attributes:
+        words: How many words in front of the other one are its own.
+        options: Its options whose value is the word behind them, if they change nothing of what is read here.
+    """
+
+    words: int = 0
+    options: tuple[str, ...] = ()
+
+
 _SHELL: Final = re.compile(r"(?:ba|da|a|z|k)?sh")
 _OPTIONS: Final = re.compile(r"[-+][a-zA-Z]+")
 """Options of a shell, several in one word: ``-ec``."""
-_WRAPPERS: Final[Mapping[str, int]] = {
-    "catatonit": 0,
-    "command": 0,
-    "dumb-init": 0,
-    "env": 0,
-    "exec": 0,
-    "gosu": 1,
-    "nice": 0,
-    "nohup": 0,
-    "su-exec": 1,
-    "sudo": 0,
-    "timeout": 1,
-    "tini": 0,
-    "xargs": 0,
+_WRAPPERS: Final[Mapping[str, _Wrapper]] = {
+    "catatonit": _Wrapper(),
+    "command": _Wrapper(),
+    "dumb-init": _Wrapper(options=("-r", "--rewrite")),
+    "env": _Wrapper(options=("-u", "--unset")),
+    "exec": _Wrapper(options=("-a",)),
+    "gosu": _Wrapper(words=1),
+    "nice": _Wrapper(options=("-n", "--adjustment")),
+    "nohup": _Wrapper(),
+    "su-exec": _Wrapper(words=1),
+    "sudo": _Wrapper(options=("-u", "--user", "-g", "--group")),
+    "timeout": _Wrapper(words=1, options=("-k", "--kill-after", "-s", "--signal")),
+    "tini": _Wrapper(options=("-e", "-p")),
+    "xargs": _Wrapper(),
 }
-"""Programs that run another one → how many words are their own."""
 # How many shells may stand in each other, `sh -c 'bash -c "..."'`: the text is a chart's, so it is bounded.
 _DEEPEST: Final = 4
 
@@ -90,43 +102,51 @@ def _run(
 ) -> Iterator[Invocation]:
     """What an invocation comes to: what the shell or the wrapper that it calls runs."""
     # `texts` are the same words as texts; None for one that holds more than a text.
-    skipped, assignments = _wrapped(texts)
-    rest, texts = invocation.words[skipped:], texts[skipped:]
+    skipped, assignments = _wrapped(invocation.words, texts)
+    texts = texts[skipped:]
+    inner = msgspec.structs.replace(
+        invocation,
+        words=invocation.words[skipped:],
+        assignments={**invocation.assignments, **assignments},
+    )
     program = (texts[0] or "").rpartition("/")[2] if texts else ""
     if _SHELL.fullmatch(program) and depth < _DEEPEST:
         script = _script(texts)
         if script is not None:
-            yield from _of_shell(script, invocation, variables, depth)
+            yield from _of_shell(script, inner, variables, depth)
             return
-    if rest:
-        yield Invocation(
-            rest,
-            {**invocation.assignments, **assignments},
-            invocation.folder,
-            invocation.within,
-            from_shell=invocation.from_shell,
-        )
+    if inner.words:
+        yield inner
 
 
-def _wrapped(texts: Sequence[str | None]) -> tuple[int, dict[str, Word]]:
+def _wrapped(words: Sequence[Word], texts: Sequence[str | None]) -> tuple[int, dict[str, Word]]:
     """How many words in front are a wrapper's, and which variables it sets."""
     position, assignments = 0, {}
     # Wrappers may stand in a row, as in `exec env A=b timeout 60 goose up`.
     while position < len(texts):
-        own = _WRAPPERS.get((texts[position] or "").rpartition("/")[2])
-        if own is None:
+        wrapper = _WRAPPERS.get((texts[position] or "").rpartition("/")[2])
+        if wrapper is None:
             break
         position += 1
         while position < len(texts):
-            text = texts[position] or ""
-            pair = shells.assignment((text,))
+            option = texts[position] or ""
+            pair = shells.assignment(words[position])
             if pair is not None:
                 assignments[pair[0]] = pair[1]
-            elif not text.startswith("-"):
+            elif not option.startswith("-"):
                 break
-            position += 1
-        position += own
+            position += 2 if _takes_next(option, wrapper.options) else 1
+        position += wrapper.words
     return position, assignments
+
+
+def _takes_next(option: str, valued: Sequence[str]) -> bool:
+    """Whether an option's value is the next word: not of ``-uapp``, which has it in itself."""
+    if option.startswith("--"):
+        return option in valued
+    # The first letter that takes a value takes all that stands behind it: `-Eu app`.
+    first = next((n for n, letter in enumerate(option) if n and f"-{letter}" in valued), None)
+    return option.startswith("-") and first == len(option) - 1
 
 
 def _script(texts: Sequence[str | None]) -> str | None:
