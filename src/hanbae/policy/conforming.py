@@ -20,6 +20,7 @@ from hanbae.policy import documents, forms, nodes
 _MISFITS: Final[dict[Any, str]] = {
     documents.Name: "policy.not-a-name",
     documents.Duration: "policy.not-a-duration",
+    documents.Patience: "policy.not-a-duration",
     forms.Suffix: "policy.not-a-suffix",
     forms.Kinds: "policy.not-a-kind",
     forms.Expression: "policy.not-an-expression",

@@ -31,8 +31,6 @@ _PROGRAM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOUR: Final = 3600
 _LONGEST_NAME: Final = 63
-# A year. The form of a duration allows any number of digits, and Python makes no number of more than 4300.
-_LONGEST_DURATION: Final = len("8760h59m59s")
 
 Places = Mapping[str, subjects.Place]
 Fault = tuple[str, str, dict[str, str]]
@@ -230,7 +228,7 @@ def _restore_point(policy: documents.Policy, point: documents.RestorePoint) -> I
     if point.command and not _PROGRAM.fullmatch(point.command[0]):
         yield "policy.not-a-program", f"{key}.command", {"value": point.command[0]}
     yield from _timeout(point.timeout, f"{key}.timeout")
-    if len(point.within) > _LONGEST_DURATION or not naming.seconds(point.within):
+    if not naming.seconds(point.within):
         yield "policy.restore-point-within", f"{key}.within", {"value": point.within}
     for name in point.environments:
         if name not in policy.environments:
@@ -248,7 +246,7 @@ def _item(item: documents.Item, key: str) -> Iterator[Fault]:
 
 
 def _timeout(timeout: str, key: str) -> Iterator[Fault]:
-    if len(timeout) > len("60m3600s") or not 0 < naming.seconds(timeout) <= _HOUR:
+    if not 0 < naming.seconds(timeout) <= _HOUR:
         yield "policy.item-timeout", key, {"value": timeout}
 
 

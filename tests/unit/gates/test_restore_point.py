@@ -119,6 +119,7 @@ checklists:
         ("{cluster: a, query: SELECT 1}", "policy.restore-point-part"),
         ("{command: [./b]}", "policy.not-a-program"),
         ("{command: [b], within: 0h}", "policy.restore-point-within"),
+        ("{command: [b], within: 99999h}", "policy.not-a-duration"),
         ("{command: [b], timeout: 2h}", "policy.item-timeout"),
         ("{command: [b], environments: [prod]}", "policy.restore-point-unknown-environment"),
     ],

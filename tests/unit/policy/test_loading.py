@@ -123,6 +123,14 @@ MORE = [
     ("migrations: {deadline: 10}", "policy.expected-text", "migrations.deadline"),
     ("migrations: {deadline: ten}", "policy.not-a-duration", "migrations.deadline"),
     ("migrations: {deadline: 0s}", "policy.not-a-duration", "migrations.deadline"),
+    (f"migrations: {{deadline: {'9' * 5000}s}}", "policy.not-a-duration", "migrations.deadline"),
+    (f"migrations: {{ttl: {'9' * 9}s}}", "policy.not-a-duration", "migrations.ttl"),
+    (
+        f"migrations: {{lock_timeout: {'9' * 5}h}}",
+        "policy.not-a-duration",
+        "migrations.lock_timeout",
+    ),
+    (f"rollout: {{deadline: {'9' * 7}m}}", "policy.not-a-duration", "rollout.deadline"),
     ("migrations: {backoff_limit: -1}", "policy.out-of-range", "migrations.backoff_limit"),
     ("migrations: {backoff_limit: true}", "policy.expected-number", "migrations.backoff_limit"),
     ("services: {release: web}", "policy.template-lacks-service", "services.release"),
@@ -149,7 +157,7 @@ MORE = [
 ]
 
 
-@pytest.mark.parametrize(("section", "text_id", "key"), MORE, ids=[m[0] for m in MORE])
+@pytest.mark.parametrize(("section", "text_id", "key"), MORE, ids=[m[0][:50] for m in MORE])
 def test_broken_section_is_refused_with_its_key(section: str, text_id: str, key: str) -> None:
     error = fault(SMALL + section + "\n")
     assert (error.text.id, error.text.facts["key"]) == (text_id, key)
