@@ -103,7 +103,10 @@ def _is_refused(kind: str, path: Path, before: Any, after: Any, *, frozen: bool)
     free = any(path[: len(part)] == part for part in _FREE.get(kind, ()))
     if not fixed or free:
         return False
-    if path in _DEFAULTS and {before, after} <= {differing.ABSENT, _DEFAULTS[path]}:
+    # Compared one by one: a faulty manifest may have a list there, which no set takes.
+    if path in _DEFAULTS and all(
+        value in (differing.ABSENT, _DEFAULTS[path]) for value in (before, after)
+    ):
         return False
     # An address that was left out is given by the cluster, and kept.
     return kind != "Service" or (before is not differing.ABSENT and after is not differing.ABSENT)

@@ -42,6 +42,8 @@ def selecting(version: str) -> dict[str, Any]:
             manifest("StatefulSet", spec={"serviceName": "b"}),
             ("spec.serviceName",),
         ),
+        (manifest("Secret", type="Opaque"), manifest("Secret"), ()),
+        (manifest("Secret", type="Opaque"), manifest("Secret", type=["Opaque"]), ("type",)),
         (manifest("Service", spec={"type": "ClusterIP"}), manifest("Service", spec={"type": "NodePort"}), ()),
         (
             manifest("RoleBinding", roleRef={"name": "a"}),
