@@ -16,7 +16,15 @@ from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
 from hanbae.migrations import files, transactions
-from hanbae.planning import digests, manifests, proofs, releases, upgrades
+from hanbae.planning import (
+    digests,
+    forecasting,
+    manifests,
+    proofs,
+    releases,
+    scheduling,
+    upgrades,
+)
 from hanbae.policy import documents, labels, naming, service_paths
 from hanbae.releases import databases, objects, parts, tools
 from hanbae.repository import revisions, services
@@ -364,12 +372,11 @@ def _is_of(manifest: objects.Object, entry: databases.Migrated) -> bool:
 def _images(objects: list[dict[str, Any]], namespace: str) -> Iterator[guards.RunningImage]:
     """The images that must run in the end: an override in Argo CD that nobody sees in git is noticed by these."""
     for manifest in objects:
-        if manifest["kind"] in {"Deployment", "StatefulSet"}:
-            for container in manifest["spec"]["template"]["spec"].get("containers") or []:
-                image = container.get("image") or ""
-                yield guards.RunningImage(_ref(manifest, namespace), container["name"], image)
-
-
-def _ref(manifest: Mapping[str, Any], namespace: str) -> subjects.Ref:
-    metadata = manifest["metadata"]
-    return subjects.Ref(manifest["kind"], metadata.get("namespace") or namespace, metadata["name"])
+        if manifest.get("kind") not in {"Deployment", "StatefulSet"}:
+            continue
+        ref = scheduling.reference(manifest, namespace)
+        containers = forecasting.pod(manifest).get("containers")
+        for container in containers if isinstance(containers, list) else ():
+            # The preflight tells of what has an odd shape; here it has no image that could run.
+            if isinstance(container, Mapping) and isinstance(container.get("name"), str):
+                yield guards.RunningImage(ref, container["name"], str(container.get("image") or ""))

@@ -138,6 +138,27 @@ async def test_the_guards_are_the_branchs_head_and_the_images(commit: Commit) ->
     assert image.expected.endswith(f"@{DIGEST}")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "metadata: {name: odd}",
+        "metadata: {name: odd}\nspec: {template: [a]}",
+        "metadata: {name: odd}\nspec: {template: {spec: {containers: {a: b}}}}",
+        "metadata: {name: odd}\nspec: {template: {spec: {containers: [{image: a}, b]}}}",
+    ],
+)
+async def test_a_workload_of_an_odd_shape_promises_no_image(
+    root: Path, commit: Commit, odd: str
+) -> None:
+    text = f"apiVersion: apps/v1\nkind: Deployment\n{odd}\n"
+    write(root, "services/auth/helm/templates/odd.yaml", text)
+    plan = await planned(commit, "auth", "staging")
+    assert [guard.promise for guard in plan.guards] == [
+        "branch-head:release",
+        "image:Deployment/services-staging/auth-service:app",
+    ]
+
+
 async def test_what_is_not_committed_does_not_count(root: Path, commit: Commit) -> None:
     revision = commit()
     write(root, "services/auth/migrations/00003_c.sql", "-- +goose Up\n")
