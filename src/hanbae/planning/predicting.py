@@ -192,9 +192,14 @@ def _theirs(value: Any, others: tuple[Thing, ...], depth: int) -> Any:
             if f"f:{key}" in names
         }
     if isinstance(value, list):
-        parts = [(key, _part(key, value)[1]) for key in names]
-        kept = [(entry, _below(others, key)) for key, entry in parts if entry is not None]
-        return [_theirs(entry, below, depth + 1) for entry, below in kept]
+        # In the order of the list: `names` is a set. An entry without keys is named by itself, `v:` and its JSON.
+        fields = {id(entry): key for key in names if (entry := _part(key, value)[1]) is not None}
+        entries = [(entry, fields.get(id(entry), f"v:{json.dumps(entry)}")) for entry in value]
+        return [
+            _theirs(entry, _below(others, field), depth + 1)
+            for entry, field in entries
+            if field in names
+        ]
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -172,6 +173,35 @@ def test_of_what_the_chart_no_longer_says_others_keep_what_is_theirs() -> None:
         "spec": {"strategy": {"type": "R", "rolling": {"surge": 1, "default": 2}}},
     }
     assert predicting.predicted(live, {"spec": {}})["spec"] == {"strategy": {"type": "R"}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "name"),
+    [
+        (
+            [{"name": letter} for letter in "hcagbfde"],
+            lambda entry: f'k:{{"name":"{entry["name"]}"}}',
+        ),
+        (list("hcagbfde"), lambda entry: f'v:"{entry}"'),
+    ],
+    ids=["by their keys", "by themselves"],
+)
+def test_entries_that_others_manage_stay_in_their_order(
+    entries: list[Any], name: Callable[[Any], str]
+) -> None:
+    fields = [(entry, name(entry)) for entry in entries]
+    ours = {"f:spec": {"f:parts": {field: {} for _, field in fields[:1]}}}
+    theirs = {"f:spec": {"f:parts": {field: {} for _, field in fields[2:]}}}
+    live = {
+        "metadata": {
+            "managedFields": [
+                {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": ours},
+                {"manager": "mina", "operation": "Update", "fieldsV1": theirs},
+            ]
+        },
+        "spec": {"parts": entries},
+    }
+    assert predicting.predicted(live, {"spec": {}})["spec"] == {"parts": entries[2:]}
 
 
 def test_what_somebody_else_added_stays() -> None:
