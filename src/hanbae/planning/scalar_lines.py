@@ -20,19 +20,22 @@ def replaced(text: str, path: str, nodes: Iterable[Any], value: str) -> str:
         value: What they become, quoted as they were.
 
     Raises:
-        hanbae.errors.FileFault: One of them is on several lines.
+        hanbae.errors.FileFault: One of them is on several lines, or has an anchor or a tag.
     """
     # This ends lines also at U+0085, U+2028 and U+2029, as libyaml does, whose marks count them.
     lines = text.splitlines(keepends=True)
+    # An alias has the node of its anchor: what several places share is written once.
+    by_place = {(node.start_mark.line, node.start_mark.column): node for node in nodes}
     # From the end, so that the marks of the texts in front still hold.
-    for node in sorted(nodes, key=lambda node: (node.start_mark.line, node.start_mark.column))[
-        ::-1
-    ]:
+    for _, node in sorted(by_place.items(), key=lambda item: item[0], reverse=True):
         start, end = node.start_mark, node.end_mark
+        place = subjects.Place(path, start.line + 1)
         if start.line != end.line or node.style in ("|", ">"):
-            place = subjects.Place(path, start.line + 1)
             raise errors.FileFault("values.cannot-edit", place=place)
         line = lines[start.line]
+        # The node begins at its anchor or tag, which a new value would take away.
+        if line[start.column : start.column + 1] in ("&", "!"):
+            raise errors.FileFault("values.anchored", place=place)
         token = splicing.token(value, style=node.style or None)
         lines[start.line] = line[: start.column] + token + line[end.column :]
     return "".join(lines)
