@@ -73,6 +73,41 @@ def test_plain_manifests_are_rendered_as_they_are(root: Path) -> None:
     assert releases["web"]["release"] == "web"
 
 
+@pytest.mark.parametrize("engine", ["kustomize", "directory"])
+def test_a_service_may_be_the_whole_repository(tmp_path: Path, engine: str) -> None:
+    root = tmp_path / "repository"
+    root.mkdir()
+    policy = chartless.POLICY.replace('  path: ["apps/*/overlays/{environment}"]\n', "")
+    own = 'named: {web: {path: "."}}'
+    policy = policy.replace('named: {plain: {path: "manifests/{environment}"}}', own)
+    (root / "hanbae.yaml").write_text(policy)
+    (root / "web.yaml").write_text(chartless.deployment("web", "registry.example.com/web:1"))
+    if engine == "kustomize":
+        resources = (
+            "images:\n  - name: registry.example.com/web\n    newTag: '2'\n"
+            "resources:\n  - web.yaml\n"
+        )
+        (root / "kustomization.yaml").write_text(chartless.HEAD + resources)
+    git(root, "init", "-q", "-b", "develop")
+    committed(root)
+    expected = "web:2" if engine == "kustomize" else "web:1"
+    ended = ran(root, "render", "web", "--env", "dev")
+    assert ended.code == 0, ended.err
+    assert f"image: registry.example.com/{expected}" in ended.out
+    set_ = ran(root, "image", "set", "web", f":3@{DIGEST}", "--env", "dev", "--no-resolve")
+    assert set_.code == 0, set_.err
+    assert f"web:3@{DIGEST}" in ran(root, "render", "web", "--env", "dev").out
+    pem, values = tmp_path / "dev.pem", tmp_path / "values.env"
+    pem.write_bytes(sealing.certificate(sealing.key()))
+    values.write_text("KEY=canary-7731\n")
+    values.chmod(0o600)
+    words = ("secrets", "seal", "web", "--env", "dev", "--certificate", str(pem))
+    sealed = ran(root, *words, "--from-env-file", str(values))
+    assert sealed.code == 0, sealed.err
+    assert "kind: SealedSecret" in (root / "sealedsecret.yaml").read_text()
+    assert "kind: SealedSecret" in ran(root, "render", "web", "--env", "dev").out
+
+
 def test_parameters_beside_the_overlay_are_those_of_argo_cd(root: Path) -> None:
     """The same edits, made by ``kustomize edit`` as Argo CD's repo-server makes them."""
     folder = root / "apps/web/overlays/dev"

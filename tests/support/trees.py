@@ -53,7 +53,7 @@ class MemoryTree:
         """Every file below a folder; see :class:`~hanbae.repository.trees.Tree`."""
         # A rule asks for all files, and a repository of tests is asked by hundreds.
         if folder not in self._files:
-            start = f"{folder.rstrip('/')}/" if folder else ""
+            start = "" if folder in ("", ".") else f"{folder.rstrip('/')}/"
             digests = {
                 path: _digest(data)
                 for path, data in self.contents.items()

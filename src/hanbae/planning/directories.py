@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hanbae import errors, foreign_json, libyaml, subjects
 from hanbae.charts import rendering
-from hanbae.policy import documents, globs
+from hanbae.policy import documents, folders, globs
 from hanbae.repository import trees
 
 _NAMES: Final = (".yaml", ".yml", ".json", ".jsonnet")
@@ -58,7 +58,7 @@ def files(tree: trees.Tree, folder: str, options: documents.Directory) -> Iterat
         options: What ``spec.source.directory`` says.
     """
     below = {
-        path[len(folder) + 1 :] for path in tree.files(folder) if path.startswith(f"{folder}/")
+        folders.name(folder, path) for path in tree.files(folder) if folders.holds(folder, path)
     }
     # Go walks a tree folder by folder: `a/b.yaml` comes before `a.yaml`, although a dot is sorted before a slash.
     for relative in sorted(below, key=lambda path: path.split("/")):
@@ -69,7 +69,7 @@ def files(tree: trees.Tree, folder: str, options: documents.Directory) -> Iterat
         if options.exclude and _matches(options.exclude, relative):
             continue
         if not options.include or _matches(options.include, relative):
-            yield f"{folder}/{relative}"
+            yield folders.path(folder, relative)
 
 
 def _matches(pattern: str, path: str) -> bool:

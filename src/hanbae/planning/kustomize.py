@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hanbae import confinement, foreign_json, libyaml
+from hanbae.policy import folders
 from hanbae.repository import keeping
 
 ARGO_CD: Final = "5.8.3"
@@ -95,9 +96,12 @@ async def output(
         files: Path → content of all that is there for the build.
         folder: The folder that is built.
         kept: Outputs of earlier runs; None to build anew.
-        origins: Whether each object tells in an annotation from which file it is; see :func:`origin`.
+        origins: Whether each object tells in an annotation from which file it is; see :func:`origin`. None does of what
+            is built of the repository's own folder.
     """
     contents = [part for item in sorted(files.items()) for part in item]
+    # A kustomization may lie below no folder that it builds on, and all is below the repository's own.
+    origins = origins and not folders.is_root(folder)
     around = _around(folder) if origins else folder
     key = keeping.key("overlay", *command, _stamp(command[0]), around, *contents)
     if key not in _OUTPUTS and kept is not None and (output := kept.get(key)) is not None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hanbae import libyaml
 from hanbae.charts import block_lists, values
-from hanbae.policy import documents, labels, naming
+from hanbae.policy import documents, folders, labels, naming
 from hanbae.repository import trees
 from hanbae.sealing import objects, pins
 
@@ -74,7 +74,7 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
         if isinstance(metadata, Mapping) and metadata.get("name") == secret:
             return Sealed(path, data.decode("utf-8", "replace"), there=True)
     listed = tree.files(source.folder)
-    paths = [f"{source.folder}/{name}" for name in _NAMES]
+    paths = [folders.path(source.folder, name) for name in _NAMES]
     # What is there by the first name holds something else, so the second one is taken.
     path = next((path for path in paths if path not in listed), paths[-1])
     beside = None
@@ -93,7 +93,7 @@ def _files(source: manifests.Source) -> Iterator[str]:
 
     if source.engine == "kustomize":
         read = scanning.scan(source.tree, source.folder).files
-        return (path for path in read if path.startswith(f"{source.folder}/"))
+        return (path for path in read if folders.holds(source.folder, path))
     return directories.files(source.tree, source.folder, source.directory or documents.Directory())
 
 

@@ -162,7 +162,9 @@ def engine(policy: documents.Policy, tree: trees.Tree, service: str, environment
     if folder is None:
         return "helm"
     listed = tree.files(folder)
-    is_kustomized = any(f"{folder}/{name}" in listed for name in service_paths.KUSTOMIZATIONS)
+    is_kustomized = any(
+        folders.path(folder, name) in listed for name in service_paths.KUSTOMIZATIONS
+    )
     plainly = service_paths.directory(policy.services, service) is not None
     return "kustomize" if is_kustomized and not plainly else "directory"
 

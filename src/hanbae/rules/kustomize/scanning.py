@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from hanbae import errors, libyaml
 from hanbae.charts import overlay_files
+from hanbae.policy import folders
 from hanbae.repository import trees
 from hanbae.rules import builds, valuesfiles
 
@@ -70,7 +71,7 @@ class Scan(Struct):
 def named(tree: trees.Tree, folder: str) -> str | None:
     """The kustomization of a folder; None for a folder without one."""
     files = tree.files(folder)
-    return next((path for name in NAMES if (path := f"{folder}/{name}") in files), None)
+    return next((path for name in NAMES if (path := folders.path(folder, name)) in files), None)
 
 
 def scan(tree: trees.Tree, folder: str) -> Scan:
