@@ -168,9 +168,12 @@ def _script(texts: Sequence[str | None]) -> str | None:
 def _of_shell(
     script: str, outer: Invocation, variables: Container[str], depth: int
 ) -> Iterator[Invocation]:
-    bound: dict[str, Word] = dict(outer.assignments)
-    folder = outer.folder
+    states: dict[shells.Subshell | None, _State] = {
+        None: _State(dict(outer.assignments), outer.folder)
+    }
     for command in shells.commands(script, variables):
+        state = _state(states, command.subshell)
+        bound = state.assignments
         own = {name: _with(value, bound) for name, value in command.assignments}
         words = tuple(_with(word, bound) for word in command.words)
         texts = [shells.literal(word) for word in words]
@@ -185,12 +188,34 @@ def _of_shell(
                 for name, value in own.items()
             }
         elif texts[0] == "cd":
-            folder = _entered(folder, words[1:2])
+            # Where a branch goes is not known behind it, like what it sets.
+            target = ((shells.Computed("cd"),),) if command.within else words[1:2]
+            state.folder = _entered(state.folder, target)
         else:
-            inner = Invocation(
-                words, {**bound, **own}, folder, outer.within or command.within, from_shell=True
-            )
+            within = outer.within or command.within
+            inner = Invocation(words, {**bound, **own}, state.folder, within, from_shell=True)
             yield from _run(inner, texts, variables, depth + 1)
+
+
+class _State(Struct):
+    """The variables that a shell has set, and its folder."""
+
+    assignments: dict[str, Word]
+    folder: Word | None
+
+
+def _state(
+    states: dict[shells.Subshell | None, _State], subshell: shells.Subshell | None
+) -> _State:
+    """The state of a subshell: it begins with that of what is around it, and leaves nothing behind."""
+    begun = []
+    while subshell is not None and subshell not in states:
+        begun.append(subshell)
+        subshell = subshell.around
+    state = states[subshell]
+    for inner in reversed(begun):
+        state = states[inner] = _State(dict(state.assignments), state.folder)
+    return state
 
 
 def _entered(folder: Word | None, target: tuple[Word, ...]) -> Word | None:
@@ -199,8 +224,10 @@ def _entered(folder: Word | None, target: tuple[Word, ...]) -> Word | None:
     if path is None:
         return (shells.Computed("cd"),)
     before = shells.literal(folder) if folder is not None else ""
-    if path.startswith("/") or not before:
+    if path.startswith("/") or before == "":
         return (path,)
+    if before is None:
+        return folder
     return (f"{before.rstrip('/')}/{path}",)
 
 

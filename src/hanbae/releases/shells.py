@@ -11,6 +11,7 @@ import re
 from collections.abc import Container, Iterator
 from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 LONGEST: Final = 32_768
@@ -35,6 +36,18 @@ Word = tuple[Part, ...]
 Within = Literal["", "loop", "condition"]
 
 
+class Subshell(Struct, frozen=True, eq=False):
+    """A pair of parentheses: what is set in it is gone behind it.
+
+    Attributes:
+        around: The one that it stands in; None for none.
+        opened: How many branches and loops are open where it begins.
+    """
+
+    around: Subshell | None
+    opened: int
+
+
 class Command(Struct, frozen=True):
     """A simple command.
 
@@ -42,11 +55,13 @@ class Command(Struct, frozen=True):
         words: Its words, assignments in front of it left out; empty where there are only those.
         assignments: Name and value of the assignments in front of it.
         within: Whether it may run several times, or not at all.
+        subshell: The subshell that it runs in; None for none.
     """
 
     words: tuple[Word, ...]
     assignments: tuple[tuple[str, Word], ...] = ()
     within: Within = ""
+    subshell: Subshell | None = None
 
 
 # `$$` is Kubernetes' escape for one `$`. Its variables may have dots and dashes in their names, a shell's may not.
@@ -227,6 +242,7 @@ _TESTS: Final = frozenset({"[", "[[", "test"})
 def _commands(text: str, variables: Container[str]) -> Iterator[Command]:
     around: list[str] = []
     words: list[Word] = []
+    subshell: Subshell | None = None
     before, tested = "", False
     # The operator at the end closes the last command.
     for piece in (*_Lexer(text, variables).tokens(), ";"):
@@ -236,19 +252,24 @@ def _commands(text: str, variables: Container[str]) -> Iterator[Command]:
         if piece == "(" and words:  # a function: its commands run where it is called
             words = []
             around.append("function")
-        simple = _simple(words, around)
+        elif piece == "(":
+            subshell = Subshell(subshell, len(around))
+        simple = _simple(words, around, subshell)
         if simple is not None:
             # What follows `cd /app &&` is taken to run: nobody means that as a choice. What follows
             # `[ -n "$X" ] &&` is a condition, and so is the rest of its chain.
             maybe = before == "||" or (before == "&&" and tested)
             tested = maybe or bool(simple.words and literal(simple.words[0]) in _TESTS)
             if maybe and not simple.within:
-                simple = Command(simple.words, simple.assignments, "condition")
+                simple = msgspec.structs.replace(simple, within="condition")
             yield simple
+        # A `)` within a `case` that has begun in the subshell ends a pattern.
+        if piece == ")" and subshell is not None and len(around) <= subshell.opened:
+            subshell = subshell.around
         words, before = [], piece
 
 
-def _simple(words: list[Word], around: list[str]) -> Command | None:
+def _simple(words: list[Word], around: list[str], subshell: Subshell | None) -> Command | None:
     """The command that words are, without what a shell's grammar has in front of it."""
     rest = list(words)
     while rest:
@@ -275,7 +296,7 @@ def _simple(words: list[Word], around: list[str]) -> Command | None:
     if not rest and not assignments:
         return None
     within: Within = "loop" if "loop" in around else "condition" if any(around) else ""
-    return Command(tuple(rest), tuple(assignments), within)
+    return Command(tuple(rest), tuple(assignments), within, subshell)
 
 
 def assignment(word: Word) -> tuple[str, Word] | None:
