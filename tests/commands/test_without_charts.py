@@ -392,6 +392,29 @@ def test_values_are_sealed_into_a_manifest_of_the_overlay(root: Path, tmp_path: 
     assert again.code == 5, again.err
 
 
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_what_others_have_sealed_in_the_folder_is_kept(
+    root: Path, tmp_path: Path, others: int
+) -> None:
+    folder = root / "manifests/dev"
+    names = ["sealedsecret.yaml", "sealedsecret-hanbae.yaml"]
+    names += ["sealedsecret-hanbae-2.yaml", "sealedsecret-hanbae-3.yaml"]
+    other = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\n"
+    for name in names[:others]:
+        (folder / name).write_text(f"{other}metadata: {{name: other-{name[:-5]}}}\n")
+    committed(root)
+    pem, values = tmp_path / "dev.pem", tmp_path / "values.env"
+    pem.write_bytes(sealing.certificate(sealing.key()))
+    values.write_text("KEY=canary-7731\n")
+    values.chmod(0o600)
+    words = ("secrets", "seal", "plain", "--env", "dev", "--certificate", str(pem))
+    ended = ran(root, *words, "--from-env-file", str(values))
+    assert ended.code == 0, ended.err
+    assert libyaml.load((folder / names[others]).read_text())["metadata"]["name"] == "plain-secret"
+    for name in names[:others]:
+        assert f"name: other-{name[:-5]}" in (folder / name).read_text()
+
+
 def _other(folder: Path) -> Path:
     path = folder / "other.pem"
     path.write_bytes(sealing.certificate(sealing.key("stranger")))

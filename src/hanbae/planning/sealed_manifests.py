@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import posixpath
 from collections.abc import Collection, Iterator, Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 ANNOTATIONS: Final = ("metadata", "annotations")
 DATA: Final = ("spec", "encryptedData")
-_NAMES: Final = ("sealedsecret.yaml", "sealedsecret-hanbae.yaml")
 _OF_PINS: Final = {
     pins.CERTIFICATE[1]: labels.CERTIFICATE,
     pins.PINS[1]: labels.CERTIFICATES,
@@ -74,9 +74,9 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
         if isinstance(metadata, Mapping) and metadata.get("name") == secret:
             return Sealed(path, data.decode("utf-8", "replace"), there=True)
     listed = tree.files(source.folder)
-    paths = [folders.path(source.folder, name) for name in _NAMES]
-    # What is there by the first name holds something else, so the second one is taken.
-    path = next((path for path in paths if path not in listed), paths[-1])
+    # What is there by a name holds something else, such as credentials of a registry.
+    paths = (folders.path(source.folder, name) for name in _names())
+    path = next(path for path in paths if path not in listed)
     beside = None
     if source.engine == "kustomize":
         file = scanning.named(tree, source.folder) or ""
@@ -84,6 +84,12 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
         name = posixpath.basename(path)
         beside = file, block_lists.edited(text, "resources", file, added=[[name]])
     return Sealed(path, _empty(policy, service, environment), there=False, beside=beside)
+
+
+def _names() -> Iterator[str]:
+    yield "sealedsecret.yaml"
+    yield "sealedsecret-hanbae.yaml"
+    yield from (f"sealedsecret-hanbae-{number}.yaml" for number in itertools.count(2))
 
 
 def _files(source: manifests.Source) -> Iterator[str]:
