@@ -56,16 +56,20 @@ def of(
         file: The values file, for faults.
 
     Raises:
-        hanbae.errors.FileFault: ``smoke`` is not a list of endpoints.
+        hanbae.errors.FileFault: ``smoke`` is not a list of endpoints, or there are more than :data:`MOST`.
     """
     release = naming.release(policy, service, environment)
+    place = subjects.Place(file) if file else None
     try:
         smoke = msgspec.convert(values.get("smoke") or [], tuple[documents.Endpoint, ...])
     except msgspec.ValidationError as error:
-        place = subjects.Place(file) if file else None
         raise errors.FileFault("gate.not-endpoints", place=place, why=str(error)) from None
     declared = (*smoke, *policy.checklists.endpoints.get(service, ()))
-    return tuple(probe(endpoint, release) for endpoint in declared[:MOST])
+    # One that is left out would count as asked.
+    if len(declared) > MOST:
+        facts = {"count": str(len(declared)), "limit": str(MOST)}
+        raise errors.FileFault("gate.too-many-endpoints", place=place, **facts)
+    return tuple(probe(endpoint, release) for endpoint in declared)
 
 
 def of_items(policy: documents.Policy, service: str, environment: str) -> tuple[Probe, ...]:

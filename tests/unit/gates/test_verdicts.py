@@ -657,6 +657,19 @@ def test_a_chart_names_no_address_outside_its_service(smoke: Any) -> None:
     assert caught.value.text.id == "gate.not-endpoints"
 
 
+@pytest.mark.parametrize(("of_chart", "refused"), [(49, False), (50, True), (90, True)])
+def test_no_endpoint_is_left_out_silently(of_chart: int, *, refused: bool) -> None:
+    own = policy(endpoints={"auth": (documents.Endpoint("/own"),)})
+    smoke = {"smoke": [{"path": f"/{number}"} for number in range(of_chart)]}
+    if not refused:
+        assert len(endpoints.of(own, "auth", "dev", smoke)) == of_chart + 1
+        return
+    with pytest.raises(errors.FileFault) as caught:
+        endpoints.of(own, "auth", "dev", smoke, file="values-dev.yaml")
+    assert caught.value.text.id == "gate.too-many-endpoints"
+    assert str(caught.value.place) == "values-dev.yaml"
+
+
 def test_the_endpoints_of_the_chart_and_of_the_policy_are_those_of_the_rights() -> None:
     own = policy(endpoints={"auth": (documents.Endpoint("/.well-known/x", service="auth-web"),)})
     probes = endpoints.of(own, "auth", "dev", {"smoke": [{"path": "/", "port": "8080"}]})
