@@ -95,7 +95,12 @@ def test_other_damage_is_told_by_libgit2(shop: Path, name: str) -> None:
     assert clones.discover(shop) is not None
 
 
-def test_objects_of_linked_and_borrowing_clones_are_looked_at(shop: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["shop", "my projects", "a\u2028b\x0bc "])
+def test_objects_of_linked_and_borrowing_clones_are_looked_at(
+    shop: Path, tmp_path: Path, name: str
+) -> None:
+    git(tmp_path, "clone", "-q", ".", name)
+    shop = tmp_path / name
     git(shop, "worktree", "add", "-q", str(tmp_path / "linked"))
     git(shop, "clone", "-q", "--shared", ".", str(tmp_path / "borrowing"))
     folders = [tmp_path / "linked", tmp_path / "borrowing"]
@@ -103,5 +108,8 @@ def test_objects_of_linked_and_borrowing_clones_are_looked_at(shop: Path, tmp_pa
     path = file_of(shop, "HEAD:services")
     path.write_bytes(path.read_bytes()[:20])
     for folder in folders:
+        own = git(folder, "rev-parse", "--absolute-git-dir").rstrip("\n")
+        # Asked before it is opened, for libgit2 would not end where this does not see it.
+        assert loose_objects.damaged(own) is not None
         with pytest.raises(errors.WrongUse, match="is corrupt"):
             trees.WorkingTree(folder)

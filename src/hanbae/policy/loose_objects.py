@@ -7,6 +7,7 @@ Packs are not looked at: libgit2 knows where an object in a pack has to end.
 from __future__ import annotations
 
 import os
+import re
 import string
 import zlib
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def is_damaged(git: str, name: str) -> bool:
 def _folders(git: Path) -> Iterator[Path]:
     """The folders of objects: the clone's own, for a linked working tree its clone's, and those that are borrowed."""
     common = _lines(git / "commondir")
-    waiting = [((git / common[0] if common else git) / "objects", 0)]
+    waiting = [((git / common[0].rstrip() if common else git) / "objects", 0)]
     while waiting:
         folder, depth = waiting.pop()
         yield folder
@@ -71,9 +72,10 @@ def _folders(git: Path) -> Iterator[Path]:
 
 
 def _lines(file: Path) -> list[str]:
+    """The lines of a file that are not empty, as libgit2 divides them: a path may have any other blank in it."""
     try:
         with file.open("rb") as stream:
-            return os.fsdecode(stream.read(_PIECE)).split()
+            return [*filter(None, re.split("[\r\n]+", os.fsdecode(stream.read(_PIECE))))]
     except (OSError, ValueError):
         return []
 
