@@ -193,7 +193,6 @@ async def kustomized(
         folder: The folder of a kustomization.
         origins: Whether the file of each object is wanted; they may be in another order then.
         kept: What was built in earlier runs; None to build anew.
-        written: What the Application says; None to look for it among the files.
 
     Raises:
         hanbae.errors.FileFault: It may not be built, or its build fails.
