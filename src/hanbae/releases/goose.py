@@ -17,6 +17,8 @@ TABLE: Final = "goose_db_version"
 MIGRATING: Final = frozenset(("up", "up-by-one", "up-to", "down", "down-to", "redo", "reset"))
 """Commands that change a database's schema."""
 _COMMANDS: Final = MIGRATING | {"status", "version", "create", "fix", "validate"}
+# Words that other programs have as well: of an entry point that is not known they tell nothing.
+_COMMON: Final = frozenset(("beta", "env", "init"))
 _DRIVERS: Final = frozenset(
     (
         *("auroradsql", "azuresql", "clickhouse", "duckdb", "libsql", "mssql", "mysql", "pgx"),
@@ -86,7 +88,7 @@ def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
         driver = driver or "postgres"
         address = own.variable(_DIRECT, set_) or address
     # `goose DRIVER DBSTRING COMMAND`; with GOOSE_DRIVER and GOOSE_DBSTRING set, the command stands alone.
-    if rest and shells.literal(rest[0]) not in _COMMANDS:
+    if rest and shells.literal(rest[0]) not in _COMMANDS | _COMMON:
         driver = variables.text(own.value(rest[0], set_)) or ""
         address = own.value(rest[1], set_) if len(rest) > 1 else None
         rest = rest[2:]

@@ -67,9 +67,11 @@ class Command(Struct, frozen=True):
 # `$$` is Kubernetes' escape for one `$`. Its variables may have dots and dashes in their names, a shell's may not.
 _EXPANDED: Final = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 _REFERENCE: Final = (
-    r"\$\((?P<expanded>[A-Za-z_.-][A-Za-z0-9_.-]*)\)"
+    # Kubernetes has made one `$` of two before the shell begins, so the first one is nothing.
+    r"(?P<doubled>\$(?=\$))"
+    r"|\$\((?P<expanded>[A-Za-z_.-][A-Za-z0-9_.-]*)\)"
     r"|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|\$(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<computed>\$\(|\$\{|`|\$[0-9@*#?$!-])"
+    r"|(?P<computed>\$\(|\$\{|`|\$[0-9@*#?!-])"
 )
 # Alternatives are tried in order: `>&` and `&>` have to be redirections before `&` is an operator. The
 # last one takes any character, such as a quote that is never closed, so that the lexer always moves on.
@@ -203,7 +205,8 @@ class _Lexer:
             # Kubernetes knows no quotes: it has expanded `$(NAME)` in them before the shell begins.
             return list(argument(text, self.variables)) or [""]
         # A backslash at the end of a line continues it, and leaves nothing in the word.
-        return [""] if group == "escaped" and text == "\n" else [text]
+        is_nothing = group == "doubled" or (group == "escaped" and text == "\n")
+        return [""] if is_nothing else [text]
 
     def _computed(self, start: int) -> Computed:
         """What a shell would work out, to its end."""

@@ -52,6 +52,17 @@ def test_variables_keep_whether_they_are_quoted_away() -> None:
     )
 
 
+def test_two_dollars_are_one_before_the_shell() -> None:
+    (command,) = shells.commands("a $$X \"p$${Y}s\" '$$X' $$(cat x) $$", ())
+    assert command.words[1:] == (
+        (Variable("X"),),
+        ("p", Variable("Y"), "s"),
+        ("$X",),
+        (Computed("$(cat x)"),),
+        ("$",),
+    )
+
+
 def test_kubernetes_expands_before_the_shell() -> None:
     assert words("a '$(X)' \"$(X)\" $(date)", "X") == [
         ["a", (Variable("X"),), (Variable("X"),), (Computed("$(date)"),)]
