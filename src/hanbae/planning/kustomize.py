@@ -89,7 +89,10 @@ async def output(
     *,
     origins: bool = True,
 ) -> tuple[bytes, str]:
-    """What a build says: its output, or its error. Only an output is kept: an error may be otherwise next time.
+    """What a build says: its output, or its error.
+
+    Only an output is kept for later runs: an error may be otherwise next time. This process says both again, for a
+    command asks for one build several times, and one without an end takes half a minute each.
 
     Args:
         command: The program, as of :func:`program`.
