@@ -238,7 +238,11 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
 
 
 def _promised(source: Source) -> list[dict[str, Any]]:
-    """The objects whose images must run: those of git, so that an image which only the cluster names is noticed."""
+    """The objects whose images must run.
+
+    Of a chart those of git, so that an image which only the cluster names is noticed. Without a chart those that Argo
+    CD makes, of which the warning alone tells: what the cluster says to Kustomize may name the objects otherwise.
+    """
     rendered = source.in_git or source.rendered
     return [manifest.object for manifest in rendered.manifests]
 
@@ -370,7 +374,7 @@ def _is_of(manifest: objects.Object, entry: databases.Migrated) -> bool:
 
 
 def _images(objects: list[dict[str, Any]], namespace: str) -> Iterator[guards.RunningImage]:
-    """The images that must run in the end: an override in Argo CD that nobody sees in git is noticed by these."""
+    """The images that must run in the end; see :func:`_promised`."""
     for manifest in objects:
         if manifest.get("kind") not in {"Deployment", "StatefulSet"}:
             continue
