@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -45,21 +47,25 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
     """
     root = loading.find(directory).parent
     history = histories.History(root, revision, since=since)
-    secrets_by_line: dict[tuple[str, str, str], tuple[secrets.Exposed, str]] = {}
+    former: list[tuple[secrets.Exposed, str, frozenset[str]]] = []
+    lines_of: dict[str, set[str]] = {}
     for added in history.added(_wanted):
-        text = _text(added.data)
-        lines = text.splitlines()
-        for exposed in secrets.in_file(added.path, text):
-            # The same line of the same file is the same secret, whatever else a commit changed. The
-            # oldest commit comes first, so the one that brought the secret is told.
-            line = lines[exposed.place.line - 1].strip() if exposed.place.line else ""
-            secrets_by_line.setdefault((added.path, exposed.variant, line), (exposed, added.commit))
+        # What a file has shown before is the same secret, whatever else a commit changed. The oldest
+        # commit comes first, so the one that brought the secret is told.
+        before = lines_of.setdefault(added.path, set())
+        for exposed, lines in _exposed(added.path, added.data):
+            if not lines <= before:
+                before |= lines
+                former.append((exposed, added.commit, lines))
+    shown = {
+        path: _shown(history, path) for path in {exposed.place.file for exposed, _, _ in former}
+    }
     hits = [
         rulebook.Hit(
             exposed.place, {"name": exposed.name, "commit": commit[:_SHORT]}, exposed.variant
         )
-        for (path, _, line), (exposed, commit) in secrets_by_line.items()
-        if not _holds(history, path, line)
+        for exposed, commit, lines in former
+        if not lines <= shown[exposed.place.file]
     ]
     stated = sorted(
         (findings_of_rules.elsewhere(secrets.FORMER, hit) for hit in hits),
@@ -81,7 +87,22 @@ def _text(data: bytes) -> str:
         return ""
 
 
-def _holds(history: histories.History, path: str, line: str) -> bool:
-    """Whether the last commit still has the line, or the file where a line says nothing."""
+def _exposed(path: str, data: bytes) -> Iterator[tuple[secrets.Exposed, frozenset[str]]]:
+    """The secrets in a content of a file, each with the lines that it takes; of a keystore with its digest."""
+    text = _text(data)
+    lines = text.split("\n")
+    for exposed in secrets.in_file(path, text):
+        whole = lines[exposed.place.line - 1 : exposed.last] if exposed.last else [_digest(data)]
+        yield exposed, frozenset(line.strip() for line in whole)
+
+
+def _shown(history: histories.History, path: str) -> frozenset[str]:
+    """The lines of all secrets that the last commit's file still has."""
     data = history.now(path)
-    return data is not None and line.encode() in data
+    if data is None:
+        return frozenset()
+    return frozenset[str]().union(*(lines for _, lines in _exposed(path, data)))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

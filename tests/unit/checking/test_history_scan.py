@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ argocd: {repository: "https://git.example.com/shop.git"}
 environments: {local: {platform: compose}}
 """
 PASSWORD = "9f-Tulpe-kiesel"
+# Put together here, so that no scanner takes this file for a leak.
+BEGIN, END = (f"-----{word} PRIVATE" + " KEY-----\n" for word in ("BEGIN", "END"))
 VALUES = "services/auth/helm/values-dev.yaml"
 
 
@@ -78,6 +81,68 @@ def test_secret_that_was_removed_is_told_with_the_commit_that_brought_it(clone: 
 def test_secret_that_is_still_there_is_left_to_the_check_of_the_files(clone: Clone) -> None:
     clone.commit({VALUES: f"DB_PASSWORD: {PASSWORD}\n"})
     assert history_scan.check_history(clone.root).findings == ()
+
+
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
+SEALED = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: a}\nspec: {}\n"
+# Variant, and a file before and after its secret was taken out or replaced by another.
+REPLACED = {
+    "a manifest that was sealed": ("manifest", f"{SECRET}data:\n  a: aHVudGVyMng=\n", SEALED),
+    "values of a manifest": (
+        "manifest",
+        f"{SECRET}stringData:\n  a: {PASSWORD}\n",
+        f"{SECRET}stringData:\n  a: <set by hand>\n",
+    ),
+    "a key": (
+        "private-key",
+        f"{BEGIN}MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n{END}",
+        f"{BEGIN}MIIEpAIBAAKCAQEA7bq3kz9f8dYv0Qx\n{END}",
+    ),
+    "a value below its key": (
+        "named",
+        f"- name: DB_PASSWORD\n  value: {PASSWORD}\n",
+        "- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: a, key: b}}\n",
+    ),
+    "a block": ("named", f"password: |\n  {PASSWORD}\n", "password: |\n  changeme\n"),
+    "the beginning of another": ("named", f"PASSWORD: {PASSWORD}", f"PASSWORD: {PASSWORD}2"),
+    "a line after other ends of lines": (
+        "named",
+        f"a: 1\f2\x85\u20283\nb: 4\rc: 5\nDB_PASSWORD: {PASSWORD}\n",
+        "a: 1\f2\x85\u20283\nb: 4\rc: 5\nDB_PASSWORD: changeme\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_secret_whose_first_line_looks_like_one_that_is_there_is_told(
+    clone: Clone, name: str
+) -> None:
+    variant, before, after = REPLACED[name]
+    bad = clone.commit({"k8s/a.yaml": before})
+    clone.commit({"k8s/a.yaml": after})
+    (finding,) = history_scan.check_history(clone.root).findings
+    assert finding.text.id == f"rule.lay014-found-{variant}"
+    assert finding.text.facts["commit"] == bad[:12]
+
+
+def test_keystore_that_was_replaced_is_told(clone: Clone) -> None:
+    bad = clone.commit({"tls.p12": "one"})
+    clone.commit({"tls.p12": "another"})
+    assert shown(history_scan.check_history(clone.root)) == [
+        ("tls.p12", "rule.lay014-found-keystore", bad[:12])
+    ]
+
+
+def test_secret_beside_one_that_was_taken_out_is_left_to_the_check_of_the_files(
+    clone: Clone,
+) -> None:
+    values = f"data:\n  a: aHVudGVyMng=\n  b: {base64.b64encode(PASSWORD.encode()).decode()}\n"
+    clone.commit({"k8s/a.yaml": f"{SECRET}data:\n  a: aHVudGVyMng=\n"})
+    both = clone.commit({"k8s/a.yaml": f"{SECRET}{values}type: Opaque\n"})
+    clone.commit({"k8s/a.yaml": f"{SECRET}type: Opaque\ndata:\n  a: aHVudGVyMng=\n"})
+    assert shown(history_scan.check_history(clone.root)) == [
+        ("k8s/a.yaml:4:1", "rule.lay014-found-manifest", both[:12])
+    ]
 
 
 def test_secret_of_a_branch_that_was_merged_is_told_once(clone: Clone) -> None:

@@ -72,10 +72,11 @@ def _defaults(service: views.Service) -> tuple[tuple[str, tuple[str, ...], str, 
         parts = folders.name(service.chart, path).split("/")
         # The values of a dependency are below its name in those of the chart around it.
         above = tuple(name for mark, name in itertools.pairwise(parts) if mark == "charts")
+        line, counted = 1, 0
         for match in _DEFAULTS.finditer(text):
             keys = match[1] or match[4] or match[5]
             default = match[2] or match[3] or match[6]
-            line = text.count("\n", 0, match.start()) + 1
+            line, counted = line + text.count("\n", counted, match.start()), match.start()
             results.append(
                 (path, (*above, *_PARENTHESES.sub("", keys).strip(".").split(".")), default, line)
             )

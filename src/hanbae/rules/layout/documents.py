@@ -35,5 +35,5 @@ def stale_documents(project: views.Project) -> Iterator[rulebook.Hit]:
 
 def _first_difference(text: str, expected: str) -> int:
     """The line from which on a document is another one."""
-    pairs = itertools.zip_longest(text.splitlines(), expected.splitlines())
+    pairs = itertools.zip_longest(text.split("\n"), expected.split("\n"))
     return next((number for number, (a, b) in enumerate(pairs, 1) if a != b), 1)

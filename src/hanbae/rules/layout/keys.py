@@ -153,7 +153,7 @@ def _reading(service: views.Service, key: Keys) -> subjects.Place | None:
         text = service.text(service.chart_file(path)) or ""
         if name not in text:
             continue
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             softly = re.search(
                 r"\b(?:if|with|default|hasKey|dig|coalesce|or|and|range)\b|\)\.", line
             )

@@ -24,6 +24,8 @@ from hanbae.masking import shapes
 from hanbae.rules.layout import file_kinds
 
 Kind = Literal["private-key", "url", "token", "named"]
+_Hit = tuple[int, int, Kind, str]
+"""Index of a secret's first character and of where its value ends, and what it is. A URL is all on one line."""
 
 LARGEST: Final = 2 * 1024 * 1024
 """Characters of a file that are looked at."""
@@ -123,6 +125,7 @@ _BITS: Final = 3.0
 _LONGEST_URL: Final = 400
 _LONGEST_SCHEME: Final = 20
 _LONGEST_LINE: Final = 4096
+_LONGEST_KEY: Final = 16 * 1024
 _END_OF_URL: Final = re.compile(r"[\s\"'`<>|]")
 _SHELL_VARIABLE: Final = re.compile(r"\$\{[^{}]{0,200}\}")
 _COMPOSED: Final = re.compile(r"\s|\{\{|\$\{|\$\(")
@@ -136,12 +139,14 @@ class Plain(Struct, frozen=True, order=True):
         column: Its column, counted from 1.
         kind: What it was known by.
         name: The key, the URL's scheme, or who gives out such tokens; never a part of the value.
+        last: The line on which its value ends, counted from 1: a value may stand below its key.
     """
 
     line: int
     column: int
     kind: Kind
     name: str
+    last: int
 
 
 def looked_at(path: str) -> bool:
@@ -168,11 +173,15 @@ def find(text: str, file_kind: file_kinds.FileKind = "values") -> tuple[Plain, .
     """
     text = text[:LARGEST]
     by_line: dict[int, Plain] = {}
-    for start, kind, name in _hits(text, file_kind):
-        line = text.count("\n", 0, start) + 1
+    line, counted = 1, 0
+    for start, end, kind, name in _hits(text, file_kind):
+        if start < counted:  # the next kind of secret is looked for from the beginning
+            line, counted = 1, 0
+        line, counted = line + text.count("\n", counted, start), start
         if line not in by_line:
             column = start - (text.rfind("\n", 0, start) + 1) + 1
-            by_line[line] = Plain(line, column, kind, name)
+            last = line + text.count("\n", start, end)
+            by_line[line] = Plain(line, column, kind, name, last)
         if len(by_line) >= _MOST:
             break
     return tuple(sorted(by_line.values()))
@@ -230,21 +239,22 @@ def _is_variable(value: str) -> bool:
     return value[0] in ":#?" or shapes.strength(value.rstrip("!?']\"")) is not None
 
 
-def _hits(text: str, file_kind: file_kinds.FileKind) -> Iterator[tuple[int, Kind, str]]:
+def _hits(text: str, file_kind: file_kinds.FileKind) -> Iterator[_Hit]:
     if "-----BEGIN" in text:
         for match in shapes.PRIVATE_KEY.finditer(text):
-            if _BODY.match(text, match.end()):
-                yield match.start(), "private-key", ""
+            if body := _BODY.match(text, match.end()):
+                end = text.find("-----END", body.end(), body.end() + _LONGEST_KEY)
+                yield match.start(), max(end, body.end()), "private-key", ""
     if "://" in text:
         yield from _urls(text, samples=file_kind == "samples")
     for token in shapes.tokens(text):
         if not _SAMPLE.search(text, token.start, token.end):
-            yield token.start, "token", token.issuer
+            yield token.start, token.end, "token", token.issuer
     if file_kind != "words":
         yield from _named(text, file_kind)
 
 
-def _urls(text: str, *, samples: bool = False) -> Iterator[tuple[int, Kind, str]]:
+def _urls(text: str, *, samples: bool = False) -> Iterator[_Hit]:
     for colon in _positions(text, "://"):
         rest = text[colon + 3 : colon + 3 + _LONGEST_URL]
         if "@" not in rest:
@@ -258,7 +268,7 @@ def _urls(text: str, *, samples: bool = False) -> Iterator[tuple[int, Kind, str]
         if not scheme or "/" in user:
             continue
         if not password and _is_random_user(user):
-            yield colon, "url", scheme
+            yield colon, colon, "url", scheme
         # `https://host:8443/a@b` has a port, and the sign is in its path.
         if not password or re.match(r"[0-9]{1,5}[/?#]", password):
             continue
@@ -272,7 +282,7 @@ def _urls(text: str, *, samples: bool = False) -> Iterator[tuple[int, Kind, str]
             and len(password) < _SHORTEST
         ):
             continue
-        yield colon, "url", scheme
+        yield colon, colon, "url", scheme
 
 
 def _is_random_user(user: str) -> bool:
@@ -281,7 +291,7 @@ def _is_random_user(user: str) -> bool:
     return len(user) >= shapes.LONG_USER and not issued and is_plain(user, strong=False)
 
 
-def _named(text: str, file_kind: file_kinds.FileKind) -> Iterator[tuple[int, Kind, str]]:
+def _named(text: str, file_kind: file_kinds.FileKind) -> Iterator[_Hit]:
     lower = text.lower()
     if len(lower) != len(text):  # a letter whose lower case is longer; the places would be wrong
         lower = text
@@ -316,7 +326,8 @@ def _named(text: str, file_kind: file_kinds.FileKind) -> Iterator[tuple[int, Kin
             # A key may have several such words, as `SECRET_KEY` has: what is left of it is passed
             # over.
             following = value_start
-            yield start - len(before), "named", key[:_REACH]
+            end = text.index(value, value_start) + len(value)
+            yield start - len(before), end, "named", key[:_REACH]
 
 
 def _is_same_word(value: str, key: str) -> bool:

@@ -6,6 +6,7 @@ A Secret that a chart renders is a matter of the secrets' rules (SEC012).
 from __future__ import annotations
 
 import base64
+import bisect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -36,11 +37,13 @@ class Exposed(Struct, frozen=True, order=True):
         place: Where.
         variant: ``private-key``, ``url``, ``token``, ``named``, ``manifest`` or ``keystore``.
         name: The key, the scheme, the kind of token or the manifest's name; never a part of the value.
+        last: The line on which its values end, counted from 1; 0 for a keystore, of which all is secret.
     """
 
     place: subjects.Place
     variant: str
     name: str
+    last: int = 0
 
 
 def in_file(path: str, text: str) -> tuple[Exposed, ...]:
@@ -56,7 +59,7 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
     taken = {line for _, lines in manifests for line in lines}
     exposed = [manifest for manifest, _ in manifests if manifest is not None]
     exposed += [
-        Exposed(subjects.Place(path, plain.line, plain.column), plain.kind, plain.name)
+        Exposed(subjects.Place(path, plain.line, plain.column), plain.kind, plain.name, plain.last)
         for plain in plaintexts.find(text, file_kinds.of(path))
         if plain.line not in taken
     ]
@@ -112,21 +115,29 @@ def _manifests(path: str, text: str) -> Iterator[tuple[Exposed | None, range]]:
         roots = list(libyaml.compose_all(text))
     except libyaml.Fault:
         return
+    # Not the marks' own lines: libyaml ends a line at more characters than git does.
+    ends = [match.start() for match in re.finditer("\n", text)]
+
+    def line(index: int) -> int:
+        return bisect.bisect_left(ends, index) + 1
+
     for root in roots:
         if root.id != "mapping":
             continue
         parts = {key.value: (key, value) for key, value in root.value if isinstance(key.value, str)}
         if _scalar(parts.get("kind")) != "Secret" or _scalar(parts.get("apiVersion")) != "v1":
             continue
-        lines = range(root.start_mark.line + 1, root.end_mark.line + 2)
-        field = next((name for name in ("stringData", "data") if _filled(name, parts)), None)
-        if field is not None:
-            mark = parts[field][0].start_mark
-            place = subjects.Place(path, mark.line + 1, mark.column + 1)
-            yield Exposed(place, "manifest", _name(parts.get("metadata"))), lines
+        lines = range(line(root.start_mark.index), line(root.end_mark.index) + 1)
+        filled = [parts[name] for name in ("stringData", "data") if _filled(name, parts)]
+        if filled:
+            start = filled[0][0].start_mark.index
+            place = subjects.Place(path, line(start), start - text.rfind("\n", 0, start))
+            # The last character of a block is before the place where the next key begins.
+            last = max(line(values.value[-1][1].end_mark.index - 1) for _, values in filled)
+            yield Exposed(place, "manifest", _name(parts.get("metadata")), last), lines
             continue
         for key, value in (parts[name] for name in ("stringData", "data") if name in parts):
-            yield None, range(key.start_mark.line + 1, value.end_mark.line + 2)
+            yield None, range(line(key.start_mark.index), line(value.end_mark.index) + 1)
 
 
 def _filled(field: str, parts: dict[str, Any]) -> bool:

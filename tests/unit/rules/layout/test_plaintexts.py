@@ -25,6 +25,7 @@ PEM = (
 )
 PASSWORD = "9f-Tulpe-kiesel"
 RANDOM = "q8Zt3LxW0vRn7Kp2"
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
 SEALED = "AgB" + "x1Y" * 200
 
 FOUND = [
@@ -134,6 +135,14 @@ def test_manifest_is_one_finding_with_its_keys() -> None:
     assert (finding.place.line, finding.variant, finding.name) == (8, "manifest", "auth-secrets")
 
 
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029", "\r"])
+def test_lines_of_a_manifest_are_those_of_git(end: str) -> None:
+    text = f"# a{end}# b\n{SECRET}data: {{a: aHVudGVyMng=}}\n---\npassword: {PASSWORD}\n"
+    manifest, literal = secrets.in_file("k8s/a.yaml", text)
+    assert (manifest.variant, manifest.place.line, manifest.last) == ("manifest", 5, 5)
+    assert (literal.variant, literal.place.line) == ("named", 7)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -188,8 +197,10 @@ def test_any_text_is_read(text: str) -> None:
         "name: password" * 100_000,
         '"password": "' + "\\" * 1_000_000,
         "kind: Secret\n" * 60_000,
+        f"x://a:{RANDOM}@h " * 80_000,
+        f"{AWS} " * 95_000,
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_no_text_takes_long(text: str) -> None:
     began = time.process_time()
@@ -197,7 +208,6 @@ def test_no_text_takes_long(text: str) -> None:
     assert time.process_time() - began < 4
 
 
-SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
 # Path, text, and whether a secret stands there.
 BY_KIND = [
     ("auth/src/env.validation.ts", "VALKEY_PASSWORD: Joi.string().allow('').default(''),", False),
