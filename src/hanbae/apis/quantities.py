@@ -8,6 +8,8 @@ from typing import Any, Final
 _QUANTITIES: Final = frozenset(
     ("limits", "requests", "hard", "storage", "sizeLimit", "averageValue", "divisor", "value")
 )
+_MOST_DIGITS: Final = 40
+"""No quantity is that long: the API server keeps at most 2^63 - 1, and nothing below a billionth."""
 _SUFFIXES: Final = {
     **{
         name: Decimal(1024) ** power
@@ -37,9 +39,9 @@ def is_same(live: Any, target: Any, key: str = "") -> bool:
 
 
 def quantity(value: Any) -> Decimal | None:
-    """A number or a quantity such as ``500m`` or ``1Gi``; None for what is none."""
+    """A number or a quantity such as ``500m`` or ``1Gi``; None for what is none, or too large for the server."""
     text = str(value).strip() if isinstance(value, int | float | str) else ""
-    if not text or len(text) > 40:  # noqa: PLR2004  no quantity is that long
+    if not text or len(text) > _MOST_DIGITS:
         return None
     for suffix, factor in _SUFFIXES.items():
         if text.endswith(suffix):
@@ -51,7 +53,10 @@ def quantity(value: Any) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number * times if number.is_finite() else None
+    # An exponent may be 40 digits long, and what is worked out of such a number has as many digits as it says.
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+        return None
+    return number * times
 
 
 def _has_unit(*values: Any) -> bool:
