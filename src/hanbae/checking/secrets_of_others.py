@@ -32,9 +32,7 @@ def without(
     makers: dict[tuple[str, str, str], set[str]] = {}
     for (service, environment), own in claimed:
         for claim in own:
-            # Cluster, group, kind, namespace and name, as hanbae.rules.claims joins them. The
-            # cluster follows from the environment.
-            _, _, kind, namespace, name = claim.key.split("\0")
+            _, _, kind, namespace, name = claim.key  # the cluster follows from the environment
             if kind in _MAKERS:
                 makers.setdefault((environment, namespace, name), set()).add(service)
     for finding in located:

@@ -16,6 +16,9 @@ from hanbae.releases import objects
 Owner = tuple[str, str]
 """Service and environment."""
 
+Key = tuple[str, str, str, str, str]
+"""Cluster, API group, kind, namespace and name."""
+
 
 class Clash(Struct, frozen=True):
     """An object that two releases claim.
@@ -37,13 +40,13 @@ class Claim(Struct, frozen=True, array_like=True):
     """An object that a release has.
 
     Attributes:
-        key: Equal for two claims of the same object: cluster, API group, kind, namespace and name.
+        key: Equal for two claims of the same object.
         object: Kind and name, as shown in messages.
         file: The file that it comes from.
         named: Whether it has a name of its own; of a ``generateName`` each creation makes another object.
     """
 
-    key: str
+    key: Key
     object: str
     file: str
     named: bool
@@ -69,7 +72,7 @@ def of(
 def _claim(manifest: objects.Object, cluster: str, cluster_scoped: frozenset[str]) -> Claim:
     group, _, _ = manifest.api_version.rpartition("/")
     namespace = "" if manifest.kind in cluster_scoped else manifest.namespace
-    key = f"{cluster}\0{group}\0{manifest.kind}\0{namespace}\0{manifest.name}"
+    key = (cluster, group, manifest.kind, namespace, manifest.name)
     return Claim(key, manifest.label, manifest.template, bool(manifest.get("metadata", "name")))
 
 
@@ -80,7 +83,7 @@ def clashes(claimed: Iterable[tuple[Owner, Iterable[Claim]]]) -> tuple[Clash, ..
         claimed: Each release's claims, in the order of the services' names: of two releases that claim an object the
             later one is at fault.
     """
-    owners: dict[str, Owner] = {}
+    owners: dict[Key, Owner] = {}
     twice = []
     for owner, claims in claimed:
         for claim in claims:
