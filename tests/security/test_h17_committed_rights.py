@@ -127,6 +127,13 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         edited("roles.yaml", lambda text: text.replace("name: ops team", "name: system:authenticated")),
         {"group", "differs"},
     ),
+    **{
+        f"what is elsewhere: {entry}": (
+            edited("kustomization.yaml", lambda text, entry=entry: f"{text}  - {entry}\n"),
+            {"differs"},
+        )
+        for entry in ("https://example.com/admin.yaml", "../../../docs/admin.yaml", "extra.json", "folder", "[]")
+    },
     "a patch": (
         edited("kustomization.yaml", lambda text: text + "patches: [{path: x.yaml}]\n"),
         {"differs"},

@@ -126,13 +126,18 @@ def _of_part(path: str) -> bool:
 def _resources(
     documents: Sequence[committed_objects.Document], names: Sequence[str]
 ) -> Iterator[rulebook.Hit]:
-    """Files that ``kubectl apply -k`` would leave out or change."""
+    """Files that ``kubectl apply -k`` would leave out, change, or apply besides."""
     for manifest, places in documents:
-        listed = manifest.get("resources")
+        resources = manifest.get("resources")
+        listed = resources if isinstance(resources, list) else []
         for name in names:
-            if not isinstance(listed, list) or name not in listed:
+            if name not in listed:
                 facts = {"object": places.file, "field": f"resources: {name}"}
                 yield rulebook.Hit(places.place(("resources",)), facts, "differs")
+        for index, entry in enumerate(listed):
+            if entry not in names:
+                facts = {"object": places.file, "field": f"resources: {entry}"[:200]}
+                yield rulebook.Hit(places.place(("resources", index)), facts, "differs")
         for key in manifest:
             if key not in {"apiVersion", "kind", "resources"}:
                 facts = {"object": places.file, "field": str(key)[:100]}
