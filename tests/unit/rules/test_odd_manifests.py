@@ -1,17 +1,22 @@
-"""Whatever shape a chart's objects and values have, the rules about secrets and migrations say something or nothing."""
+"""Whatever shape a chart's objects and values have, and Argo CD's own, a rule says something or nothing."""
 
 from __future__ import annotations
 
 import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.releases import manifest, pod, project, release, sealed
 
+from hanbae import libyaml
 from hanbae.rules import rulebook, views
 
-RULES = [rule for code, rule in rulebook.rules().items() if code[:3] in ("SEC", "MIG")]
+RULES = list(rulebook.rules().values())
 MIGRATION = {
     "enabled": True,
     "databases": [{"name": "a_db", "urlKey": "URL", "dir": "a", "wave": -5}],
@@ -39,6 +44,9 @@ OBJECTS = [
     manifest("Ingress", spec={"tls": [{"secretName": "t"}]}),
     manifest("ExternalSecret", spec={"target": {"name": "e"}}),
 ]  # fmt: skip
+DATA = Path(__file__).parents[2] / "data" / "objects"
+KUBERNETES = list(libyaml.load_all((DATA / "kubernetes.yaml").read_bytes()))
+DECLARED = list(libyaml.load_all((DATA / "argocd.yaml").read_bytes()))
 FILES = {
     "services/auth/migrations/a/00001_a.sql": "-- +goose Up\nDROP TABLE a;\n",
     "services/auth/Dockerfile": "FROM a\nCOPY . /app\n",
@@ -66,30 +74,34 @@ def put(parent: Any, path: tuple[Any, ...], value: Any) -> None:
     parent[path[-1]] = value
 
 
-# Kind, apiVersion and the form of metadata are what the renderer vouches for.
-PLACES = [
-    path
-    for path in places(OBJECTS)
-    if len(path) > 2 or (len(path) == 2 and path[1] not in ("kind", "apiVersion", "metadata"))
-]
+def inner(manifests: list[Any]) -> list[tuple[Any, ...]]:
+    """The places in manifests; kind, apiVersion and the form of metadata are what the renderer vouches for."""
+    return [
+        path
+        for path in places(manifests)
+        if len(path) > 2 or (len(path) == 2 and path[1] not in ("kind", "apiVersion", "metadata"))
+    ]
+
+
 VALUE_PLACES = [path for path in places(VALUES) if path]
 
 
-@settings(max_examples=300)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(PLACES), ODD), max_size=3, unique_by=lambda change: change[0]
-    ),
-    st.lists(st.tuples(st.sampled_from(VALUE_PLACES), ODD), max_size=2),
-)
-def test_no_rule_fails(objects: list[tuple[Any, Any]], values: list[tuple[Any, Any]]) -> None:
-    changed, merged = copy.deepcopy(OBJECTS), copy.deepcopy(VALUES)
-    for whole, changes in ((changed, objects), (merged, values)):
-        # The deepest first, so that each place is still there.
-        for path, odd in sorted(changes, key=lambda change: -len(change[0])):
-            put(whole, path, copy.deepcopy(odd))
+def changed(whole: Any, *changes: tuple[tuple[Any, ...], Any]) -> Any:
+    """A copy of objects in which places are of another shape."""
+    copied = copy.deepcopy(whole)
+    # The deepest first, so that each place is still there.
+    for path, odd in sorted(changes, key=lambda change: -len(change[0])):
+        put(copied, path, copy.deepcopy(odd))
+    return copied
+
+
+def check(objects: list[Any], values: Any = VALUES, declared: list[Any] = DECLARED) -> None:
+    """Have all rules look at a release, and at Argo CD's objects beside it."""
+    documents = "---\n".join(f"{json.dumps(document, indent=1)}\n" for document in declared)
     heads = {"dev": {"services/auth/migrations/a/00002_a.sql": "x"}}
-    view = release(changed, merged, of=project(FILES, branches=heads))
+    view = release(
+        objects, values, of=project({**FILES, "argocd/all.yaml": documents}, branches=heads)
+    )
     scopes: dict[str, views.Release | views.Service | views.Project] = {
         "release": view,
         "service": view.service,
@@ -97,3 +109,45 @@ def test_no_rule_fails(objects: list[tuple[Any, Any]], values: list[tuple[Any, A
     }
     for rule in RULES:
         assert isinstance(list(rule.check(scopes[rule.scope])), list)
+
+
+def changes(manifests: list[Any], most: int = 3) -> st.SearchStrategy[Any]:
+    """A few places in manifests, each with what is there instead."""
+    change = st.tuples(st.sampled_from(inner(manifests)), ODD)
+    return st.lists(change, max_size=most, unique_by=lambda change: change[0])
+
+
+@settings(max_examples=300)
+@given(changes(OBJECTS), st.lists(st.tuples(st.sampled_from(VALUE_PLACES), ODD), max_size=2))
+def test_no_rule_fails(objects: list[tuple[Any, Any]], values: list[tuple[Any, Any]]) -> None:
+    check(changed(OBJECTS, *objects), changed(VALUES, *values))
+
+
+@settings(max_examples=50)
+@given(changes(KUBERNETES), changes(DECLARED))
+def test_no_rule_fails_over_objects_of_kubernetes_and_of_argo_cd(
+    objects: list[tuple[Any, Any]], declared: list[tuple[Any, Any]]
+) -> None:
+    check(changed(KUBERNETES, *objects), declared=changed(DECLARED, *declared))
+
+
+def each(manifests: list[Any], odd: Any) -> Iterator[tuple[int, list[Any]]]:
+    """The manifests with one place of another shape, for each place."""
+    for path in inner(manifests):
+        yield path[0], changed(manifests, (path, odd))
+
+
+# What no set holds, and keys that are no text.
+@pytest.mark.parametrize("odd", [[{"a": []}], {1: {"a": []}}, {"a": []}])
+def test_no_rule_fails_wherever_a_list_or_a_mapping_is(odd: Any) -> None:
+    for index, objects in each(KUBERNETES, odd):
+        # The others are none of its business, but for the ConfigMap that pods read.
+        near = [
+            manifest
+            for number, manifest in enumerate(objects)
+            if number == index or manifest["kind"] == "ConfigMap"
+        ]
+        check(near, declared=[])
+    if 1 not in odd:  # JSON has no such keys
+        for _, declared in each(DECLARED, odd):
+            check([], declared=declared)

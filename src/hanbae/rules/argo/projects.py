@@ -49,7 +49,7 @@ def window_without_effect(project: views.Project) -> Iterator[rulebook.Hit]:
                 continue
             pointer = ("spec", "syncWindows", index)
             facts = {"object": declared.label, "value": str(window.get("kind"))[:60]}
-            if window.get("kind") not in {"allow", "deny"}:
+            if window.get("kind") not in ("allow", "deny"):
                 yield rulebook.Hit(declared.place(*pointer, "kind"), facts, "kind")
             elif not any(window.get(key) for key in _SELECTORS):
                 yield rulebook.Hit(declared.place(*pointer), facts)

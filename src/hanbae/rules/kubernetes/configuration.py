@@ -36,7 +36,7 @@ def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
 
 def _read_once(manifest: views.Object) -> Iterator[str]:
     """The ConfigMaps that a pod reads when it starts: as variables, and as single files of a volume."""
-    single = set()
+    single: set[str] = set()
     for _, container in manifest.containers():
         for _, entry in shapes.entries(container.get("envFrom")):
             yield from _name(entry.get("configMapRef"))
@@ -46,10 +46,10 @@ def _read_once(manifest: views.Object) -> Iterator[str]:
             # The kubelet brings a changed ConfigMap into running pods where it is mounted as a
             # whole, and not through a subPath.
             if mount.get("subPath") or mount.get("subPathExpr"):
-                single.add(mount.get("name"))
+                single.update(_name(mount))
     pod = manifest.pod or ()
     for _, volume in shapes.entries(manifest.get(*pod, "volumes")) if single else ():
-        if volume.get("name") in single:
+        if single.intersection(_name(volume)):
             yield from _name(volume.get("configMap"))
 
 

@@ -107,7 +107,7 @@ def never_drained(release: views.Release) -> Iterator[rulebook.Hit]:
         spec = shapes.mapping(manifest.get("spec"))
         most, least = spec.get("maxUnavailable"), spec.get("minAvailable")
         # To Python, False equals 0.
-        if most in {0, "0%"} and most is not False:
+        if most in (0, "0%") and most is not False:
             facts = {"object": manifest.label, "value": f"maxUnavailable: {most}"}
             yield rulebook.Hit(views.On(manifest, ("spec", "maxUnavailable")), facts, "none")
         if least == "100%":

@@ -152,7 +152,7 @@ def _pod(pointer: views.Pointer, spec: dict[str, Any], *, restricted: bool) -> I
     context = shapes.mapping(spec.get("securityContext"))
     yield from _context((*pointer, "securityContext"), context)
     for index, sysctl in shapes.entries(context.get("sysctls")):
-        if sysctl.get("name") not in _SYSCTLS:
+        if str(sysctl.get("name")) not in _SYSCTLS:
             yield (
                 (*pointer, "securityContext", "sysctls", index, "name"),
                 "net.ipv4.ip_unprivileged_port_start, …",
@@ -165,7 +165,7 @@ def _context(pointer: views.Pointer, context: dict[str, Any]) -> Iterator[Broken
     """What both standards refuse in the security context of a pod or a container."""
     if context.get("privileged") is True:
         yield (*pointer, "privileged"), "false"
-    if context.get("procMount") not in {None, "", "Default"}:
+    if context.get("procMount") not in (None, "", "Default"):
         yield (*pointer, "procMount"), "Default"
     seccomp = shapes.mapping(context.get("seccompProfile"))
     if seccomp.get("type") == "Unconfined":
@@ -175,7 +175,7 @@ def _context(pointer: views.Pointer, context: dict[str, Any]) -> Iterator[Broken
     if shapes.mapping(context.get("windowsOptions")).get("hostProcess") is True:
         yield (*pointer, "windowsOptions", "hostProcess"), "false"
     selinux = shapes.mapping(context.get("seLinuxOptions"))
-    if selinux.get("type", "") not in _SELINUX or selinux.get("user") or selinux.get("role"):
+    if str(selinux.get("type", "")) not in _SELINUX or selinux.get("user") or selinux.get("role"):
         yield (*pointer, "seLinuxOptions"), "container_t"
     added = shapes.mapping(context.get("capabilities")).get("add")
     for index, name in enumerate(added if isinstance(added, list) else ()):
@@ -224,5 +224,5 @@ def _confined(
         yield (*pointer, "runAsUser"), "> 0"
     profile = context.get("seccompProfile") or pod.get("seccompProfile")
     # _context tells of Unconfined.
-    if shapes.mapping(profile).get("type") not in {"RuntimeDefault", "Localhost", "Unconfined"}:
+    if shapes.mapping(profile).get("type") not in ("RuntimeDefault", "Localhost", "Unconfined"):
         yield (*pointer, "seccompProfile"), "{type: RuntimeDefault}"

@@ -22,7 +22,7 @@ _REQUIRED_KEYS: Final = {
 
 def service(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
     """The spec of a Service."""
-    kind = spec.get("type") or "ClusterIP"
+    kind = str(spec.get("type") or "ClusterIP")
     ports = list(shapes.entries(spec.get("ports")))
     for index, port in ports:
         place = (*pointer, "ports", index)
@@ -71,7 +71,7 @@ def _numbers(spec: Mapping[str, Any], pointer: refusals.Pointer, kind: str) -> r
     for index, address in enumerate(others if isinstance(others, list) else ()):
         addresses.append(((*pointer, "externalIPs", index), address))
     for place, address in addresses:
-        headless = address in {"", "None"}
+        headless = address in ("", "None")
         if isinstance(address, str) and not headless and not _is_address(address):
             yield refusals.invalid(place, address, "10.0.0.1")
 
@@ -114,7 +114,7 @@ def ingress(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refu
         for number, entry in shapes.entries(paths):
             path = entry.get("path") or ""
             where = (*place, "http", "paths", number, "path")
-            typed = entry.get("pathType") in {"Exact", "Prefix"}
+            typed = entry.get("pathType") in ("Exact", "Prefix")
             if not isinstance(path, str):
                 continue
             if (typed or path) and not path.startswith("/"):

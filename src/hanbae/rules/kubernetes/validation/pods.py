@@ -86,8 +86,10 @@ def _container(container: Mapping[str, Any], pointer: refusals.Pointer) -> refus
 
 
 def _resources(resources: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    limits = shapes.mapping(resources.get("limits"))
-    requests = shapes.mapping(resources.get("requests"))
+    limits, requests = (
+        {str(name): amount for name, amount in shapes.mapping(resources.get(kind)).items()}
+        for kind in ("limits", "requests")
+    )
     for kind, amounts in (("limits", limits), ("requests", requests)):
         for name, amount in amounts.items():
             number = quantities.quantity(amount)

@@ -54,7 +54,7 @@ def expressions(manifest: Object) -> refusals.Refusals:
 
 def requirement(expression: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
     """An expression of a selector: its operator says how many values there are."""
-    operator, values = expression.get("operator"), expression.get("values") or []
+    operator, values = str(expression.get("operator")), expression.get("values") or []
     if operator in _VALUELESS and values:
         yield refusals.beside((*pointer, "values"), f"operator: {operator}")
     if operator in {"In", "NotIn"} and not values:
