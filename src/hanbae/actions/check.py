@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -158,8 +159,10 @@ async def _checked(
         # Services without a chart are always kept: which of them were touched is not known here.
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     rules = own.held(project.policy)
-    folder = str(kept.folder) if kept is not None else None
-    task = workers.Task(str(directory), request.revision, request.policy_from, project.now, folder)
+    folder = os.fsencode(kept.folder) if kept is not None else None
+    task = workers.Task(
+        os.fsencode(directory), request.revision, request.policy_from, project.now, folder
+    )
     inspection = await whole_repository.inspect(
         project, chosen, rules, progress=progress, kept=kept, task=task, pool=pool
     )

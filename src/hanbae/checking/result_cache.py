@@ -303,9 +303,11 @@ class ResultCache:
         project = self._project
         return keeping.key(
             program_fingerprint.program(),
-            msgspec.json.encode(project.policy),
+            # Not as JSON: a folder's name may be any bytes, and the policy holds folders where they do not
+            # follow from names.
+            repr(project.policy),
+            repr(project.services),
             msgspec.json.encode(dict(project.places)),
-            repr(project.services),  # a folder's name may be any bytes
             msgspec.json.encode(sorted(project.branches)),
             msgspec.json.encode([rule.code for rule in self._rules]),
             project.now.date().isoformat(),

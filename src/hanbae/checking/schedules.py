@@ -39,9 +39,21 @@ class Schedule:
         """How many services nobody has taken."""
         return len(self._waiting)
 
-    def take(self, most: int = 1) -> list[str]:
-        """Up to so many services, in their order; whoever takes them finishes them or gives them back."""
-        return [self._waiting.pop() for _ in range(min(most, len(self._waiting)))]
+    def take(self, most: int = 1, *, elsewhere: bool = False) -> list[str]:
+        """Up to so many services, in their order; whoever takes them finishes them or gives them back.
+
+        Args:
+            most: How many at most.
+            elsewhere: They are sent to another process. A folder's name may be any bytes, and one that is no text is
+                inspected here.
+        """
+        taken: list[str] = []
+        passed: list[str] = []
+        while self._waiting and len(taken) < most:
+            name = self._waiting.pop()
+            (passed if elsewhere and not _is_text(name) else taken).append(name)
+        self.give_back(passed)
+        return taken
 
     def give_back(self, services: Sequence[str]) -> None:
         """Let somebody else inspect services that were taken."""
@@ -61,6 +73,14 @@ class Schedule:
     def inspections(self) -> list[inspecting.Inspection]:
         """The inspections in the order of the services; only when all are finished."""
         return [self._inspections[name] for name in self._services]
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def work(

@@ -38,18 +38,18 @@ class Task(Struct, frozen=True):
     """What all services of a check have in common.
 
     Attributes:
-        directory: The folder of the policy, or one below it.
+        directory: The folder of the policy, or one below it, in the system's bytes: it need not be text.
         revision: The commit that is checked; None for the working tree.
         policy_from: The commit whose policy counts; None for its own.
         now: The time of the check.
-        folder: Where results are kept; None for nowhere.
+        folder: Where results are kept, in bytes likewise; None for nowhere.
     """
 
-    directory: str
+    directory: bytes
     revision: str | None
     policy_from: str | None
     now: datetime
-    folder: str | None
+    folder: bytes | None
 
 
 def batch_size(waiting: int) -> int:
@@ -65,7 +65,7 @@ def further(waiting: int) -> int:
 async def work(schedule: schedules.Schedule, task: Task) -> None:
     """Have a further process inspect services as long as some are waiting; one that dies gives its services back."""
     async with started(task) as process:
-        while services := schedule.take(batch_size(schedule.waiting)):
+        while services := schedule.take(batch_size(schedule.waiting), elsewhere=True):
             inspections = await process.inspect(services)
             if inspections is None:
                 schedule.give_back(services)
@@ -151,10 +151,12 @@ async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
 
 async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO[bytes]) -> None:
     project, _ = projects.opened(
-        Path(task.directory), task.revision, task.policy_from, now=task.now
+        Path(os.fsdecode(task.directory)), task.revision, task.policy_from, now=task.now
     )
     rules = own.held(project.policy)
-    kept = keeping.reopened(Path(task.folder)) if task.folder is not None else None
+    kept = None
+    if task.folder is not None:
+        kept = keeping.reopened(Path(os.fsdecode(task.folder)))
     cache = result_cache.ResultCache(kept, project, rules)
     # Receiving blocks the event loop: between two messages this process has nothing else to do.
     while (message := _received(requests)) is not None:

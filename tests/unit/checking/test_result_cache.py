@@ -86,14 +86,17 @@ async def test_what_has_not_changed_is_not_rendered_and_found_again(
     assert await checked(shop, None) == first
 
 
-@pytest.fixture
-def odd(tmp_path: Path) -> Path:
-    """A repository with a service whose folder's name is no text."""
+@pytest.fixture(params=["", "exclude: [services/libraries]"], ids=["by name", "by folder"])
+def odd(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A repository with a service whose folder's name is no text, and follows from the service's or does not."""
     shop = tmp_path / "odd"
     chart = shop / "services" / os.fsdecode(b"\xff\xfe") / "helm"
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text("apiVersion: v2\nname: x\nversion: 0.1.0\n")
-    shutil.copy(SHOP / "hanbae.yaml", shop)
+    policy = (SHOP / "hanbae.yaml").read_text()
+    (shop / "hanbae.yaml").write_text(
+        policy.replace("\nservices:\n", f"\nservices:\n  {request.param}\n")
+    )
     git(shop, "init", "-q")
     git(shop, "add", "-A")
     return shop

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hanbae.checking import inspecting, schedules
 
 
@@ -25,6 +27,16 @@ def test_what_is_given_back_comes_first_and_in_its_order() -> None:
     schedule.give_back(schedule.take(2))
     assert schedule.waiting == 3
     assert schedule.take(3) == ["a", "b", "c"]
+
+
+def test_a_name_that_is_no_text_is_not_sent_elsewhere() -> None:
+    odd = os.fsdecode(b"\xff")
+    schedule = schedules.Schedule(("a", odd, "b", "c"))
+    assert schedule.take(2, elsewhere=True) == ["a", "b"]
+    assert schedule.take(2, elsewhere=True) == ["c"]
+    assert schedule.take(2, elsewhere=True) == []
+    assert schedule.waiting == 1
+    assert schedule.take() == [odd]
 
 
 def test_the_result_is_in_the_order_of_the_services_whoever_finishes_first() -> None:

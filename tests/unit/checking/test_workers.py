@@ -73,6 +73,22 @@ async def test_the_same_is_found_by_one_process_by_several_and_again(repository:
     assert (await check.check(repository, kept=kept)).findings == alone
 
 
+@pytest.fixture
+def odd(repository: Path) -> Path:
+    """The repository in a folder whose name is no text, and with a service in another one."""
+    chart = repository / "services" / os.fsdecode(b"\xff\xfe") / "helm"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: x\nversion: 0.1.0\n")
+    return repository.rename(repository.with_name(os.fsdecode(b"\xfe")))
+
+
+async def test_names_of_folders_may_be_any_bytes(odd: Path) -> None:
+    alone = await _alone(odd)
+    assert any(os.fsdecode(b"\xff\xfe") in str(finding.place) for finding in alone)
+    kept = keeping.opened()
+    assert (await check.check(odd, kept=kept)).findings == alone
+
+
 async def test_what_a_process_looked_at_is_kept(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
