@@ -74,14 +74,15 @@ async def live(
         live_controllers,
     )
 
-    charts = [name for name in services or () if name in project.services]
+    there = {*project.services, *project.chartless}
+    chosen = [name for name in services or () if name in there]
     # An empty list means all services to what is called below.
-    if services is not None and not charts:
+    if services is not None and not chosen:
         return ()
     applications = await live_applications.of_project(
         project,
         environments=(environment,) if environment is not None else (),
-        services=charts,
+        services=chosen,
         context=clusters.context,
         kubeconfig=clusters.kubeconfig,
     )

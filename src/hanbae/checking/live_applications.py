@@ -93,7 +93,8 @@ async def of_environment(
     by_name = {str(application["metadata"]["name"]): application for application in every}
     differences = [
         findings_of_rules.elsewhere(argo.LIVE, hit, service=service, environment=environment)
-        for service in services or _there(project, environment)
+        for service in _there(project, environment)
+        if not services or service in services
         for hit in argo.live(
             project,
             service,
