@@ -106,6 +106,12 @@ def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
     )
 
 
+def besides_flags(words: Sequence[str]) -> list[str]:
+    """The words of a command line of goose that are neither flags nor values of flags, which may stand anywhere."""
+    _, rest = _divided([(word,) for word in words])
+    return ["".join(part for part in word if isinstance(part, str)) for word in rest]
+
+
 def _divided(words: Sequence[Word]) -> tuple[dict[str, Word], list[Word]]:
     """The flags with their values, wherever they stand, and the other words."""
     flags: dict[str, Word] = {}

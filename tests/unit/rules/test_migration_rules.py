@@ -290,7 +290,12 @@ def test_the_jobs_limits_are_the_policys() -> None:
         ({"args": ["up"], "env": [{"name": "GOOSE_MIGRATION_DIR", "value": "/m"}]}, []),
         ({"args": ["up"]}, ["dir"]),
         ({"args": ["-dir", "/m", "postgres", "postgres://db/x", "up"]}, ["url"]),
+        ({"args": ["up", "-dir", "/m"]}, []),
+        ({"args": ["-dir", "/m", "up", "-allow-missing"]}, []),
         ({"args": ["-dir", "/m", "status"]}, ["up"]),
+        ({"args": ["status", "-dir", "/m", "-table", "up"]}, ["up"]),
+        ({"args": ["-dir", "/m", "up-to", "3"]}, ["up"]),
+        ({"args": ["-dir", "/m", ""]}, ["up"]),
         (
             {"command": ["/bin/sh", "-c", 'goose -dir /m postgres "$URL" up'], "args": None},
             ["shell"],

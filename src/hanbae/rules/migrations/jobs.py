@@ -9,7 +9,7 @@ from typing import Any, Final
 from hanbae.migrations import databases, lock_timeouts
 from hanbae.policy import connection_options, labels, naming
 from hanbae.releases import databases as migrated
-from hanbae.releases import tools
+from hanbae.releases import goose, tools
 from hanbae.rules import rulebook, scaffolds, views
 from hanbae.rules.migrations import drivers
 
@@ -168,7 +168,7 @@ def _misuse(
         return
     if any(_URL.search(word) for word in words):
         yield rulebook.Hit(views.On(job, pointer), facts, "url")
-    if words[-1] not in ("up", "up-by-one"):
+    if goose.besides_flags(words)[-1:] not in (["up"], ["up-by-one"]):
         yield rulebook.Hit(views.On(job, pointer), facts, "up")
     folder = directory(job, words)
     if not folder:
