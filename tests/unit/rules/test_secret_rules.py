@@ -367,6 +367,26 @@ def test_certificates_belong_to_clusters(
     ] == variants
 
 
+@pytest.mark.parametrize(
+    ("path", "environment"),
+    [
+        ("certs/production.pem", "production"),
+        ("certs/production-eu.pem", "production-eu"),
+        ("certs/Sealed_production_eu.crt", "production-eu"),
+        ("production-eu/cert.pem", "production-eu"),
+        ("certs/dev-production-eu.pem", None),
+        ("certs/production/production-eu.pem", None),
+        ("certs/productioneu.pem", None),
+    ],
+)
+def test_certificate_is_of_the_environment_with_the_longest_name(
+    path: str, environment: str | None
+) -> None:
+    other = "}\n  production-eu: {branch: next, values: values-eu.yaml, namespace_suffix: -eu"
+    view = project({path: "x"}, production=other)
+    assert list(certificates._certificates(view)) == ([(path, environment)] if environment else [])
+
+
 def test_files_that_are_no_certificates_are_left_alone() -> None:
     files = {"certs/dev.pem": "no certificate", "certs/dev-production.pem": "x", "certs/x.pem": "x"}
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

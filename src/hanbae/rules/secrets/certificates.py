@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hanbae import errors, subjects
@@ -92,12 +92,22 @@ def _certificates(project: views.Project) -> Iterator[tuple[str, str]]:
     for path in project.tree.files():
         if not path.endswith(SUFFIXES):
             continue
-        words = set(re.split(r"[/._-]+", path.lower()))
-        if not words & {"certs", "cert", "certificates", "sealed", "sealing", "kubeseal"}:
+        words = re.split(r"[/._-]+", path.lower())
+        if not {*words} & {"certs", "cert", "certificates", "sealed", "sealing", "kubeseal"}:
             continue
-        named = [name for name in project.environments if name in words]
+        named = _named(project, words)
         if len(named) == 1:
             yield path, named[0]
+
+
+def _named(project: views.Project, words: Sequence[str]) -> list[str]:
+    """The environments that a file's words name; ``prod-eu`` is not ``prod``."""
+    text, named = f"-{'-'.join(words)}-", []
+    for name in sorted(project.environments, key=len, reverse=True):
+        if f"-{name}-" in text:
+            named.append(name)
+            text = text.replace(f"-{name}-", "--")
+    return named
 
 
 def _pinned(project: views.Project, service: str, environment: str) -> set[str]:
