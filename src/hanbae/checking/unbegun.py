@@ -44,9 +44,11 @@ def with_layer(request: pools.Wanted, layer: bytes) -> pools.Wanted:
 
 def _runs(manifest: objects.Object, repository: str) -> bool:
     """Whether an object makes pods with an image of the repository; pods of others say nothing about its own."""
+    images = (str(container.get("image", "")) for _, container in manifest.containers())
+    # `r/auth-proxy` is another repository than `r/auth`.
     return any(
-        str(container.get("image", "")).startswith(repository)
-        for _, container in manifest.containers()
+        image.startswith(repository) and image[len(repository) :][:1] in ("", ":", "@")
+        for image in images
     )
 
 

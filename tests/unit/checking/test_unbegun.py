@@ -46,8 +46,11 @@ async def test_the_values_that_rules_see_are_those_of_the_file(chart: Path) -> N
         assert release.layer == b'{"image":{"tag":"0.1.0"}}'
 
 
-async def test_a_pod_of_another_image_does_not_hide_those_that_are_to_come(chart: Path) -> None:
-    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: busybox:1}]}\n"
+@pytest.mark.parametrize("image", ["busybox:1", '"{{ .Values.image.repository }}-proxy:2"'])
+async def test_a_pod_of_another_image_does_not_hide_those_that_are_to_come(
+    chart: Path, image: str
+) -> None:
+    pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{containers: [{{name: a, image: {image}}}]}}\n"
     (chart / "templates/pod.yaml").write_text(pod)
     async with pools.opened() as pool:
         rendered = await projects.service(pool, projects.project(chart), "auth")
