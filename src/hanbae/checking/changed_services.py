@@ -1,18 +1,19 @@
 """Which services a change between two trees touches: for ``hanbae check --changed-since``.
 
 A service is touched by a change in its own folder, in a chart that it depends on by ``file://``, in a file that one of
-its links leads to, in a values file outside of its chart, and by a change of what all share: the policy, the baseline,
-the overlays.
+its links leads to, in a values file outside of its chart, in the file of its Application, and by a change of what all
+share: the policy, the baseline, the overlays.
 Rules over the whole repository run in any case.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from hanbae import errors, libyaml
+from hanbae import errors
+from hanbae.charts import declared, gathering
 from hanbae.checking import baselines
 from hanbae.policy import folders, loading, naming
 from hanbae.repository import trees
@@ -61,6 +62,10 @@ def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
     service = views.Service(project, name)
     for environment in project.environments:
         yield from map(str, naming.values_files(project.policy, name, environment))
+        # Its parameters and inline values are rendered as well.
+        written = project.shared.written(name, environment)
+        if written.place is not None:
+            yield written.place.file
     for path, target in project.tree.links(service.folder).items():
         yield posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     migrations = service.migrations
@@ -78,17 +83,14 @@ def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
 
 def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
     """The folders that a chart names as ``file://``."""
-    try:
-        data = tree.read(folders.path(chart, "Chart.yaml"))
-    except errors.FileFault:
-        return
-    if data is None or b"file://" not in data:
-        return
-    dependencies = (libyaml.mapping(data) or {}).get("dependencies")
-    for dependency in dependencies if isinstance(dependencies, list) else ():
-        repository = dependency.get("repository") if isinstance(dependency, Mapping) else None
-        if isinstance(repository, str) and repository.startswith("file://"):
-            folder = posixpath.normpath(posixpath.join(chart, repository.removeprefix("file://")))
-            # What lies outside of the repository is not rendered either (hanbae.charts.gathering).
-            if not folder.startswith(("..", "/")):
+    for file in ("Chart.yaml", "requirements.yaml"):  # Helm reads both, of charts of any version
+        try:
+            data = tree.read(folders.path(chart, file))
+        except errors.FileFault:
+            continue
+        if data is None or b"file://" not in data:
+            continue
+        for dependency in declared.read({file: data}).dependencies:
+            folder = gathering.folder_of(chart, dependency)
+            if folder is not None:
                 yield folder
