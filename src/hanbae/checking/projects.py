@@ -385,13 +385,19 @@ def _at_values(view: views.Service, environment: str, fault: errors.FileFault) -
         place = subjects.Place(str(naming.values_file(view.policy, view.name, environment)))
         # Of a key that the schema does not know, the pointer leads to the mapping around it.
         if unknown := _UNKNOWN.search(error):
-            path = f"{unknown['path']}/{unknown['key']}"
-            place = view.place_of_value(files, tuple(path.strip("/").split("/")))
+            place = view.place_of_value(files, (*_names(unknown["path"]), unknown["key"]))
         elif key := _KEY.search(error):
-            place = view.place_of_value(files, tuple(key["path"].strip("/").split("/")))
+            place = view.place_of_value(files, _names(key["path"]))
     if place is None:
         return fault
     return errors.FileFault(fault.text.id, place=place, **fault.text.facts)
+
+
+def _names(pointer: str) -> tuple[str, ...]:
+    """The parts of a JSON pointer."""
+    return tuple(
+        part.replace("~1", "/").replace("~0", "~") for part in pointer.rstrip("/").split("/")[1:]
+    )
 
 
 def as_finding(

@@ -5,7 +5,7 @@ Only what the rules need is kept of what the parser knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from hanbae import libyaml, subjects
 # a file has.
 _DEEPEST: Final = 100
 _MOST_NODES: Final = 200_000
+_MOST_DIGITS: Final = 9
 
 
 class ValuesFile(Struct, frozen=True):
@@ -34,6 +35,14 @@ class ValuesFile(Struct, frozen=True):
     fault: subjects.Place | None = None
     doubled: tuple[tuple[tuple[str | int, ...], tuple[int, int]], ...] = ()
     repeated: frozenset[tuple[int, int]] = frozenset()
+
+    def keys(self, names: Iterable[str]) -> tuple[str | int, ...]:
+        """The keys of a value whose names are those of a JSON pointer, in which an index of a list is text as well."""
+        keys: tuple[str | int, ...] = ()
+        for name in names:
+            in_list = (*keys, int(name)) if name.isdecimal() and len(name) <= _MOST_DIGITS else keys
+            keys = in_list if in_list != keys and in_list in self.places else (*keys, name)
+        return keys
 
     def place(self, keys: tuple[str | int, ...]) -> subjects.Place:
         """Where a value stands; of a missing one, the nearest part around it, else the file."""

@@ -363,10 +363,11 @@ class Service(Computing):
             self._parsed[path] = valuesfiles.parse(data or b"", path)
         return self._parsed[path]
 
-    def place_of_value(self, files: Sequence[str], keys: tuple[str | int, ...]) -> subjects.Place:
-        """Where a value stands in the last of some values files that has it; else what is nearest in the last one."""
-        holders = [file for file in files if keys in self.values(file).places]
-        return self.value_place((holders or list(files))[-1], keys)
+    def place_of_value(self, files: Sequence[str], names: Sequence[str]) -> subjects.Place:
+        """Where what a JSON pointer names stands in the last of some values files that has it, else nearest to it."""
+        own = [(file, self.values(file).keys(names)) for file in files]
+        holders = [(file, keys) for file, keys in own if keys in self.values(file).places]
+        return self.value_place(*(holders or own)[-1])
 
     def value_place(self, path: str, keys: tuple[str | int, ...]) -> subjects.Place:
         """Where a value stands in a values file; of a missing one, the nearest part around it."""
