@@ -13,6 +13,7 @@ from tests.support import trees
 
 from hanbae.policy import loading
 from hanbae.rules import claims, rulebook, running, views
+from hanbae.rules.kubernetes.validation import workloads
 from hanbae.sandbox import demo_repository
 
 RULES = [
@@ -438,3 +439,21 @@ def test_pods_of_helm_tests_are_never_applied_and_not_judged() -> None:
     for code in ("KUB011", "KUB017"):
         assert variants(code, pod) == []
         assert variants(code, {**pod, "metadata": {"name": "t"}})
+
+
+def test_time_zones_are_listed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+
+    def zones() -> set[str]:
+        listed.append(1)
+        return {"Asia/Seoul"}
+
+    workloads._zones.cache_clear()
+    monkeypatch.setattr(workloads, "available_timezones", zones)
+    unknown = [
+        refusal.facts["value"]
+        for zone in ("Asia/Seoul", "Asia/Soul", "Mars", "Asia/Seoul")
+        for refusal in workloads.cron_job({"schedule": "* * * * *", "timeZone": zone}, ())
+    ]
+    workloads._zones.cache_clear()
+    assert (unknown, len(listed)) == (["Asia/Soul", "Mars"], 1)
