@@ -131,7 +131,7 @@ def test_no_rule_fails_over_objects_of_kubernetes_and_of_argo_cd(
     check(changed(KUBERNETES, *objects), declared=changed(DECLARED, *declared))
 
 
-def each(manifests: list[Any], odd: Any) -> Iterator[tuple[int, list[Any]]]:
+def one_place_changed(manifests: list[Any], odd: Any) -> Iterator[tuple[int, list[Any]]]:
     """The manifests with one place of another shape, for each place."""
     for path in inner(manifests):
         yield path[0], changed(manifests, (path, odd))
@@ -140,7 +140,7 @@ def each(manifests: list[Any], odd: Any) -> Iterator[tuple[int, list[Any]]]:
 # What no set holds, and keys that are no text.
 @pytest.mark.parametrize("odd", [[{"a": []}], {1: {"a": []}}, {"a": []}])
 def test_no_rule_fails_wherever_a_list_or_a_mapping_is(odd: Any) -> None:
-    for index, objects in each(KUBERNETES, odd):
+    for index, objects in one_place_changed(KUBERNETES, odd):
         # The others are none of its business, but for the ConfigMap that pods read.
         near = [
             manifest
@@ -149,5 +149,5 @@ def test_no_rule_fails_wherever_a_list_or_a_mapping_is(odd: Any) -> None:
         ]
         check(near, declared=[])
     if 1 not in odd:  # JSON has no such keys
-        for _, declared in each(DECLARED, odd):
+        for _, declared in one_place_changed(DECLARED, odd):
             check([], declared=declared)
