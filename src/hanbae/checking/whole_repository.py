@@ -24,9 +24,9 @@ from hanbae.results import findings
 from hanbae.rules import claims, documented, rulebook, running, sources, views
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
+"""Families whose rules look only at objects, wherever they come from."""
 _OF_PODS: Final = frozenset({"SEC001", "SEC002", "SEC006", "SEC020", "SEC021"})
 """Rules over what pods read: these hold for what Kustomize builds as well."""
-"""Families whose rules look only at objects, wherever they come from."""
 
 
 async def inspect(

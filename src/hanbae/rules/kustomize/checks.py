@@ -13,8 +13,6 @@ from hanbae.rules import builds, rulebook, sources, views
 from hanbae.rules.kustomize import overlays, refused, scanning
 
 _KUSTOMIZATION: Final = "https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/"
-_IMMUTABLE: Final = 40
-"""Characters of a git revision; a tag that is one does not move."""
 _MOVING: Final = frozenset(
     {"", "latest", "main", "master", "develop", "dev", "staging", "stable", "edge"}
 )
