@@ -264,6 +264,8 @@ class _Data(_Object):
     data: _Texts | None = None
 
 
+_VERSION: Final = re.compile("[0-9]{1,39}")
+"""Of 128 bits at most; what has thousands of digits, which Python refuses to read, is none."""
 _LACKING: Final = re.compile(r"Object missing required field `(\w+)`")
 _KINDS: Final[Mapping[str, type[_Object]]] = {
     "Application": _Application,
@@ -295,3 +297,12 @@ def fault(item: Any, kind: str) -> str:
         keys = (place.strip(".`") if is_below else "", lacking[1] if lacking else "")
         return ".".join(filter(None, keys)) or "metadata"
     return ""
+
+
+def version(item: Mapping[str, Any]) -> int:
+    """An object's resource version; 0 where it has none that an API server gives.
+
+    Those of one kind are ordered as numbers: that was so before Kubernetes 1.35 promised it.
+    """
+    text = str((item.get("metadata") or {}).get("resourceVersion") or "")
+    return int(text) if _VERSION.fullmatch(text) else 0

@@ -50,3 +50,19 @@ def test_an_operation_that_no_argo_cd_writes_is_stopped_at_the_border(
     assert object_shapes.fault(application, "Application") == ""
     application["status"]["operationState"] = {"phase": "Running", "operation": operation, **state}
     assert object_shapes.fault(application, "Application").startswith("status.operationState.")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "version"),
+    [
+        ({"resourceVersion": "42"}, 42),
+        ({}, 0),
+        ({"resourceVersion": None}, 0),
+        ({"resourceVersion": "²"}, 0),
+        ({"resourceVersion": "9" * 5000}, 0),
+    ],
+)
+def test_a_version_that_no_api_server_gives_is_older_than_every_other(
+    metadata: dict[str, Any], version: int
+) -> None:
+    assert object_shapes.version({"metadata": metadata}) == version

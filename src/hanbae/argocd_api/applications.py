@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Literal
@@ -12,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, foreign_json
+from hanbae import errors, foreign_json, object_shapes
 from hanbae.argocd_api import answers, connections
 from hanbae.streams import backoffs, framing
 
@@ -27,8 +26,6 @@ REFUSALS: Final = 4
 """Refusals that a watch bears which was allowed before: a restarting Argo CD answers before it knows its roles."""
 
 _PATH: Final = "/api/v1/applications"
-_VERSION: Final = re.compile("[0-9]{1,39}")
-"""Of 128 bits at most; what has thousands of digits, which Python refuses to read, is none."""
 
 Object = dict[str, Any]
 
@@ -231,17 +228,17 @@ class _Known:
             yield from self._learn(application)
 
     def _learn(self, application: Object) -> Iterator[Seen]:
-        before = self._last
+        before, version = self._last, object_shapes.version(application)
         if before is not None and _uid(before) == _uid(application):
             # The stream lags behind a direct question; what is older than what was shown is not shown.
-            if _version(application) <= _version(before):
+            if version <= object_shapes.version(before):
                 return
             self._last = application
             yield Seen("changed", application)
             return
         # Versions come from one counter of etcd, so a lower one is of the former object of this
         # name.
-        if before is not None and _version(application) <= _version(before):
+        if before is not None and version <= object_shapes.version(before):
             return
         self._last = application
         if before is not None:
@@ -251,8 +248,3 @@ class _Known:
 
 def _uid(application: Object) -> str:
     return str(application["metadata"].get("uid") or "")
-
-
-def _version(application: Object) -> int:
-    version = str(application["metadata"].get("resourceVersion") or "")
-    return int(version) if _VERSION.fullmatch(version) else 0

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects, wording
+from hanbae import errors, object_shapes, subjects, wording
 from hanbae.argo import hooks
 from hanbae.clusters import connections, kinds, reading, watching
 from hanbae.diagnosing import pods
@@ -340,7 +340,7 @@ class Workload:
     def _keep(self, ref: subjects.Ref, live: kinds.Object) -> None:
         before = self._all.get(ref)
         # Reads and watches may overtake each other; the older version is dropped.
-        if before is None or _version(before) <= _version(live):
+        if before is None or object_shapes.version(before) <= object_shapes.version(live):
             self._all[ref] = live
         self.changed.set()
 
@@ -454,8 +454,3 @@ def _is_by(owned: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
         if reference.get("controller")
     ]
     return not any(uids) or owner["metadata"].get("uid") in uids
-
-
-def _version(live: Mapping[str, Any]) -> int:
-    version = live["metadata"].get("resourceVersion") or ""
-    return int(version) if version.isdigit() else 0

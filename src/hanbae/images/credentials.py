@@ -154,7 +154,7 @@ def _of_helper(name: str, key: str, host: str) -> Credentials | None:
         )
     except FileNotFoundError as error:
         raise errors.Lacking("registry.no-helper", helper=name, host=host) from error
-    except subprocess.TimeoutExpired:
+    except (OSError, subprocess.TimeoutExpired):  # the system may be unable to start it, too
         raise errors.Failed("registry.helper-failed", helper=name, host=host) from None
     if ended.returncode in {-signal.SIGINT, -signal.SIGTERM}:
         # Ctrl-C and `timeout` reach the helper as well, and an event loop heeds them only later.

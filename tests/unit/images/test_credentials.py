@@ -144,3 +144,14 @@ def test_a_signal_that_ends_a_helper_is_no_failure_of_the_helpers(
     helper(tmp_path, monkeypatch, "stopped", f"kill -{name} $$")
     with pytest.raises(KeyboardInterrupt):
         credentials.of_docker("r.example", folder=tmp_path)
+
+
+def test_helper_that_the_system_cannot_start_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(tmp_path, {"credsStore": "odd"})
+    helper(tmp_path, monkeypatch, "odd", "")
+    (tmp_path / "docker-credential-odd").write_text("no program")
+    with pytest.raises(errors.Failed) as failed:
+        credentials.of_docker("r.example", folder=tmp_path)
+    assert failed.value.text.id == "registry.helper-failed"

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
 
-from hanbae import errors, excerpts, subjects, wording
+from hanbae import errors, excerpts, object_shapes, subjects, wording
 from hanbae.argo import applications, operations
 from hanbae.engines import protocol
 from hanbae.results import events, plans
@@ -84,7 +84,7 @@ class Steering:
 
     def since(self, application: Application) -> None:
         """Nothing before this version counts: it is the answer to something that was just written."""
-        self._since = _version(application)
+        self._since = object_shapes.version(application)
 
     def see(self, application: Application) -> Iterator[Move]:
         """What follows from a version of the Application.
@@ -93,7 +93,7 @@ class Steering:
             hanbae.errors.Failed: The operation has ended badly, or its record was lost.
             hanbae.engines.protocol.HeadMoved: The branch's head is another revision.
         """
-        if _version(application) < self._since:
+        if object_shapes.version(application) < self._since:
             return
         self.application = application
         if self.stage == "awaiting":
@@ -313,9 +313,3 @@ class Steering:
         if key not in self._told:
             self._told.add(key)
             yield Tell(events.Noted(text))
-
-
-def _version(application: Application) -> int:
-    """The object's version as a number; the API server orders its own by it (since 1.35 by promise)."""
-    version = (application.get("metadata") or {}).get("resourceVersion") or ""
-    return int(version) if version.isdigit() else 0
