@@ -18,6 +18,8 @@ from typing import IO, Any, Final
 from hanbae import confinement
 from hanbae.rules import compiled_expressions
 
+READY: Final = b"\n"
+"""What the process says first: it has started, and what ends it now is an expression."""
 MEMORY: Final = 1024**3
 """Address space in bytes; what the API server would refuse long before takes more."""
 SECONDS: Final = 2
@@ -48,6 +50,8 @@ def main() -> int:
     """Answer requests until there are none."""
     confinement.confine(memory=MEMORY, cpu=_LIFETIME)
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    replies.write(READY)
+    replies.flush()
     while (request := _received(requests)) is not None:
         # RLIMIT_CPU counts whole seconds from the start of the process, so what was used up to now
         # is added, rounded up.

@@ -17,6 +17,7 @@ _TOO_MUCH: Final = (
     f"it takes more than {expression_worker.SECONDS} s of processor time"
     f" or {expression_worker.MEMORY // 1024**2} MiB of memory"
 )
+_NO_PROCESS: Final = "the process that evaluates it does not start"
 # Bytes of an answer, whose length the process says itself.
 _LARGEST: Final = 64 * 1024 * 1024
 _MOST_ENDS: Final = 5
@@ -31,6 +32,8 @@ class Evaluator:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._refused: set[str] = set()
+        self._is_ready: bool | None = None
+        """Whether the process has started; None before it is asked for the first time."""
 
     def evaluate(self, expression: str, objects: Sequence[Mapping[str, Any]]) -> Verdicts:
         """Whether an expression is true of each object; why not, where it cannot be evaluated.
@@ -39,13 +42,17 @@ class Evaluator:
             expression: An expression that compiles.
             objects: The objects.
         """
+        if self._is_ready is False:
+            return [_NO_PROCESS] * len(objects)
         if expression in self._refused or len(self._refused) >= _MOST_ENDS:
             return [_TOO_MUCH] * len(objects)
         verdicts = self._ask(marshal.dumps((expression, [*objects])))
         if verdicts is None or len(verdicts) != len(objects):
+            self.end()
+            if not self._is_ready:
+                return [_NO_PROCESS] * len(objects)
             # One that takes too long over one object is not tried on the next: each would take as long.
             self._refused.add(expression)
-            self.end()
             return [_TOO_MUCH] * len(objects)
         return verdicts
 
@@ -70,6 +77,11 @@ class Evaluator:
         try:
             process.stdin.write(len(request).to_bytes(8, "big") + request)
             process.stdin.flush()
+            if self._is_ready is None:
+                # Isolated, it does not find hanbae among the packages of a user.
+                self._is_ready = process.stdout.read(1) == expression_worker.READY
+            if not self._is_ready:
+                return None
             size = int.from_bytes(process.stdout.read(8), "big")
             reply = process.stdout.read(size) if size <= _LARGEST else b""
             return foreign_json.decode(reply, Verdicts)
@@ -78,6 +90,7 @@ class Evaluator:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
+            self._is_ready = None
             self._process = subprocess.Popen(
                 # Isolated and without an environment: the current folder may be a checkout, and
                 # what foreign expressions are evaluated in needs nothing that the user has.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hanbae.actions import check
 from hanbae.argo import own_rules
 from hanbae.policy import loading
 from hanbae.results import findings
-from hanbae.rules import casebook, own
+from hanbae.rules import casebook, expressions, own
 
 RULES = """
 rules:
@@ -82,6 +83,13 @@ def test_unusable_expression_is_one_finding_at_its_line(
 
 def test_expression_that_would_take_for_ever_ends() -> None:
     assert "budget" in str(own.evaluated(TOO_LONG, {str(n): n for n in range(1000)}))
+
+
+def test_process_that_does_not_start_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    evaluator = expressions.Evaluator()
+    reasons = evaluator.evaluate("true", [{}, {}]) + evaluator.evaluate("false", [{}])
+    assert reasons == ["the process that evaluates it does not start"] * 3
 
 
 def test_namespace_is_that_of_the_release(checked: Any, shop: trees.MemoryTree) -> None:
