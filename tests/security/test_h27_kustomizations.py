@@ -19,10 +19,11 @@ from tests.support import chartless, trees
 from hanbae import errors
 from hanbae.planning import kustomize, manifests
 from hanbae.policy import loading
-from hanbae.repository import services
+from hanbae.repository import keeping, services
 from hanbae.repository import trees as repository_trees
 
 OVERLAY = "apps/web/overlays/dev/kustomization.yaml"
+SECRET = "apiVersion: v1\nmetadata: {name: s}\nstringData: {KEY: c4n4ry}\n"
 OBJECT = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fetched}\n"
 
 
@@ -96,6 +97,36 @@ def test_the_server_would_be_asked(server: tuple[str, list[str]], tmp_path: Path
     files = {"o/kustomization.yaml": (chartless.HEAD + text).encode(), "o/a.yaml": OBJECT}
     asyncio.run(kustomize.output(kustomize.program(), files, "o"))
     assert requests == ["/x.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("secretGenerator: [{name: a, literals: [KEY=c4n4ry]}]\n", ""),
+        ("resources: [s.yaml]\n", SECRET + "kind: Secret\n"),
+        ("resources: [s.yaml]\n", SECRET + "kind: 'Secret' # ours\n"),
+        (
+            "resources: [s.yaml]\n",
+            '{"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s"}, "stringData": {"K": "c4n4ry"}}',
+        ),
+    ],
+)
+def test_no_secret_that_is_built_is_kept_for_later_runs(
+    text: str, secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kustomize, "_OUTPUTS", {})
+    kept = keeping.opened()
+    for resources in (text, "resources: [a.yaml]\n"):
+        files = {"o/kustomization.yaml": (chartless.HEAD + resources).encode(), "o/a.yaml": OBJECT}
+        if resources == text:
+            files["o/s.yaml"] = secret.encode()
+        built, error = asyncio.run(kustomize.output(kustomize.program(), files, "o", kept))
+        assert error == ""
+        assert (b"c4n4ry" in built or b"YzRuNHJ5" in built) is (resources == text)
+    entries = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"fetched" in entry for entry in entries), "what has no Secret is kept"
+    assert not any(b"c4n4ry" in entry or b"YzRuNHJ5" in entry for entry in entries)
 
 
 @pytest.mark.parametrize(

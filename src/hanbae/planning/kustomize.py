@@ -41,6 +41,8 @@ _KEPT: Final = 64
 _LOGGED: Final = re.compile(r"^[EWIF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.]+:\d+\] ")
 _COMMAND: Final = '"command failed" err="'
 """How kubectl's log begins what Kustomize says."""
+# Kustomize keeps the style in which a resource is written. What only names a Secret is kept no longer either.
+_SECRET: Final = re.compile(rb"""\bkind["']?\s{0,9}:\s{0,9}["']?Secret\b""")
 _VERSION: Final = re.compile(r"v(\d{1,4}\.\d{1,4}\.\d{1,4})")
 
 _OUTPUTS: Final[dict[str, tuple[bytes, str]]] = {}
@@ -91,8 +93,8 @@ async def output(
 ) -> tuple[bytes, str]:
     """What a build says: its output, or its error.
 
-    Only an output is kept for later runs: an error may be otherwise next time. This process says both again, for a
-    command asks for one build several times, and one without an end takes half a minute each.
+    Only an output without a Secret is kept for later runs: an error may be otherwise next time. This process says all
+    again, for a command asks for one build several times, and one without an end takes half a minute each.
 
     Args:
         command: The program, as of :func:`program`.
@@ -116,8 +118,9 @@ async def output(
         with tempfile.TemporaryDirectory(prefix="hanbae-overlay-") as where:
             root = _written(where, files, folder)
             _OUTPUTS[key] = await _run(command, root, _AROUND if origins else folder)
-        if kept is not None and not _OUTPUTS[key][1]:
-            kept.put(key, _OUTPUTS[key][0])
+        built, error = _OUTPUTS[key]
+        if kept is not None and not error and not _SECRET.search(built):
+            kept.put(key, built)
     return _OUTPUTS[key]
 
 
