@@ -280,7 +280,7 @@ async def test_breaking_off_closes_the_connection(
     label, a = unique("of"), unique("a")
     await put(cluster, label, a, "1")
     stream = watching.watch(cluster, kinds.CONFIGMAP, "default", label_selector=f"of={label}")
-    pool = cluster._client._transport._pool  # type: ignore[attr-defined]
+    pool = cluster._client._transport._newest._pool  # type: ignore[attr-defined]
     async with aclosing(stream):
         assert (await anext(stream)).type == "added"
         await put(cluster, label, a, "2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,17 @@ def test_every_service_in_every_environment_in_order(shop: Path) -> None:
     assert all(release["release"] == f"{release['service']}-service" for release in releases)
     assert ran(shop, "--output", "json").out == ended.out
     assert ran(shop, "--output", "json", "--no-cache").out == ended.out
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_service_whose_folder_is_no_text_is_rendered_beside_the_others(
+    shop: Path, output: str
+) -> None:
+    """So that ``check`` names what is wrong with it: no object may be called like it."""
+    shutil.copytree(shop / "services" / "auth", shop / "services" / os.fsdecode(b"\xe9"))
+    ended = ran(shop, "--output", output)
+    assert ended.code == 0, ended.err
+    assert ended.out.count("?-service") >= len(ENVIRONMENTS)
 
 
 def test_yaml_is_read_back_as_the_same_objects(shop: Path) -> None:

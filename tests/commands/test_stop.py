@@ -31,8 +31,8 @@ def running(monkeypatch: pytest.MonkeyPatch, *deployments: str) -> list[str]:
     open_ones = iter(deployments)
     occupant = protocol.Occupant("o1", "1" * 40, "mina", False, "", "waiting", {})
 
-    async def waits_for() -> tuple[str, ...]:
-        return ()
+    async def waits_for() -> None:
+        return None
 
     async def end() -> stop.Stopped:
         ended.append(occupant.identity)

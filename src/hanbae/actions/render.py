@@ -269,7 +269,7 @@ class _Renderer:
         return keeping.key(
             f"render {self._wanted.printed}",
             program_fingerprint.program(),
-            msgspec.json.encode(want),
+            repr(want),  # JSON cannot have a name that is no UTF-8
             chart,
             *values,
         )

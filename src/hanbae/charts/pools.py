@@ -209,15 +209,11 @@ class Asked(Struct, frozen=True):
         names = sorted(files, key=lambda path: path.split("/"))
         head = msgspec.json.encode(
             {
-                "files": [
-                    # A file's name that is no UTF-8 has surrogates in it, which JSON cannot have.
-                    {"path": name.encode("utf-8", "replace").decode(), "size": len(files[name])}
-                    for name in names
-                ],
+                "files": [{"path": _as_text(name), "size": len(files[name])} for name in names],
                 "releases": [
                     {
-                        "name": release.release,
-                        "namespace": release.namespace,
+                        "name": _as_text(release.release),
+                        "namespace": _as_text(release.namespace),
                         "values": release.values,
                         "kube_version": release.kube_version or "",
                         "api_versions": release.api_versions,
@@ -328,6 +324,11 @@ class Pool:
         """End the processes."""
         while self._idle:
             await self._idle.pop().end()
+
+
+def _as_text(name: str) -> str:
+    """A name that JSON can have: one that is no UTF-8 has surrogates in it."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _completed(answer: Answer) -> Answer:

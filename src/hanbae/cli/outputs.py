@@ -30,12 +30,12 @@ def emit_json(data: msgspec.Struct | Mapping[str, Any]) -> None:
         data: The document; datetimes become RFC 3339.
     """
     document = {"format": FORMAT, **msgspec.to_builtins(data)}
-    _write(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    _write(msgspec.json.format(_encoded(document), indent=2))
 
 
 def emit_jsonl(data: Any) -> None:
     """Write one JSON line to stdout and flush it, so that a reader sees it at once."""
-    _write(msgspec.json.encode(data))
+    _write(_encoded(data))
 
 
 def emit(words: str) -> None:
@@ -80,7 +80,7 @@ class Array:
 
     def add(self, item: Any) -> None:
         """Write an item."""
-        lines = msgspec.json.format(msgspec.json.encode(item), indent=2)
+        lines = msgspec.json.format(_encoded(item), indent=2)
         start = b",\n" if self.begun else self._head()
         with _writable():
             # Every newline here is layout: inside a string JSON escapes it.
@@ -94,6 +94,17 @@ class Array:
 
     def _head(self) -> bytes:
         return f'{{\n  "format": {FORMAT},\n  "{self._key}": [\n'.encode()
+
+
+def _encoded(data: Any) -> bytes:
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:
+        import json
+
+        # A file's name that is no UTF-8 has surrogates in it, which JSON cannot have.
+        text = json.dumps(msgspec.to_builtins(data), ensure_ascii=False)
+        return text.encode("utf-8", "replace")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support.migrating_clones import VALUES, Clone
 
-from hanbae import errors, subjects
+from hanbae import errors
 from hanbae.actions import stop
 from hanbae.deploying import stopping
 from hanbae.engines import protocol
@@ -34,9 +34,9 @@ def clone(tmp_path: Path) -> Clone:
 def _every_job_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster in which each Job that may be in such a migration is."""
 
-    async def bare_running(_: object, plan: plans.Plan) -> tuple[subjects.Ref, ...]:
+    async def bare_running(_: object, plan: plans.Plan) -> tuple[stopping.Bare, ...]:
         proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
-        return tuple(proof.hook for proof in proofs if proof.bare)
+        return tuple(stopping.Bare(proof.hook) for proof in proofs if proof.bare)
 
     monkeypatch.setattr(stopping, "bare_running", bare_running)
 

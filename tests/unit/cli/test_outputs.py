@@ -38,3 +38,13 @@ def test_array_that_fails_before_its_first_item_writes_nothing(
     with pytest.raises(KeyboardInterrupt):
         break_off()
     assert capsys.readouterr().out == ""
+
+
+def test_what_of_a_name_is_no_text_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    with outputs.array(written=True, key="names") as array:
+        array.add("\udce9")
+    assert json.loads(capsys.readouterr().out) == {"format": 1, "names": ["?"]}
+    outputs.emit_jsonl({"name": "\udce9"})
+    assert json.loads(capsys.readouterr().out) == {"name": "?"}
+    outputs.emit_json({"name": "\udce9"})
+    assert json.loads(capsys.readouterr().out) == {"format": 1, "name": "?"}
