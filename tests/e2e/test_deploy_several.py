@@ -295,13 +295,15 @@ def restarted(scene: scenes.Scene, service: str) -> list[str]:
 def stopped_on_the_way_back(scene: scenes.Scene, *words: str) -> scenes.Ended:
     """What ``hanbae stop`` says of a rollback that waits in the Down part of identity_db."""
     place = (scene, "identity", "identity_db")
-    with contextlib.ExitStack() as stack, futures.ThreadPoolExecutor(1) as pool:
+    # The pool is left last: `stop` waits for the Down part, and that for the lock.
+    with futures.ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
         lock = stack.enter_context(contextlib.ExitStack())
         lock.enter_context(holding.locked(*place))
         until = ("identity",)
         going = holding.deploying(scene, "identity", *words, until=until, command="rollback")
         driver, lines = stack.enter_context(going)
-        holding.until_waited_for(*place)
+        # The database before it is taken back, and recorded, in between.
+        holding.until_waited_for(*place, within=180, driver=driver)
         marks = scene.lease("identity")
         command = ("stop", marks["deployment"], "--output", "json")
         stopping = pool.submit(scenes.hanbae, *command, directory=scene.clone, **scene.deployer())

@@ -14,6 +14,11 @@ from hanbae.sandbox import demo_shop
 
 LOCK = 4711
 """The advisory lock that a slow migration waits for."""
+# pg_locks has those of all databases: scenes that play beside this one wait for locks of the same number.
+_WAITED_FOR = """
+SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.objid = %s AND NOT l.granted
+"""
 WITHIN = 60.0
 """Seconds in which something must be said."""
 
@@ -51,14 +56,34 @@ def locked(scene: scenes.Scene, service: str, database: str) -> Iterator[None]:
         yield
 
 
-def until_waited_for(scene: scenes.Scene, service: str, database: str) -> None:
-    """Wait until somebody in the database waits for the lock."""
+def until_waited_for(
+    scene: scenes.Scene,
+    service: str,
+    database: str,
+    *,
+    within: float = WITHIN,
+    driver: subprocess.Popen[str] | None = None,
+) -> None:
+    """Wait until somebody in the database waits for the lock.
+
+    Args:
+        scene: The environment.
+        service: The service.
+        database: The database.
+        within: Seconds until then.
+        driver: Whose migration is to wait.
+
+    Raises:
+        AssertionError: Nobody waits in time, or the driver has ended before.
+    """
     name = demo_shop.database_name(scene.environment, service, database)
-    query = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+
+    def is_waited_for() -> bool:
+        assert driver is None or driver.poll() is None, "it has ended, and has waited for nothing"
+        return connection.execute(_WAITED_FOR, (LOCK,)).fetchone() is not None
+
     with scene.shop.sandbox.postgres.connect(name) as connection:
-        polling.until(
-            lambda: connection.execute(query, (LOCK,)).fetchone() is not None, within=WITHIN
-        )
+        polling.until(is_waited_for, within=within)
 
 
 @contextlib.contextmanager
@@ -83,22 +108,25 @@ def deploying(
         text=True,
     )
     lines: list[str] = []
-    if process.stderr is None:
-        message = "it is a pipe"
-        raise AssertionError(message)
-    for line in process.stderr:
-        lines.append(line)
-        if all(words in line for words in until):
-            break
-    reader = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
-    reader.start()
+    output = process.stderr
+    assert output is not None, "it is a pipe"
+    reader = threading.Thread(target=lambda: lines.extend(output))
     try:
+        for line in output:
+            lines.append(line)
+            if all(words in line for words in until):
+                break
+        else:
+            message = "".join((*lines, f"it has ended without {until}"))
+            raise AssertionError(message)
+        reader.start()
         yield process, lines
     finally:
         process.kill()
         process.wait()
-        reader.join()
-        process.stderr.close()
+        if reader.ident is not None:
+            reader.join()
+        output.close()
 
 
 def until_said(lines: list[str], words: str) -> None:
