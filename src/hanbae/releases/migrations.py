@@ -11,7 +11,7 @@ from hanbae import wording
 from hanbae.migrations import lock_timeouts
 from hanbae.policy import connection_options
 from hanbae.releases import goose, images, invocations, parts, shells, tools, variables
-from hanbae.releases.objects import Contained, Object, On
+from hanbae.releases.objects import Contained, Object, On, Pointer
 
 _PHASES: Final = {"PreSync": 0, "Sync": 1, "PostSync": 2}
 _PROVABLE_DRIVERS: Final = frozenset({"postgres", "clickhouse"})
@@ -36,14 +36,31 @@ def of(
         migration
         for manifest in objects
         if manifest.pod is not None
-        for contained in manifest.containers()
-        if (migration := _of_container(manifest, contained, sources, accounts)) is not None
+        for migration in _of_object(manifest, sources, accounts)
     ]
     # What is no hook belongs to Argo CD's phase Sync. The sort is stable: within a wave, the order
     # of rendering stays.
     ordered = sorted(migrations, key=lambda item: (_PHASES.get(item.phase, 1), item.wave))
     return tuple(
         msgspec.structs.replace(migration, order=order) for order, migration in enumerate(ordered)
+    )
+
+
+def _of_object(
+    manifest: Object, sources: variables.Sources, accounts: Mapping[str, tuple[str, ...]]
+) -> tuple[parts.Migration, ...]:
+    migrations = [
+        migration
+        for contained in manifest.containers()
+        if (migration := _of_container(manifest, contained, sources, accounts)) is not None
+    ]
+    if all(migration.tool == tools.UNKNOWN for migration in migrations):
+        return tuple(migrations)
+    # The object is called after the one whose tool is known: the others wait for the database, or stand beside it.
+    return tuple(
+        migration
+        for migration in migrations
+        if migration.tool != tools.UNKNOWN or tools.is_migration_by_name(migration.container)
     )
 
 
@@ -177,7 +194,9 @@ def _surrounded(migration: parts.Migration) -> wording.Text | None:
     """What of its pod a migration needs that a proof has not."""
     manifest, pointer = migration.part.object, migration.part.pointer
     others = [
-        str(container.get("name")) for place, container in manifest.containers() if place != pointer
+        str(container.get("name"))
+        for place, container in manifest.containers()
+        if place != pointer and not _leaves_nothing(manifest, place, container, pointer)
     ]
     # Containers beside the server are usual in a pod that migrates when it starts; that has a reason of its own.
     if others and not migration.per_pod:
@@ -193,6 +212,29 @@ def _surrounded(migration: parts.Migration) -> wording.Text | None:
                 "release.mounted-folder", _object(migration) | {"folder": migration.folder}
             )
     return None
+
+
+def _leaves_nothing(
+    manifest: Object, place: Pointer, container: Mapping[str, Any], pointer: Pointer
+) -> bool:
+    """Whether a container has ended before the one at the pointer begins, and shares no volume with it.
+
+    Such as the one that waits for the database: a proof does without it.
+    """
+    if "initContainers" not in place or container.get("restartPolicy") == "Always":
+        return False
+    if "initContainers" in pointer and place > pointer:
+        return True  # it begins only when the migration has ended
+    return _volumes(container).isdisjoint(_volumes(manifest.get(*pointer)))
+
+
+def _volumes(container: Any) -> set[str]:
+    mounts = container.get("volumeMounts") if isinstance(container, dict) else None
+    return {
+        str(mount.get("name"))
+        for mount in (mounts if isinstance(mounts, list) else ())
+        if isinstance(mount, dict)
+    }
 
 
 def _untimely(migration: parts.Migration) -> wording.Text | None:
