@@ -87,10 +87,14 @@ class Running:
         )
 
     async def waits_for(self) -> wording.Text | None:
-        """Which migration Jobs must not be interrupted now, so that :meth:`end` waits for them; None for none."""
+        """Which migration Jobs must not be interrupted now, so that :meth:`end` waits for them; None for none.
+
+        Where no plan can be made, what is not waited for is said instead.
+        """
         plan = await self._plan()
         if plan is None:
-            return None
+            revision = self.occupant.revision if self.occupant is not None else ""
+            return wording.Text("stop.unplanned", {"revision": revision[:12] or "-"})
         running = await stopping.bare_running(self._clusters.workload, plan)
         return stopping.waited_for(running, deadline=self._deadline) if running else None
 

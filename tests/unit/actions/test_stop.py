@@ -17,6 +17,7 @@ from hanbae.engines import protocol
 from hanbae.results import plans
 
 BARE = "-- +goose NO TRANSACTION\n-- +goose Up\nSELECT 1;\n"
+WAITS = "deploy.bare-running"
 NOWHERE = "0" * 40
 
 
@@ -41,7 +42,7 @@ def _every_job_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopping, "bare_running", bare_running)
 
 
-async def waits(clone: Clone, revision: str, head: Callable[[], str]) -> bool:
+async def waits(clone: Clone, revision: str, head: Callable[[], str]) -> str:
     async def fetched(_: str) -> str:
         return head()
 
@@ -53,7 +54,8 @@ async def waits(clone: Clone, revision: str, head: Callable[[], str]) -> bool:
     running = stop.Running(
         space, clusters, engine, "auth", "staging", deployment="", occupant=occupant
     )
-    return bool(await running.waits_for())
+    text = await running.waits_for()
+    return text.id if text is not None else ""
 
 
 def away() -> str:
@@ -61,7 +63,7 @@ def away() -> str:
 
 
 async def test_the_operations_own_commit_counts_while_the_remote_is_away(clone: Clone) -> None:
-    assert await waits(clone, clone.commits[3], away)
+    assert await waits(clone, clone.commits[3], away) == WAITS
     assert not await waits(clone, clone.commits[2], away)
 
 
@@ -70,13 +72,18 @@ async def test_the_operations_own_commit_counts_where_the_head_does_not_render(
 ) -> None:
     (clone.root / VALUES).write_text("a: [\n")
     head = clone.commit()
-    assert await waits(clone, clone.commits[3], lambda: head)
+    assert await waits(clone, clone.commits[3], lambda: head) == WAITS
 
 
 async def test_of_a_commit_that_is_not_here_the_head_as_last_fetched_counts(clone: Clone) -> None:
-    assert await waits(clone, NOWHERE, away)
+    assert await waits(clone, NOWHERE, away) == WAITS
     clone.git("update-ref", "refs/remotes/origin/release", clone.commits[2])
     assert not await waits(clone, NOWHERE, away)
+
+
+async def test_that_nothing_is_known_of_the_migrations_is_said(clone: Clone) -> None:
+    clone.git("update-ref", "-d", "refs/remotes/origin/release")
+    assert await waits(clone, NOWHERE, away) == "stop.unplanned"
 
 
 async def test_a_commit_that_only_the_remote_has_is_fetched(clone: Clone) -> None:
@@ -90,4 +97,4 @@ async def test_a_commit_that_only_the_remote_has_is_fetched(clone: Clone) -> Non
         loose.write_bytes(data)
         return commit
 
-    assert await waits(clone, commit, fetch)
+    assert await waits(clone, commit, fetch) == WAITS
