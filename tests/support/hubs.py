@@ -57,6 +57,8 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 def joined(control: running.Sandbox, workload: running.Sandbox) -> Iterator[None]:
     """Let the Argo CD of one sandbox deploy into another, which it knows by its kubeconfig context's name.
 
+    After that it does not know it any more.
+
     Args:
         control: Where Argo CD is.
         workload: Where the pods are to be.
@@ -75,6 +77,12 @@ def joined(control: running.Sandbox, workload: running.Sandbox) -> Iterator[None
         relay.shutdown()
         relay.server_close()
         serving.join()
+        name = _secret(workload)
+        control.kubectl(["delete", "secret", name, "-n", "argocd", "--ignore-not-found"])
+
+
+def _secret(workload: running.Sandbox) -> str:
+    return f"cluster-{workload.name}"
 
 
 def _cluster(workload: running.Sandbox, server: str) -> dict[str, object]:
@@ -110,7 +118,7 @@ def _cluster(workload: running.Sandbox, server: str) -> dict[str, object]:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": f"cluster-{workload.name}",
+            "name": _secret(workload),
             "labels": {"argocd.argoproj.io/secret-type": "cluster"},
         },
         "stringData": {"name": workload.context, "server": server, "config": json.dumps(config)},
