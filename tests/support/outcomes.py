@@ -18,6 +18,8 @@ AGAIN: Final = "HANBAE_TEST_AGAIN"
 SLOWEST: Final = 10
 NO_TESTS: Final = 5
 """pytest's exit code where it had nothing to run."""
+_GOT_THROUGH: Final = frozenset({0, 1, NO_TESTS})
+"""pytest's exit codes where it has come to its end; 1 means that a test has failed."""
 
 
 @dataclasses.dataclass
@@ -25,7 +27,7 @@ class Outcome:
     """One test.
 
     Attributes:
-        failed: It has failed at least once.
+        failed: It has failed at least once, or its process has ended before it.
         passed: It has passed at least once, in all of its phases.
         skipped: It was skipped.
         seconds: How long it took the last time, its fixtures included.
@@ -48,19 +50,37 @@ def record_collection(report: pytest.CollectReport) -> None:
         _append(report.nodeid, "collect", "failed", 0.0)
 
 
+def record_process(ledger: Path, file: str, code: int, *, again: bool) -> int:
+    """Append a file whose pytest did not get through, as if it were a test; and that it has, when it runs once more.
+
+    Args:
+        ledger: The run's.
+        file: The file of tests that the process has run.
+        code: How it ended.
+        again: It is the second run.
+
+    Returns:
+        The exit code by which the run is judged: 1 in place of one that is told by the ledger from now on.
+    """
+    got_through = code in _GOT_THROUGH
+    if not got_through or (again and file in read(ledger)):
+        _write(ledger, file, "process", "passed" if got_through else "failed", 0.0, again=again)
+    return code if got_through else 1
+
+
 def _append(test: str, when: str, outcome: str, seconds: float) -> None:
     path = os.environ.get(VARIABLE)
     if path is None or "PYTEST_XDIST_WORKER" in os.environ:
         return
-    line = {
-        "test": test,
-        "when": when,
-        "outcome": outcome,
-        "seconds": seconds,
-        "again": AGAIN in os.environ,
-    }
-    with Path(path).open("a", encoding="utf-8") as ledger:
-        ledger.write(json.dumps(line) + "\n")
+    _write(Path(path), test, when, outcome, seconds, again=AGAIN in os.environ)
+
+
+def _write(
+    ledger: Path, test: str, when: str, outcome: str, seconds: float, *, again: bool
+) -> None:
+    line = {"test": test, "when": when, "outcome": outcome, "seconds": seconds, "again": again}
+    with ledger.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(line) + "\n")
 
 
 def read(ledger: Path) -> dict[str, Outcome]:
@@ -76,11 +96,18 @@ def read(ledger: Path) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = defaultdict(Outcome)
     for (test, _), reports in phases.items():
         outcome, results = outcomes[test], {report["outcome"] for report in reports}
-        outcome.failed |= "failed" in results
-        outcome.passed |= results == {"passed"}
+        is_cut_off = _is_cut_off(reports)
+        outcome.failed |= "failed" in results or is_cut_off
+        outcome.passed |= results == {"passed"} and not is_cut_off
         outcome.skipped |= results >= {"skipped"} and "failed" not in results
         outcome.seconds = sum(report["seconds"] for report in reports)
     return dict(outcomes)
+
+
+def _is_cut_off(reports: list[dict[str, Any]]) -> bool:
+    """Whether a test was begun and not ended; a worker of a spread run reports a call without its setup."""
+    phases = {(report["when"], report["outcome"]) for report in reports}
+    return ("setup", "passed") in phases and "teardown" not in {when for when, _ in phases}
 
 
 def failed_files(ledger: Path) -> set[str]:

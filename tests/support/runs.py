@@ -156,7 +156,11 @@ class Session:
             errors="replace",
             check=False,
         )
-        self.codes.append(ended.returncode)
+        is_second = outcomes.AGAIN in environment
+        path = f"tests/e2e/{file}"
+        self.codes.append(
+            outcomes.record_process(self.ledger, path, ended.returncode, again=is_second)
+        )
         seconds = time.monotonic() - began
         self._show(f"{ended.stdout}e2e: {file} ended after {seconds:.0f} s{again}")
 

@@ -80,6 +80,45 @@ def test_error_in_a_fixture_is_a_failure(
     assert capsys.readouterr().out.endswith("\ntests: 0 passed, 1 failed, 0 skipped\n")
 
 
+@pytest.mark.parametrize("phases", [1, 2])
+def test_test_whose_process_has_ended_before_it_has_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], phases: int
+) -> None:
+    path = ledger(tmp_path, *whole(TEST, "passed")[:phases])
+    assert outcomes.failed_files(path) == {"tests/e2e/test_a.py"}
+    assert outcomes.conclude(path, [-9], []) == 1
+    assert f"failed:\n  {TEST}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("phase", "outcome"), [("call", "passed"), ("setup", "skipped")])
+def test_worker_that_reports_one_phase_alone_has_not_cut_the_test_off(
+    tmp_path: Path, phase: str, outcome: str
+) -> None:
+    path = ledger(tmp_path, (TEST, phase, outcome, False))
+    assert not outcomes.read(path)[TEST].failed
+
+
+def test_file_whose_pytest_did_not_get_through_runs_once_more_and_is_flaky_then(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, file = ledger(tmp_path, *whole(TEST, "passed")), "tests/e2e/test_a.py"
+    codes = [outcomes.record_process(path, file, -9, again=False)]
+    assert outcomes.failed_files(path) == {file}
+    assert outcomes.conclude(path, codes, []) == 1
+    codes.append(outcomes.record_process(path, file, 0, again=True))
+    assert not outcomes.failed_files(path)
+    capsys.readouterr()
+    assert outcomes.conclude(path, codes, []) == 0
+    assert f"flaky: failed once, passed alone:\n  {file}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_pytest_that_got_through_is_no_test_of_its_own(tmp_path: Path, *, again: bool) -> None:
+    path = ledger(tmp_path, *whole(TEST, "failed"))
+    assert outcomes.record_process(path, "tests/e2e/test_a.py", 1, again=again) == 1
+    assert outcomes.read(path).keys() == {TEST}
+
+
 @pytest.mark.parametrize(
     ("codes", "expected"), [([0, 5], 0), ([0, 2], 2), ([3, 0], 3), ([0, 1], 0), ([-9, 0], -9)]
 )
