@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import base64
 import json
-from concurrent import futures
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.support import demos, evictions, holding, ledgers, polling, registries, scenes
+from tests.support import (
+    background,
+    demos,
+    evictions,
+    holding,
+    ledgers,
+    polling,
+    registries,
+    scenes,
+)
 from tests.support import token_thieves as thieves
 
 from hanbae.charts import values
 from hanbae.policy import loading
+from hanbae.sandbox import demo_shop
 
 SERVICE, DATABASE = "personal", "personal_db"
 MIGRATING = (f"Pod/{SERVICE}-service-migrate", "Ready")
@@ -30,9 +39,9 @@ def scene(demo: demos.Demo) -> scenes.Scene:
     return scene
 
 
-def migrations(scene: scenes.Scene) -> list[evictions.Pod]:
-    """The migration's pods that run."""
-    pods = evictions.pods(scene, SERVICE, "migration")
+def running(scene: scenes.Scene, component: str) -> list[evictions.Pod]:
+    """The pods of a component that run."""
+    pods = evictions.pods(scene, SERVICE, component)
     return [pod for pod in pods if pod["status"].get("phase") == "Running"]
 
 
@@ -42,11 +51,13 @@ def test_an_evicted_migration_is_begun_again_and_applied_once(scene: scenes.Scen
         lock = stack.enter_context(ExitStack())
         lock.enter_context(holding.locked(scene, SERVICE, DATABASE))
         driver, lines = stack.enter_context(holding.deploying(scene, SERVICE, until=MIGRATING))
-        first = evictions.awaited(lambda: migrations(scene))
+        first = evictions.awaited(lambda: running(scene, "migration"))
         evictions.evict(scene, first)
         others = [first["metadata"]["uid"]]
         evictions.awaited(
-            lambda: [pod for pod in migrations(scene) if pod["metadata"]["uid"] not in others]
+            lambda: [
+                pod for pod in running(scene, "migration") if pod["metadata"]["uid"] not in others
+            ]
         )
         lock.close()
         assert driver.wait(120) == 0, "".join(lines)
@@ -60,6 +71,7 @@ def test_evicted_pods_of_the_rollout_and_of_the_proof_are_replaced(scene: scenes
     scene.build(SERVICE)
     revision = scene.publish("A quick migration")
     before = {pod["metadata"]["uid"] for pod in evictions.pods(scene, SERVICE)}
+    name = demo_shop.database_name(scene.environment, SERVICE, DATABASE)
 
     def serving() -> list[evictions.Pod]:
         return [
@@ -68,11 +80,12 @@ def test_evicted_pods_of_the_rollout_and_of_the_proof_are_replaced(scene: scenes
             if pod["metadata"]["uid"] not in before and pod["spec"].get("nodeName")
         ]
 
-    with ledgers.kept(scene, SERVICE) as ledger, futures.ThreadPoolExecutor(1) as pool:
-        deployment = pool.submit(scene.deploy, SERVICE)
+    deploying = background.running(lambda: scene.deploy(SERVICE), within=180)
+    with ledgers.kept(scene, SERVICE) as ledger, deploying as deployment:
         evictions.evict(scene, evictions.awaited(serving))
-        proof = evictions.awaited(lambda: evictions.pods(scene, SERVICE, "proof"))
-        evictions.evict(scene, proof)
+        with scene.shop.sandbox.postgres.connect(name) as connection, connection.transaction():
+            connection.execute("LOCK TABLE goose_db_version")  # until then the proof waits
+            evictions.evict(scene, evictions.awaited(lambda: running(scene, "proof")))
         ended = deployment.result(180)
     ledger.hold("evicted-pods", code=ended.code, revision=revision)
 

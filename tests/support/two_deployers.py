@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import signal
 import subprocess
-from concurrent import futures
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from tests.support import crashing, holding, polling, scenes
+from tests.support import background, crashing, holding, polling, scenes
 
 from hanbae.policy import labels, naming
 from hanbae.results import events
@@ -83,7 +83,7 @@ class Deployers:
 def refuse_and_stop(two: Deployers) -> None:
     """The second is refused; a third stops the first, which waits for the end of a bare migration."""
     expected, variables = two.slow(), two.scene.deployer()
-    with futures.ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as lock:
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as lock:
         lock.enter_context(two.locked())
         with two.deploying() as (driver, lines):
             running = two.running()
@@ -92,7 +92,8 @@ def refuse_and_stop(two: Deployers) -> None:
             assert running in refused.err
             assert refused.only["outcome"] == "refused"
             words = ("stop", running, "--output", "json")
-            stopping = pool.submit(scenes.hanbae, *words, directory=two.scene.clone, **variables)
+            stop = functools.partial(scenes.hanbae, *words, directory=two.scene.clone, **variables)
+            stopping = stack.enter_context(background.running(stop, within=ENDS_WITHIN))
             holding.until_said(lines, WAITING)
             assert two.migrates(), "it was ended in the middle"
             lock.close()
