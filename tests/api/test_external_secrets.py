@@ -71,10 +71,13 @@ def kubectl(
 def test_scaffold_is_taken_and_the_operators_word_is_told(
     shop: Path,
     kubectl: Kubectl,
+    control_plane: ControlPlane,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    program = control_plane.programs.path("kubectl")
+    cluster = standing_shops.Kubectl(program, control_plane.kubeconfig)
 
     def ran(*words: str) -> tuple[int, str, str]:
         code = main.run(["--lang", "en", "-C", str(shop), *words])
@@ -94,12 +97,7 @@ def test_scaffold_is_taken_and_the_operators_word_is_told(
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     kubectl("apply", "-f", "-", stdin=json.dumps(space))
     kubectl("create", "-f", str(external_secrets.definition()))
-    kubectl(
-        "wait",
-        "--for=condition=Established",
-        "crd/externalsecrets.external-secrets.io",
-        "--timeout=60s",
-    )
+    cluster.await_kinds("externalsecrets.external-secrets.io")
     assert verified()[:2] == (0, {"DATABASE_URL": "made"})
 
     _, out, _ = ran("render", "auth", "--env", "dev")

@@ -74,9 +74,8 @@ def test_gateways_are_accepted_where_their_kinds_are_served_and_ingresses_everyw
     assert "Gateway" in narrated, "no Gateway API is served yet"
 
     kubectl.run("apply", "--server-side", "-f", str(gateway_api.definitions()))
-    crds = ("gateways", "httproutes")
-    names = [f"crd/{name}.gateway.networking.k8s.io" for name in crds]
-    kubectl.run("wait", "--for=condition=established", *names)
+    kinds = ("gateways", "httproutes")
+    kubectl.await_kinds(*(f"{name}.gateway.networking.k8s.io" for name in kinds))
     assert run(shop, "overlay", "plan", "production") == 0
     assert "in this overlay (Gateway/public)" in capsys.readouterr().out
     assert run(shop, "overlay", "apply", "production", "--yes") == 0

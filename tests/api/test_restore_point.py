@@ -89,7 +89,7 @@ async def test_cloudnativepgs_newest_completed_backup_of_the_cluster_decides(
         control_plane.programs.path("kubectl"), control_plane.kubeconfig
     )
     kubectl.apply([DEFINITION])
-    kubectl.run("wait", "--for=condition=established", "crd/backups.postgresql.cnpg.io")
+    kubectl.await_kinds("backups.postgresql.cnpg.io")
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     others = [
         backup("other-cluster", "orders-db", "completed", 1),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from tests.support import polling
 
 from hanbae.actions import generate_rbac, init, new_service
 from hanbae.cli import main
@@ -44,6 +45,14 @@ def test_only_the_group_may_ask_the_controller(shop: Path, control_plane: Contro
         ended = subprocess.run([*kubectl, *question], capture_output=True, check=False)
         return ended.stdout.strip() == b"yes"
 
+    def until_sealers_may(verb: str, resource: str, *more: str) -> None:
+        """The API server learns of a role a moment after it has stored it."""
+        polling.until(
+            lambda: may(verb, resource, "shop sealers", *more),
+            within=30,
+            state=lambda: f"{verb} {resource}",
+        )
+
     proxy = "--subresource=proxy"
     assert not may("create", CONTROLLER, "shop sealers", proxy)
     folder = shop / generate_rbac.SEALING / "dev"
@@ -54,9 +63,9 @@ def test_only_the_group_may_ask_the_controller(shop: Path, control_plane: Contro
     assert "networkpolicy" in applied.stdout
     try:
         for verb, way in itertools.product(("get", "create"), WAYS):
-            assert may(verb, way, "shop sealers", proxy), (verb, way)
+            until_sealers_may(verb, way, proxy)
             assert not may(verb, way, "system:authenticated", proxy), (verb, way)
-        assert may("get", "services/sealed-secrets-controller", "shop sealers")
+        until_sealers_may("get", "services/sealed-secrets-controller")
         assert not may("delete", "services/sealed-secrets-controller", "shop sealers")
         assert not may("get", "secrets", "shop sealers")
         assert not may("create", "services/http:other:http", "shop sealers", proxy)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support import interrupting, records, standing_shops
+from tests.support import interrupting, polling, records, standing_shops
 
 from hanbae import workspaces
 from hanbae.actions import status
@@ -176,12 +176,20 @@ def test_who_may_not_read_leases_is_told_so_and_sees_the_rest(
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "applications-of-status"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "nobody"}],
     }  # fmt: skip
+
+    def may_list() -> bool:
+        return kubectl.may(
+            "list", "applications.argoproj.io", "-n", "argocd", "--context", "nobody"
+        )
+
     kubectl.apply([reader, binding])
     try:
+        polling.until(may_list, within=30)
         with workspaces.opened(shop.root, context="nobody") as space:
             listed = asyncio.run(status.status(space))
     finally:
         kubectl.run("delete", "clusterrolebinding,clusterrole", "applications-of-status")
+        polling.until(lambda: not may_list(), within=30)
     assert {entry.state for entry in listed.standings} == {"current"}
     assert [entry.environment for entry in listed.unread] == list(standing_shops.ENVIRONMENTS)
     assert {entry.why.id for entry in listed.unread} == {"cluster.forbidden-ungranted"}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import polling
 
 from hanbae.actions import init
 from hanbae.argo import generating
@@ -217,6 +218,25 @@ class Kubectl:
         )
         return ended.stdout
 
+    def may(self, *words: str) -> bool:
+        """Whether ``kubectl auth can-i`` says yes to some words."""
+        try:
+            return self.run("auth", "can-i", *words).strip() == "yes"
+        except subprocess.CalledProcessError:  # its exit code is 1 where the answer is no
+            return False
+
+    def await_kinds(self, *names: str) -> None:
+        """Wait until custom resources are served; ``kubectl wait`` trips over the status of a new definition.
+
+        Args:
+            names: Theirs, with their groups.
+        """
+
+        def served() -> set[str]:
+            return set(self.run("api-resources", "--no-headers", "-o", "name").split())
+
+        polling.until(lambda: set(names) <= served(), within=60, pause=0.2, state=served)
+
     def apply(self, objects: Sequence[dict[str, Any]], *, manager: str = "kubectl") -> None:
         """Apply objects on the server's side."""
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -228,7 +248,7 @@ class Kubectl:
     def begin(self, shop: Shop, argocd_definitions: Path) -> None:
         """Have Argo CD's kinds and the namespaces of a shop."""
         self.run("apply", "--server-side", "--force-conflicts", "-k", str(argocd_definitions))
-        self.run("wait", "--for=condition=established", "crd/applications.argoproj.io")
+        self.await_kinds("applications.argoproj.io")
         self.apply(
             [
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
