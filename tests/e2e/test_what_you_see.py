@@ -100,7 +100,7 @@ def test_program_that_is_never_ready(person: persons.Person) -> None:
     variable = f"{SERVICE}_db.nowhere"
     scene.set_environment(SERVICE, REQUIRED_TABLES=variable)
     scene.publish("A table that is in no migration")
-    screen = person.assert_deploys("never-ready", "--timeout", "45", code=1)
+    screen = person.assert_deploys("never-ready", "--timeout", "75", code=1)
     person.assert_commands_work(screen)
     scene.replace(SERVICE, f'\nenv:\n  REQUIRED_TABLES: "{variable}"\n', "\nenv: {}\n")
     scene.publish("Only tables that the migrations make")

@@ -52,8 +52,9 @@ def deploy(scene: scenes.Scene, services: Collection[str] = tuple(faults.FAULTS)
             kind: stack.enter_context(watching(scene, kind, columns))
             for kind, columns in _COLUMNS.items()
         }
-        # What is not fatal goes on until then; on a busy machine thirteen services need a minute to begin at all.
-        ended = scene.deploy(*services, "--timeout", "120", "--no-preflight")
+        # What is not fatal goes on until then. On a busy machine thirteen services need a minute to begin at all, and
+        # the slowest cause comes 35 s later.
+        ended = scene.deploy(*services, "--timeout", "180", "--no-preflight")
     recorded = {}
     for deployment, happened in crashing.events_of(scene).items():
         if deployment not in before and isinstance(happened[0].fact, events.Opened):

@@ -62,6 +62,7 @@ def _starving(scene: scenes.Scene, service: str) -> None:
     """A migration of more than the memory that it may use."""
     lines = "\n".join(["x" * 1000] * 8000)
     _migrates(scene, service, f"SELECT length('{lines}');")
+    scene.once(service)
     for old in ("memory: 64Mi", "memory: 256Mi"):
         _in_template(scene, service, "migration-job", old, "memory: 16Mi")
 
@@ -73,18 +74,19 @@ def _privileged(scene: scenes.Scene, service: str) -> None:
 
 def _late(scene: scenes.Scene, service: str) -> None:
     _migrates(scene, service, "SELECT pg_sleep(300);")
+    scene.once(service)
     deadline = naming.seconds(scene.shop.policy.migrations.deadline)
     old = f"activeDeadlineSeconds: {deadline}"
     _in_template(scene, service, "migration-job", old, "activeDeadlineSeconds: 10")
 
 
 def _wrong(scene: scenes.Scene, service: str) -> None:
+    """With all of its attempts: a Job of one has failed, which is another cause, before its log need be there."""
     _migrates(scene, service, "ALTER TABLE nowhere ADD COLUMN a text;")
 
 
 def _migrates(scene: scenes.Scene, service: str, statement: str) -> None:
     scenes.write_migrations(scene.migrations(service), {"00009_broken.sql": [statement]})
-    scene.once(service)
     scene.build(service, acts_as=LIKE)
 
 
