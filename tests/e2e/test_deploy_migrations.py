@@ -14,16 +14,24 @@ from hanbae import errors
 
 @contextmanager
 def serving(scene: scenes.Scene, service: str) -> Iterator[list[str]]:
-    """Ask the service for its readiness all the time; collects the answers that are not yes."""
+    """Ask the service for its readiness all the time; collects the answers that are not yes.
+
+    One of them is none to a user where the next is: a pod goes on serving until its probe has failed three times.
+    """
     outages: list[str] = []
     over, answered = threading.Event(), threading.Event()
 
+    def trouble() -> str:
+        try:
+            scene.answers(service, "/readyz")
+        except errors.Failed as error:
+            return str(error)
+        return ""
+
     def ask() -> None:
         while not over.is_set():
-            try:
-                scene.answers(service, "/readyz")
-            except errors.Failed as error:
-                outages.append(str(error))
+            if trouble() and (error := trouble()):
+                outages.append(error)
             answered.set()
             over.wait(0.5)
 

@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -220,7 +221,8 @@ def test_password_that_an_application_and_an_annotation_tell_is_masked(
         assert password not in output
     for path, content in history.items():
         assert password.encode() not in content
-        assert path.stat().st_mode & 0o777 == 0o600, path.name
+        with suppress(FileNotFoundError):  # of another scene, whose last connection is closed
+            assert path.stat().st_mode & 0o777 == 0o600, path.name
 
 
 class Sealer:

@@ -12,7 +12,7 @@ from tests.support import demos, foreign_shops, polling, scenes
 from tests.support.foreign_shops import ENVIRONMENTS, KEYS, ForeignShop
 
 from hanbae.charts import values
-from hanbae.policy import loading
+from hanbae.policy import loading, naming
 from hanbae.sandbox import demo_repository
 
 _EDITS = {
@@ -69,7 +69,9 @@ def test_running_applications_say_what_a_clone_without_them_does_not(
     names = ["get", "applications", "-A", "-o", "name"]
     # Else the controller looks for new services every three minutes.
     refreshed = "argocd.argoproj.io/application-set-refresh=true"
-    kubectl(["annotate", "applicationsets", "--all", "-n", "argocd", refreshed, "--overwrite"])
+    policy = orders.shop.policy
+    sets = [naming.application_set(policy, environment) for environment in ENVIRONMENTS]
+    kubectl(["annotate", "applicationsets", *sets, "-n", "argocd", refreshed, "--overwrite"])
     polling.until(
         lambda: kubectl(names).count(b"/accounts-") == len(ENVIRONMENTS),
         within=240,
