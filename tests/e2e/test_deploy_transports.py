@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support import polling, projects, scenes
+from tests.support import operations, polling, projects, scenes
 
 from hanbae import masking
 from hanbae.policy import naming
@@ -57,7 +57,7 @@ def stuck(scene: scenes.Scene, service: str) -> Iterator[None]:
     finally:
         kubectl([*patch, json.dumps({"status": {"operationState": {"phase": "Terminating"}}})])
         kubectl(["delete", "resourcequota", "stuck", "-n", scene.namespace(service)])
-        polling.until(lambda: "operation" not in scene.operation(service), within=60)
+        operations.end(scene, service)
 
 
 def message(scene: scenes.Scene, service: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from tests.support import polling, scenes
+
+from hanbae import errors
 
 NOWHERE: Final = "9.9.9-nowhere"
 
@@ -68,8 +70,8 @@ def image_is_missing(scene: scenes.Scene, service: str) -> bool:
     )
 
 
-def _start(scene: scenes.Scene, service: str, revision: str) -> list[str]:
-    """Start a sync as a person called mina; returns the words of kubectl that change the Application."""
+def _start(scene: scenes.Scene, service: str, revision: str) -> None:
+    """Start a sync as a person called mina."""
     name, namespace = f"{service}-{scene.environment}", scene.shop.policy.argocd.namespace
     operation = {
         "initiatedBy": {"username": "mina"},
@@ -81,7 +83,31 @@ def _start(scene: scenes.Scene, service: str, revision: str) -> list[str]:
     }
     patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
     scene.shop.sandbox.kubectl([*patch, json.dumps({"operation": operation})])
-    return patch
+
+
+def end(scene: scenes.Scene, service: str) -> None:
+    """End the operation that runs, if one does.
+
+    Argo CD may overwrite the word with what it has new, so it is said until it is heard.
+    """
+    namespace = scene.shop.policy.argocd.namespace
+
+    def is_over() -> bool:
+        application = scene.operation(service)
+        if "operation" not in application:
+            return True
+        # The version makes it a word about this operation: said of one that has ended since, it would stay.
+        name, version = (application["metadata"][key] for key in ("name", "resourceVersion"))
+        change = {
+            "metadata": {"resourceVersion": version},
+            "status": {"operationState": {"phase": "Terminating"}},
+        }
+        patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
+        with suppress(errors.Failed):
+            scene.shop.sandbox.kubectl([*patch, json.dumps(change)])
+        return False
+
+    polling.until(is_over, within=60, pause=1)
 
 
 def sync_as_a_person(scene: scenes.Scene, service: str, revision: str) -> None:
@@ -101,8 +127,7 @@ def sync_as_a_person(scene: scenes.Scene, service: str, revision: str) -> None:
 @contextmanager
 def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Iterator[None]:
     """A sync that a person called mina has started, while the block runs; it waits for a hook without an image."""
-    patch = _start(scene, service, revision)
-    kubectl = scene.shop.sandbox.kubectl
+    _start(scene, service, revision)
     polling.until(
         lambda: (
             "waiting for completion" in str(state(scene, service)["message"])
@@ -115,6 +140,4 @@ def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Ite
     try:
         yield
     finally:
-        if "operation" in scene.operation(service):
-            kubectl([*patch, json.dumps({"status": {"operationState": {"phase": "Terminating"}}})])
-            polling.until(lambda: "operation" not in scene.operation(service), within=60)
+        end(scene, service)
