@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from tests.support import polling, scenes
 
+from hanbae.charts import values
+from hanbae.policy import loading
 from hanbae.sandbox import demo_shop
 
 SERVICE, DATABASE = "auth", "auth_db"
@@ -18,6 +20,8 @@ SERVICE, DATABASE = "auth", "auth_db"
 @pytest.fixture(scope="module")
 def scene(demo: Any) -> scenes.Scene:
     scene = scenes.own(demo.sandbox, "gates", services=(SERVICE,))
+    with values.editing(scene.clone / loading.NAME, loading.NAME) as policy:
+        policy.update({("checklists", "settle"): "3s"})
     declare(scene, "  - path: /healthz\n")
     scene.publish("What must answer")
     ended = scene.deploy(SERVICE)
