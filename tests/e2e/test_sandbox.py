@@ -321,10 +321,16 @@ def killed_up(moment: str, *, since: float = 0.0) -> Path:
         except FileNotFoundError:
             return False
 
+    def is_reached() -> bool:
+        assert is_written() or starter.poll() is None, "it has ended before"
+        return is_written()
+
     command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:
-        polling.until(is_written, within=60, pause=0.005)
-        starter.kill()
+        try:
+            polling.until(is_reached, within=300, pause=0.005)
+        finally:
+            starter.kill()
     return root
 
 
