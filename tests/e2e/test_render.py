@@ -93,8 +93,9 @@ def test_what_argo_cd_does_not_take_is_what_is_said(
     sandbox: running.Sandbox, applications: dict[str, str]
 ) -> None:
     for name in charts.LOOSE:
-        with pytest.raises(httpx2.HTTPStatusError):
+        with pytest.raises(httpx2.HTTPStatusError) as caught:
             projects.Projects(sandbox).manifests(applications[name])
+        assert "annotations" in caught.value.response.text
 
 
 def untracked(document: dict[str, Any]) -> dict[str, Any]:

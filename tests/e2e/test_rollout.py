@@ -60,7 +60,8 @@ def test_an_undo_that_argo_cd_would_revert_is_refused(
     scene: Callable[[str], scenes.Scene], admin: dict[str, str]
 ) -> None:
     automated = scene("dev")
-    rollout(automated, "restart", **admin)
+    restarted = rollout(automated, "restart", **admin)
+    assert restarted.code == 0, restarted.err
     ended = rollout(automated, "undo", "--yes", **admin)
     assert ended.code == 5, ended.err
     assert "git revert" in ended.err
