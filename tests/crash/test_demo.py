@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import interrupting, scenes
+from tests.support import demos, interrupting, scenes
 
 from hanbae.sandbox import caching, folders, golang, identities, running
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
 
-NAME = "crash"
+NAME = f"{demos.NAME}-crash"
 DEMO = ["demo", "--name", NAME, "--output", "json"]
 STAGES = {
     "while the first program is built": r"Building pause",

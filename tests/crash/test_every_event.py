@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.support import crash_rounds, scenes
+from tests.support import crash_rounds, demos, scenes
 
 from hanbae.sandbox import running
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(4 * 3600)]
 
-NAME = "every-event"
+NAME = f"{demos.NAME}-every-event"
 RESUMED: tuple[crash_rounds.Resume, ...] = ("attach", "deploy", "elsewhere")
 
 

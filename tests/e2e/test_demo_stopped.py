@@ -7,11 +7,11 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.support import interrupting
+from tests.support import demos, interrupting
 
 from hanbae.sandbox import folders, running
 
-NAME = "e2e-stopped"
+NAME = f"{demos.NAME}-stopped"
 DEMO = ["demo", "--name", NAME, "--output", "json"]
 
 
