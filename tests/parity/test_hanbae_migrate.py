@@ -362,6 +362,34 @@ def test_what_is_half_applied_is_recorded_and_named_until_it_is_done(place: runn
     assert place.run().log.count("half applied") == 0
 
 
+@pytest.mark.parametrize("end", ["COMMIT;\n", ""])
+def test_a_transaction_that_a_file_begins_itself_ends_as_it_does_with_goose(
+    place: runners.Place, end: str
+) -> None:
+    """goose goes on over a new connection; a run has only the one that holds the lock."""
+    rows = "INSERT INTO plans VALUES (1);\nINSERT INTO plans VALUES (2);\n"
+    place.write("00002_rows.sql", f"{NO_TRANSACTION}{rows}BEGIN;\n{end}")
+    place.write("00003_rows.sql", f"{NO_TRANSACTION}BEGIN;\n{rows}{end}")
+    ended = place.run()
+    assert (ended.code, ended.proof["applied"], ended.proof["half_applied"]) == (0, [2, 3], [])
+    assert place.rows("SELECT id FROM plans ORDER BY id") == [(1,), (1,), (2,), (2,)]
+    assert place.rows("SELECT max(version_id) FROM goose_db_version") == [(3,)]
+
+
+def test_a_statement_that_fails_in_a_transaction_of_its_own_leaves_a_whole_proof(
+    place: runners.Place,
+) -> None:
+    block = (
+        "-- +goose StatementBegin\nBEGIN;\nINSERT INTO plans VALUES (1 / 0);\n-- +goose StatementEnd\n"
+    )
+    place.write("00002_rows.sql", f"{NO_TRANSACTION}SELECT 1;\n{block}")
+    ended = place.run()
+    assert (ended.code, ended.proof["version"], ended.proof["pending"]) == (1, 1, [2])
+    assert "22012" in ended.proof["error"]
+    (half,) = ended.proof["half_applied"]
+    assert (half["version"], half["statement"]) == (2, 2)
+
+
 def test_a_value_is_in_no_part_of_a_long_statement_that_is_recorded(place: runners.Place) -> None:
     """What is recorded is cut, and not within a value: nobody would know its beginning for one."""
     secret = "pa55-of-a-variable"

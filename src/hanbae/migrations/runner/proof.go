@@ -55,6 +55,9 @@ const invalidIndexes = `SELECT i.indexrelid::regclass::text FROM pg_index i JOIN
 func (own *session) look(ctx context.Context, tidy bool) (state, error) {
 	var current state
 	var versions, record bool
+	if err := own.leave(ctx); err != nil {
+		return current, err
+	}
 	err := own.conn.QueryRow(ctx, `SELECT current_setting('search_path'), current_setting('server_version'),
 		to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL`, own.table, own.record,
 	).Scan(&current.searchPath, &current.server, &versions, &record)

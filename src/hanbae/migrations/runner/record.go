@@ -57,7 +57,7 @@ func (own *session) begin(file string) {
 	own.step = step{file: file, version: version}
 }
 
-// BeginTx is called for a file with a transaction: PostgreSQL takes that back whole.
+// BeginTx is called for a file with a transaction, which PostgreSQL takes back whole unless the file itself commits.
 func (own *session) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
 	own.step.transaction = true
 	return own.Conn.BeginTx(ctx, options)
@@ -68,11 +68,8 @@ func (own *session) BeginTx(ctx context.Context, options driver.TxOptions) (driv
 func (own *session) ExecContext(ctx context.Context, query string, arguments []driver.NamedValue) (driver.Result, error) {
 	if own.records && own.step.file != "" && !own.step.transaction && len(arguments) == 0 {
 		own.step.statement++
-		// Within a transaction that the file itself began, a record would be taken back with it.
-		if own.conn.PgConn().TxStatus() == 'I' {
-			if err := own.write(ctx, query); err != nil {
-				return nil, fmt.Errorf("statement %d is not run, as that cannot be recorded: %w", own.step.statement, err)
-			}
+		if err := own.write(ctx, query); err != nil {
+			return nil, fmt.Errorf("statement %d is not run, as that cannot be recorded: %w", own.step.statement, err)
 		}
 	}
 	return own.Conn.ExecContext(ctx, query, arguments)

@@ -81,6 +81,25 @@ func (own *session) end() {
 	own.Conn.Close()
 }
 
+// ResetSession is called between the statements of a file without a transaction. goose's pool gives up a connection on
+// which one of them has left a transaction open, and goes on over a new one: what was done in it is taken back, and what
+// follows runs outside of it. Here there is no other connection.
+func (own *session) ResetSession(ctx context.Context) error {
+	if err := own.leave(ctx); err != nil {
+		return err
+	}
+	return own.Conn.ResetSession(ctx)
+}
+
+// leave takes back a transaction that a file has left open.
+func (own *session) leave(ctx context.Context) error {
+	if own.conn.IsClosed() || own.conn.PgConn().TxStatus() == 'I' {
+		return nil
+	}
+	_, err := own.conn.Exec(ctx, "ROLLBACK")
+	return err
+}
+
 // settle waits a moment for the server to be told that the running statement is given up.
 func (own *session) settle() {
 	if own.conn.IsClosed() {
