@@ -379,9 +379,7 @@ def test_a_transaction_that_a_file_begins_itself_ends_as_it_does_with_goose(
 def test_a_statement_that_fails_in_a_transaction_of_its_own_leaves_a_whole_proof(
     place: runners.Place,
 ) -> None:
-    block = (
-        "-- +goose StatementBegin\nBEGIN;\nINSERT INTO plans VALUES (1 / 0);\n-- +goose StatementEnd\n"
-    )
+    block = "-- +goose StatementBegin\nBEGIN;\nINSERT INTO plans VALUES (1 / 0);\n-- +goose StatementEnd\n"
     place.write("00002_rows.sql", f"{NO_TRANSACTION}SELECT 1;\n{block}")
     ended = place.run()
     assert (ended.code, ended.proof["version"], ended.proof["pending"]) == (1, 1, [2])

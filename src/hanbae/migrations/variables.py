@@ -16,7 +16,9 @@ from msgspec import Struct
 
 _DEEPEST: Final = 50
 """Levels of ``${A:-${B:-…}}``; goose has no bound, and nobody writes so many."""
-_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
+_NUMBER: Final = re.compile(r"[+-]?0*([0-9]{1,19})")
+_BITS: Final = 63
+"""Of a number without its sign: goose refuses more, and Python's own bound is no error of a file."""
 
 
 class UnreadableError(Exception):
@@ -160,6 +162,10 @@ def _is(letter: str, classes: str) -> bool:
 
 
 def _number(text: str) -> int:
-    if not _NUMBER.fullmatch(text.strip()):
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None:
         raise UnreadableError
-    return int(text)
+    number = int(match[1]) * (-1 if "-" in text else 1)
+    if not -(2**_BITS) <= number < 2**_BITS:
+        raise UnreadableError
+    return number

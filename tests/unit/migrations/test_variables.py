@@ -29,6 +29,26 @@ def test_a_dollar_that_begins_no_variable_is_refused(line: str) -> None:
         variables.substituted(line)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 20, "9223372036854775808", " -" + "9" * 4299])
+def test_a_number_that_goose_does_not_read_is_refused(number: str) -> None:
+    for line in (f"${{A:{number}}}", f"${{A:0:{number}}}"):
+        with pytest.raises(variables.UnreadableError):
+            variables.substituted(line)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("9223372036854775807", ""),
+        (" -9223372036854775808", "abc"),
+        ("+1", "bc"),
+        ("0" * 5000, "abc"),
+    ],
+)
+def test_a_number_that_goose_reads_is_read(number: str, text: str) -> None:
+    assert variables.substituted(f"${{A:{number}}}", {"A": "abc"}).text == text
+
+
 def test_levels_without_an_end_are_refused_and_not_followed() -> None:
     with pytest.raises(variables.UnreadableError):
         variables.substituted("${A:-" * 100_000)
