@@ -436,7 +436,8 @@ def test_a_killed_run_has_recorded_where_it_was(
     run, session = blocked(place)
     run.process.kill()
     run.ended()
-    polling.until(lambda: not place.is_waiting(session), within=FREED)
+    ended = f"SELECT FROM pg_stat_activity WHERE pid = {session}"
+    polling.until(lambda: not place.rows(ended), within=FREED)
     traffic.commit()
     status = place.run("status")
     (half,) = status.proof["half_applied"]
@@ -444,6 +445,34 @@ def test_a_killed_run_has_recorded_where_it_was(
     assert status.proof["pending"] == [2]
     shown = statuses.status(status.log.splitlines())
     assert shown == statuses.Status((1,), (2,))
+
+
+def test_status_calls_half_applied_only_what_has_not_ended(place: runners.Place) -> None:
+    """A row stays where a run is killed after its file has ended, or where goose ends the file afterwards."""
+    place.write("00002_once.sql", f"{NO_TRANSACTION}SELECT 1;\nSELECT 1 / 0;\n")
+    (half,) = place.run().proof["half_applied"]
+    assert half["version"] == 2
+    place.execute("INSERT INTO goose_db_version (version_id, is_applied) VALUES (2, true)")
+    ended = place.run("status")
+    assert (ended.proof["half_applied"], ended.proof["pending"]) == ([], [])
+    assert "half applied" not in ended.log
+    place.execute("DELETE FROM goose_db_version WHERE version_id = 2")
+    assert [half["version"] for half in place.run("status").proof["half_applied"]] == [2]
+
+
+def test_status_does_not_call_broken_off_what_a_run_is_in_the_middle_of(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    place.write("00002_index.sql", INDEX)
+    run, _ = blocked(place)
+    ended = place.run("status")
+    assert (ended.code, ended.proof["pending"]) == (0, [2]), ended.log
+    assert (ended.proof["half_applied"], ended.proof["invalid_indexes"]) == (None, [])
+    assert "half applied" not in ended.log
+    lines = [*ended.log.splitlines(), json.dumps(ended.proof, separators=(",", ":"))]
+    assert statuses.status(lines) == statuses.Status((1,), (2,))
+    traffic.commit()
+    assert run.ended().code == 0
 
 
 def test_the_proof_names_versions_that_have_no_file(place: runners.Place) -> None:

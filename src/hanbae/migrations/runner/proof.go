@@ -30,8 +30,9 @@ type report struct {
 	// Pending are versions of files that the database has not; Untracked are versions of the database without a file.
 	Pending   []int64 `json:"pending"`
 	Untracked []int64 `json:"untracked"`
-	Halves    []half  `json:"half_applied"`
-	// Invalid are indexes that a CREATE INDEX CONCURRENTLY has left behind.
+	// Halves are null while another run is under way: what it is in the middle of is not broken off.
+	Halves []half `json:"half_applied"`
+	// Invalid are indexes that a CREATE INDEX CONCURRENTLY has left behind, and that nobody is building.
 	Invalid    []string `json:"invalid_indexes"`
 	SearchPath string   `json:"search_path"`
 	Server     string   `json:"server"`
@@ -43,28 +44,39 @@ type report struct {
 type state struct {
 	versions   []int64
 	halves     []half
+	underway   bool
 	invalid    []string
 	searchPath string
 	server     string
 }
 
-const invalidIndexes = `SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-  WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1`
+const (
+	invalidIndexes = `SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+  WHERE NOT i.indisvalid AND c.relkind = 'i'`
+	// unlessBuilt leaves out what somebody is building now, where the server tells (PostgreSQL 12).
+	unlessBuilt = ` AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p
+    WHERE p.datname = current_database() AND coalesce(nullif(p.index_relid, 0), c.oid) = c.oid)`
+)
 
-// look reads; what is recorded of a migration that has ended after all is taken away first, where that is asked for.
+// look reads; whoever has the lock takes away first what is recorded of a migration that has ended after all.
 func (own *session) look(ctx context.Context, tidy bool) (state, error) {
 	var current state
-	var versions, record bool
+	var versions, record, progress bool
 	if err := own.leave(ctx); err != nil {
 		return current, err
 	}
 	err := own.conn.QueryRow(ctx, `SELECT current_setting('search_path'), current_setting('server_version'),
-		to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL`, own.table, own.record,
-	).Scan(&current.searchPath, &current.server, &versions, &record)
+		to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL, to_regclass('pg_stat_progress_create_index') IS NOT NULL`,
+		own.table, own.record,
+	).Scan(&current.searchPath, &current.server, &versions, &record, &progress)
 	if err != nil {
 		return current, err
 	}
-	if current.invalid, err = column[string](ctx, own, invalidIndexes); err != nil {
+	indexes := invalidIndexes
+	if progress {
+		indexes += unlessBuilt
+	}
+	if current.invalid, err = column[string](ctx, own, indexes+" ORDER BY 1"); err != nil {
 		return current, err
 	}
 	if !versions {
@@ -78,6 +90,13 @@ func (own *session) look(ctx context.Context, tidy bool) (state, error) {
 	}
 	if record && err == nil {
 		current.halves, err = own.halves(ctx)
+	}
+	if len(current.halves) > 0 && !tidy && err == nil {
+		var holder string
+		err = own.conn.QueryRow(ctx, holders, locks).Scan(&holder)
+		if current.underway = holder != ""; current.underway {
+			current.halves = nil
+		}
 	}
 	return current, err
 }
@@ -108,7 +127,9 @@ func (proof *report) fill(before, after state, folder string) {
 	if files, err := versionsOf(folder); err == nil {
 		proof.Pending, proof.Untracked = without(files, after.versions), without(after.versions, files)
 	}
-	proof.Halves = append([]half{}, after.halves...)
+	if !after.underway {
+		proof.Halves = append([]half{}, after.halves...)
+	}
 	proof.Invalid, proof.SearchPath, proof.Server = after.invalid, after.searchPath, after.server
 }
 

@@ -112,8 +112,10 @@ func (own *session) tidy(ctx context.Context) (left bool, err error) {
 	return left, err
 }
 
+// halves are the migrations that have not ended: a row may stay although somebody, or the run itself, has ended its file.
 func (own *session) halves(ctx context.Context) ([]half, error) {
-	rows, err := own.conn.Query(ctx, "SELECT version_id, file, direction, statement, sql, since, runner FROM "+own.record+" ORDER BY 1")
+	rows, err := own.conn.Query(ctx, "SELECT version_id, file, direction, statement, sql, since, runner FROM "+own.record+
+		" WHERE (direction = 'up') <> (version_id IN ("+own.versions()+")) ORDER BY 1")
 	if err != nil {
 		return nil, err
 	}
