@@ -206,14 +206,10 @@ def test_a_run_ends_when_the_server_ends_its_session(
 ) -> None:
     place.write("00002_name.sql", COLUMN)
     run, session = blocked(place)
-    watching = (
-        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'hanbae-migrate@% watch'"
-    )
-    polling.until(lambda: place.rows(watching), within=10)
-    ((watch,),) = place.rows(watching)
     # The watch alone may be lost: it comes again.
+    watch = place.watch()
     place.execute(f"SELECT pg_terminate_backend({watch})")
-    polling.until(lambda: place.rows(watching) not in ([], [(watch,)]), within=10)
+    place.watch(other_than=watch)
     assert run.process.poll() is None
     place.execute(f"SELECT pg_terminate_backend({session})")
     begun = time.monotonic()
@@ -227,6 +223,56 @@ def test_a_run_ends_when_the_server_ends_its_session(
     assert place.run().proof["applied"] == [2]
 
 
+def test_a_watch_whose_connection_alone_is_silent_asks_over_another_one(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    place.write("00002_name.sql", COLUMN)
+    run, _ = blocked(place)
+    watch = place.watch()
+    os.kill(watch, signal.SIGSTOP)
+    try:
+        place.watch(other_than=watch)
+        assert run.process.poll() is None
+    finally:
+        os.kill(watch, signal.SIGCONT)
+    traffic.commit()
+    ended = run.ended()
+    assert (ended.code, ended.proof["applied"]) == (0, [2]), ended.log
+
+
+def test_a_run_that_gets_no_second_connection_changes_nothing(place: runners.Place) -> None:
+    place.write("00002_name.sql", COLUMN)
+    ended = place.run(url=place.as_role("alone", connections=1))
+    assert (ended.code, ended.proof["ok"]) == (1, False), ended.log
+    assert "no second connection" in ended.proof["error"]
+    assert "53300" in ended.proof["error"]
+    assert place.rows("SELECT max(version_id) FROM goose_db_version") == [(1,)]
+
+
+def test_a_watch_that_is_refused_a_connection_tries_again(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    traffic.commit()
+    place.write("00002_name.sql", f"{UP}SELECT pg_advisory_xact_lock(1);\n")
+    with psycopg.connect(place.url) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(1)")
+        run = place.begin(url=place.as_role("crowded", connections=2))
+        session = place.holder()
+        polling.until(lambda: place.is_waiting(session), within=20)
+        watch = place.watch()
+        place.execute("ALTER ROLE crowded CONNECTION LIMIT 1")
+        place.execute(f"SELECT pg_terminate_backend({watch})")
+        # The server's log is beside its data.
+        refused = (
+            "SELECT WHERE pg_read_file('../log') LIKE '%too many connections for role \"crowded\"%'"
+        )
+        polling.until(lambda: place.rows(refused), within=10)
+        place.execute("ALTER ROLE crowded CONNECTION LIMIT 2")
+        place.watch(other_than=watch)
+    ended = run.ended()
+    assert (ended.code, ended.proof["applied"]) == (0, [2]), ended.log
+
+
 @pytest.mark.parametrize("is_ended", [True, False])
 def test_a_session_that_is_lost_beside_its_migrations_is_called_lost_as_well(
     place: runners.Place, is_ended: bool
@@ -236,21 +282,21 @@ def test_a_session_that_is_lost_beside_its_migrations_is_called_lost_as_well(
     with psycopg.connect(place.url) as holder:
         holder.execute(f"LOCK TABLE {runners.TABLE}")
         run, session = blocked(place)
-        watching = (
-            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'hanbae-migrate@% watch'"
-        )
-        polling.until(lambda: place.rows(watching), within=20)
-        ((watch,),) = place.rows(watching)
+        watch = place.watch()
         if is_ended:
             place.execute(f"SELECT pg_terminate_backend({session})")
             ended = run.ended()
         else:
             # The watch is told nothing any more: neither is who would find out that the session is gone.
-            os.kill(watch, signal.SIGSTOP)
+            postmaster = int(Path(f"/proc/{watch}/stat").read_text().split()[3])
+            silent = (postmaster, watch)
+            for process in silent:
+                os.kill(process, signal.SIGSTOP)
             try:
                 ended = run.ended()
             finally:
-                os.kill(watch, signal.SIGCONT)
+                for process in silent:
+                    os.kill(process, signal.SIGCONT)
     assert ended.code == 4, ended.log
     assert "the session that holds the lock is lost" in ended.proof["error"]
     assert (ended.proof["ok"], ended.proof["version"]) == (False, None)

@@ -163,6 +163,29 @@ class Place:
         polling.until(is_held, within=within)
         return int(held[0][0])
 
+    def watch(self, *, other_than: int = 0, within: float = 20) -> int:
+        """The server's process that a run watches its lock over, as soon as there is one."""
+        query = (
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'hanbae-migrate@% watch' "
+            f"AND datname = '{self.database}' AND pid <> {other_than}"
+        )
+        rows: list[tuple[Any, ...]] = []
+
+        def is_watched() -> bool:
+            rows[:] = self.rows(query)
+            return bool(rows)
+
+        polling.until(is_watched, within=within)
+        return int(rows[0][0])
+
+    def as_role(self, name: str, *, connections: int) -> str:
+        """The database's address for a new role that may change it over so many connections."""
+        self.execute(
+            f"CREATE ROLE {name} LOGIN PASSWORD 'of-{name}' CONNECTION LIMIT {connections};"
+            f"GRANT ALL ON SCHEMA public TO {name}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"
+        )
+        return f"postgres://{name}:of-{name}@{self.url.partition('@')[2]}"
+
     def is_waiting(self, process: int) -> bool:
         """Whether a process of the server waits for somebody's lock."""
         with psycopg.connect(self.url) as connection:
