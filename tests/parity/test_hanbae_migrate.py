@@ -602,6 +602,13 @@ def test_down_to_takes_back_under_the_lock(
         (("postgres", "postgres://a:pa55w0rd@b/c", "up"), {}, "the first word is no command"),
         (("up",), {"GOOSE_DBSTRING": ""}, "GOOSE_DBSTRING is empty"),
         (("up",), {"GOOSE_DBSTRING": "postgres://a:pa55w0rd@b:x/c"}, "no address of PostgreSQL"),
+        (
+            ("up",),
+            {"GOOSE_DBSTRING": "postgres://a:pa55w0rd@b/c?sslmode=verify-ca&sslrootcert=/none.pem"},
+            "/none.pem: no such file",
+        ),
+        (("up",), {"GOOSE_DBSTRING": "postgres://a:pa55w0rd@b/c?sslmode=x"}, "sslmode is invalid"),
+        (("up",), {"GOOSE_DBSTRING": "host=b service=x password=pa55w0rd"}, "read service"),
         (("up",), {"GOOSE_DRIVER": "clickhouse"}, "use goose itself"),
         (("-table", "a; DROP TABLE b", "up"), {}, "no plain name of a table"),
         (("-env=.env", "up"), {}, "read from no file"),

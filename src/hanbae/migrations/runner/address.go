@@ -41,8 +41,7 @@ func addressed() (*address, error) {
 	}
 	config, err := pgx.ParseConfig(text)
 	if err != nil {
-		// The error quotes the address, and not every password in it is told from the rest.
-		return nil, fmt.Errorf("%s is no address of PostgreSQL, such as postgres://user:password@host:5432/database", name)
+		return nil, fmt.Errorf("%s %w", name, unusable(err))
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 10 * time.Second
@@ -61,6 +60,18 @@ func addressed() (*address, error) {
 		where.hide(encoded)
 	}
 	return where, nil
+}
+
+// unusable says what is wrong with an address, without a part of it that may be its password.
+func unusable(err error) error {
+	for _, step := range []string{"failed to configure TLS", "failed to read service"} {
+		// Of these two what is below names a file or a setting alone.
+		if below := errors.Unwrap(err); below != nil && strings.HasSuffix(err.Error(), "`: "+step+" ("+below.Error()+")") {
+			return fmt.Errorf("cannot be used: %s: %w", step, below)
+		}
+	}
+	// The error quotes the address, and not every password in it is told from the rest.
+	return errors.New("is no address of PostgreSQL, such as postgres://user:password@host:5432/database")
 }
 
 // named is the configuration of a connection that says in pg_stat_activity whose it is.
