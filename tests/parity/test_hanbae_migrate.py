@@ -444,6 +444,54 @@ def test_a_value_is_in_no_part_of_a_long_statement_that_is_recorded(place: runne
     assert "pa55" not in half["sql"]
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        # goose leaves the lines out that begin as comments do, and empty ones.
+        ("-----BEGIN PRIVATE KEY-----\nYm9keS1vZi10aGUta2V5\n\n-----END PRIVATE KEY-----\n", "KEY"),
+        ("Ym9keS1vZi10aGUta2V5-and-more", "KEY:0:20"),
+        ("longer-Ym9keS1vZi10aGUta2V5", "KEY: -20"),
+    ],
+)
+@pytest.mark.parametrize("annotation", ["+goose ENVSUB ON", "+goose envsub on", "ENVSUB ON +goose"])
+def test_a_value_is_not_told_in_the_form_that_goose_gives_it(
+    place: runners.Place, value: str, written: str, annotation: str
+) -> None:
+    block = f"-- +goose StatementBegin\nINSERT INTO x VALUES ('${{{written}}}');\n"
+    place.write(
+        "00002_key.sql", f"{NO_TRANSACTION}-- {annotation}\n{block}-- +goose StatementEnd\n"
+    )
+    ended = place.run(KEY=value)
+    assert (ended.code, len(ended.proof["half_applied"])) == (1, 1), ended.log
+    assert "INSERT INTO x VALUES ('" in ended.log
+    assert "Ym9keS1vZi10aGUta2V5" not in f"{ended.log}{ended.proof}"
+
+
+def test_what_machines_read_is_whole_whatever_a_variable_holds(place: runners.Place) -> None:
+    """A name of a file, a version, a time: all of them have a short value in them, or a word."""
+    dollars = (
+        "-- +goose ENVSUB OFF\n-- +goose StatementBegin\nDO $outside$ BEGIN NULL; END $outside$;\n"
+    )
+    place.write(
+        "00002_users.sql",
+        f"{UP}-- +goose ENVSUB ON\nCREATE TABLE ${{TABLE}} (id int DEFAULT ${{SHARDS}});\n"
+        f"{dollars}-- +goose StatementEnd\n",
+    )
+    variables = {"TABLE": "users", "SHARDS": "2", "outside": "division"}
+    ended = place.run(**variables)
+    assert ended.code == 0, ended.log
+    assert [statuses.applied(line) for line in ended.log.splitlines()][0] == 2
+    assert statuses.reached(ended.log.splitlines()[-1]) == 2
+    status = place.run("status", **variables).log.splitlines()
+    assert statuses.status(status) == statuses.Status((1, 2), ())
+    place.write(
+        "00003_users.sql", f"{UP}-- +goose ENVSUB ON\nSELECT '${{TABLE}}', ${{SHARDS}} / 0;\n"
+    )
+    ended = place.run(**variables)
+    assert "division by zero (SQLSTATE 22012)" in ended.log
+    assert "SELECT '***', 2 / 0" in ended.log
+
+
 def test_a_way_back_that_stops_is_recorded_as_one_with_its_own_statements(
     place: runners.Place,
 ) -> None:

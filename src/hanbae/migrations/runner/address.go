@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/mfridman/interpolate"
 )
 
 const (
@@ -109,23 +110,64 @@ type masking struct {
 	where *address
 }
 
+// plain are goose's own lines, which machines read: they have names of files and versions in them, and no statement.
+var plain = regexp.MustCompile(`^\S+ \S+ (?:(?:OK|EMPTY) +\d[^\n]*\.(?:sql|go) \([^()\n]*\)` +
+	`|goose: [a-z. ]+ version:? \d+|    (?:Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9:]{16}) +-- \d[^\n]*\.(?:sql|go))\n$`)
+
 func (writer masking) Write(line []byte) (int, error) {
-	_, err := io.WriteString(writer.to, writer.where.masked(string(line)))
+	text := string(line)
+	if !plain.MatchString(text) {
+		text = writer.where.masked(text)
+	}
+	_, err := io.WriteString(writer.to, text)
 	return len(line), err
 }
 
+// shortest is what a variable's value has at least to be hidden, in bytes: shorter ones stand in words and numbers of all
+// kinds.
+const shortest = 4
+
 var (
-	substituted = regexp.MustCompile(`(?i)(?m)^--.*\+goose.*ENVSUB\s+ON`)
-	variable    = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+	variable = regexp.MustCompile(`\$\{?([\pL_][\pL\pN_]*)`)
+	// excerpt is a part of a value, ${NAME:offset:length}; ":-" is another thing.
+	excerpt = regexp.MustCompile(`\$\{\pL[\pL\pN_]*:[^-}][^}]*\}`)
 )
 
 // hideVariables hides the values that goose's ENVSUB puts into a file: goose quotes a failing statement in its error.
 func (where *address) hideVariables(text string) {
-	if !substituted.MatchString(text) {
-		return
+	environment := interpolate.NewSliceEnv(os.Environ())
+	for substitutes, lines := false, strings.Split(text, "\n"); len(lines) > 0; lines = lines[1:] {
+		line := lines[0]
+		if strings.HasPrefix(line, "--") && strings.Contains(line, "+goose") {
+			// goose takes the rest for the annotation, wherever it stands.
+			rest := strings.Replace(strings.ReplaceAll(line, "--", ""), "+goose", "", 1)
+			switch strings.ToUpper(strings.TrimSpace(rest)) {
+			case "ENVSUB ON":
+				substitutes = true
+			case "ENVSUB OFF":
+				substitutes = false
+			}
+		}
+		if !substitutes {
+			continue
+		}
+		for _, match := range variable.FindAllStringSubmatch(line, -1) {
+			where.hideValue(os.Getenv(match[1]))
+		}
+		for _, match := range excerpt.FindAllString(line, -1) {
+			if value, err := interpolate.Interpolate(environment, match); err == nil {
+				where.hideValue(value)
+			}
+		}
 	}
-	for _, match := range variable.FindAllStringSubmatch(text, -1) {
-		where.hide(os.Getenv(match[1]))
+}
+
+// hideValue hides a variable's value and each of its lines: goose leaves some of a statement's lines out when it quotes it.
+func (where *address) hideValue(value string) {
+	for _, text := range append(strings.Split(value, "\n"), value) {
+		if text = strings.TrimSpace(text); len(text) >= shortest {
+			where.hide(text)
+		}
 	}
 }
 
