@@ -422,6 +422,25 @@ def test_a_transaction_that_a_file_begins_itself_ends_as_it_does_with_goose(
     assert place.rows("SELECT max(version_id) FROM goose_db_version") == [(3,)]
 
 
+@pytest.mark.parametrize("back", ["SET search_path = public;\n", ""])
+def test_a_file_that_changes_the_search_path_hides_no_table_from_the_proof(
+    place: runners.Place, back: str
+) -> None:
+    """goose itself finds its table no more, where the file does not change it back."""
+    place.write(
+        "00002_path.sql",
+        f"{NO_TRANSACTION}CREATE SCHEMA app;\nSET search_path = app;\nCREATE TABLE app.x ();\n{back}",
+    )
+    ended = place.run("-table=goose_db_version", "up")
+    assert place.rows("SELECT to_regclass('app.x') IS NOT NULL") == [(True,)], ended.log
+    assert (ended.proof["table"], ended.proof["reverted"]) == ("goose_db_version", [])
+    assert ended.code == (0 if back else 1), ended.log
+    assert ended.proof["applied"] == ([2] if back else [])
+    assert ended.proof["version"] == (2 if back else 1)
+    halves = [(half["version"], half["statement"]) for half in ended.proof["half_applied"]]
+    assert halves == ([] if back else [(2, 3)])
+
+
 def test_a_statement_that_fails_in_a_transaction_of_its_own_leaves_a_whole_proof(
     place: runners.Place,
 ) -> None:

@@ -32,9 +32,10 @@ var settings = [][2]string{
 // session is the one connection that holds the lock and runs the migrations, so that neither outlives the other.
 type session struct {
 	*stdlib.Conn
-	where  *address
-	conn   *pgx.Conn
-	db     *sql.DB
+	where *address
+	conn  *pgx.Conn
+	db    *sql.DB
+	// table is goose's, and record that of what is half applied, with their schema.
 	table  string
 	record string
 	step   step
@@ -53,13 +54,19 @@ func connect(ctx context.Context, where *address, table string, locks bool) (*se
 		}
 		return nil, fmt.Errorf("no connection: %w", err)
 	}
-	own := &session{Conn: opened.(*stdlib.Conn), where: where, table: table, record: recordOf(table)}
+	own := &session{Conn: opened.(*stdlib.Conn), where: where}
 	own.conn = own.Conn.Conn()
 	var pid uint32
 	err = own.conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid)
 	if err == nil && locks && pid != own.conn.PgConn().PID() {
 		// A pooler makes up the process that it names to its clients.
 		err = errPooler
+	}
+	if err == nil {
+		own.table, err = own.resolved(ctx, table)
+	}
+	if err == nil {
+		own.record, err = own.resolved(ctx, recordOf(table))
 	}
 	if err != nil {
 		own.Conn.Close()
@@ -73,6 +80,20 @@ func connect(ctx context.Context, where *address, table string, locks bool) (*se
 	own.db = sql.OpenDB(&once{own: own})
 	own.db.SetMaxOpenConns(1)
 	return own, nil
+}
+
+// resolved is a table's name with its schema, as goose sees it before a file may have changed the session's search path.
+func (own *session) resolved(ctx context.Context, name string) (string, error) {
+	if strings.Contains(name, ".") {
+		return name, nil
+	}
+	var schema *string
+	err := own.conn.QueryRow(ctx, `SELECT quote_ident(coalesce((SELECT n.nspname FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)), current_schema()))`, name).Scan(&schema)
+	if err != nil || schema == nil {
+		return name, err
+	}
+	return *schema + "." + name, nil
 }
 
 // end closes the session, and with it the lock.
