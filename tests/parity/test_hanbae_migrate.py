@@ -342,6 +342,24 @@ async def test_a_run_ends_when_the_network_is_gone(
     assert (after.code, after.proof["applied"]) == (0, [2]), after.log
 
 
+async def test_a_run_that_waits_ends_when_the_network_is_gone(place: runners.Place) -> None:
+    target = urlsplit(place.url)
+    assert target.port is not None
+    relay = relays.Relay(target.port)
+    listening = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    with psycopg.connect(place.url, autocommit=True) as holding:
+        holding.execute("SELECT pg_advisory_lock(%s)", (runners.LOCKS[0],))
+        run = place.begin(url=place.url.replace(f":{target.port}/", f":{port}/"))
+        await asyncio.to_thread(run.says, "waits for the lock")
+        with relay.silent():
+            ended = await asyncio.to_thread(run.ended, within=20)
+    assert ended.code == 1, ended.log
+    assert "the server does not answer for 10s" in ended.proof["error"]
+    await asyncio.wait_for(relay.idle.wait(), 20)
+    listening.close()
+
+
 def test_a_pooler_is_refused_unless_the_server_itself_is_named(
     place: runners.Place, tmp_path: Path
 ) -> None:

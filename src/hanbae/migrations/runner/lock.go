@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -13,6 +14,9 @@ const (
 	// poll is how often a waiting run asks for the lock. It never waits within a statement: CREATE INDEX CONCURRENTLY of
 	// the run that has the lock would wait for that statement's snapshot, and each for the other.
 	poll = time.Second
+	// answered bounds each question until the lock is there, and with it the watch: of a network that is gone, the system
+	// says nothing for a quarter of an hour where an answer is missing.
+	answered = 10 * time.Second
 	// earlier is the lock of goose's session locker up to v3.25.
 	earlier int64 = 5887940537704921958
 )
@@ -34,16 +38,12 @@ func (own *session) lock(
 ) (*watch, int, error) {
 	begun := time.Now()
 	for named := ""; ; {
-		taken, err := own.take(ctx)
+		taken, who, err := own.try(ctx)
 		if err != nil {
 			return nil, failed, err
 		}
 		if taken {
 			break
-		}
-		var who string
-		if err := own.conn.QueryRow(ctx, holders, locks).Scan(&who); err != nil {
-			return nil, failed, err
 		}
 		if who != "" && who != named {
 			named = who
@@ -64,6 +64,19 @@ func (own *session) lock(
 		return nil, failed, err
 	}
 	return watch, 0, nil
+}
+
+// try asks for the lock once, and for who has it where it is not free.
+func (own *session) try(ctx context.Context) (taken bool, who string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answered, errSilent)
+	defer cancel()
+	if taken, err = own.take(ctx); err == nil && !taken {
+		err = own.conn.QueryRow(ctx, holders, locks).Scan(&who)
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		err = fmt.Errorf("%w for %s, while the lock is waited for: %w", errSilent, answered, err)
+	}
+	return taken, who, err
 }
 
 // take tries all locks, and keeps all or none.

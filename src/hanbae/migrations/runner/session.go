@@ -56,6 +56,8 @@ func connect(ctx context.Context, where *address, table string, locks bool) (*se
 	}
 	own := &session{Conn: opened.(*stdlib.Conn), where: where}
 	own.conn = own.Conn.Conn()
+	ctx, cancel := context.WithTimeout(ctx, answered)
+	defer cancel()
 	var pid uint32
 	err = own.conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid)
 	if err == nil && locks && pid != own.conn.PgConn().PID() {
