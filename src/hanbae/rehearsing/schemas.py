@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -112,6 +112,10 @@ def read(connection: Any) -> tuple[str, ...]:
 
 
 def differing(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
-    """The lines that are not in both: ``-`` of what was, ``+`` of what is there now."""
-    compared = difflib.ndiff(list(before), list(after))
-    return tuple(line for line in compared if line.startswith(("- ", "+ ")))
+    """The lines that are not in both, sorted: ``-`` of what was, ``+`` of what is there now."""
+    gone, come = Counter(before) - Counter(after), Counter(after) - Counter(before)
+    marked = [
+        *((line, "-") for line in gone.elements()),
+        *((line, "+") for line in come.elements()),
+    ]
+    return tuple(f"{mark} {line}" for line, mark in sorted(marked))
