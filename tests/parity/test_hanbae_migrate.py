@@ -517,7 +517,7 @@ def test_what_machines_read_is_whole_whatever_a_variable_holds(place: runners.Pl
     variables = {"TABLE": "users", "SHARDS": "2", "outside": "division"}
     ended = place.run(**variables)
     assert ended.code == 0, ended.log
-    assert [statuses.applied(line) for line in ended.log.splitlines()][0] == 2
+    assert next(statuses.applied(line) for line in ended.log.splitlines()) == 2
     assert statuses.reached(ended.log.splitlines()[-1]) == 2
     status = place.run("status", **variables).log.splitlines()
     assert statuses.status(status) == statuses.Status((1, 2), ())

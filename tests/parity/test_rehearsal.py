@@ -19,7 +19,7 @@ import pytest
 from tests.support import postgresql, records, registries, shown_pages
 from tests.support.registries import Quiet
 
-from hanbae import masking, wording
+from hanbae import errors, masking, wording
 from hanbae.charts import values
 from hanbae.cli import json_schemas, main
 from hanbae.history import stores
@@ -319,6 +319,58 @@ def test_what_the_environments_own_migrations_stop_at_is_told_as_theirs(
     assert (run.start, run.version, run.failed) == ("production", 0, "00002_m.sql")
     assert 'relation "nowhere" does not exist' in run.error
     assert run.steps == ()
+
+
+def test_a_database_without_migrations_has_nothing_to_rehearse(rehearse: Rehearse) -> None:
+    database = rehearse(deployed=0)
+    assert [run.steps for run in database.runs] == [(), ()]
+    assert not database.has_failed
+
+
+def test_a_migration_that_drops_all_schemas_is_rehearsed_with_the_second_connection_alone(
+    server: Running, tmp_path: Path
+) -> None:
+    everything = """-- +goose Up
+-- +goose StatementBegin
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT nspname FROM pg_namespace WHERE nspname NOT IN ('public', 'information_schema')
+    AND nspname NOT LIKE 'pg\\_%' LOOP EXECUTE format('DROP SCHEMA %I CASCADE', name); END LOOP;
+END $$;
+-- +goose StatementEnd
+"""
+    order = rehearsal.Order(
+        "auth_db", written(tmp_path / "ours", (ACCOUNTS, everything, INDEX)), {}
+    )
+    rehearsing = rehearsal.Rehearsing(*server, lambda _: None)
+    database = rehearsing.rehearse(order)
+    assert [step.version for step in database.runs[0].steps] == [1, 2, 3]
+    assert rehearsing.unseen == {"rehearsal.unseen-statements"}
+
+
+def test_a_migration_that_ends_everybodys_sessions_is_told_as_a_server_that_is_gone(
+    rehearse: Rehearse, server: Running
+) -> None:
+    before = databases(server[0])
+    others = """-- +goose Up
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+"""
+    with pytest.raises(errors.Unreachable) as unreachable:
+        rehearse(others)
+    assert "terminating connection" in str(unreachable.value.text.facts["reason"])
+    assert databases(server[0]) == before
+
+
+def test_a_copy_whose_table_of_versions_is_another_one_is_told_in_postgresqls_words(
+    server: Running, tmp_path: Path
+) -> None:
+    with servers.database(server[0]) as name:
+        with servers.connect(server[0], name) as connection:
+            connection.execute("CREATE TABLE goose_db_version (version int)")
+        order = rehearsal.Order("auth_db", written(tmp_path / "ours", (NOTHING,)), {}, copy=name)
+        with pytest.raises(errors.Failed) as failed:
+            rehearsal.Rehearsing(*server, lambda _: None).rehearse(order)
+    assert failed.value.text.id == "rehearsal.no-answer"
+    assert 'column "version_id" does not exist' in str(failed.value.text.facts["reason"])
 
 
 def test_an_extension_that_the_server_lacks_is_named_at_the_file(rehearse: Rehearse) -> None:

@@ -22,6 +22,10 @@ _HOLDER: Final = """
 SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
  WHERE d.datname = %s AND l.locktype = 'advisory' AND l.granted AND l.objid::bigint = %s
 """
+_WATCH: Final = """
+SELECT pid FROM pg_stat_activity
+ WHERE application_name LIKE 'hanbae-migrate@%% watch' AND datname = %s AND pid <> %s
+"""
 
 
 def program() -> str:
@@ -165,14 +169,11 @@ class Place:
 
     def watch(self, *, other_than: int = 0, within: float = 20) -> int:
         """The server's process that a run watches its lock over, as soon as there is one."""
-        query = (
-            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'hanbae-migrate@% watch' "
-            f"AND datname = '{self.database}' AND pid <> {other_than}"
-        )
         rows: list[tuple[Any, ...]] = []
 
         def is_watched() -> bool:
-            rows[:] = self.rows(query)
+            with psycopg.connect(self.url) as connection:
+                rows[:] = connection.execute(_WATCH, (self.database, other_than)).fetchall()
             return bool(rows)
 
         polling.until(is_watched, within=within)

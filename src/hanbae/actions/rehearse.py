@@ -178,7 +178,7 @@ def rehearse(
             )
         )
     with servers.connect(server, server.database) as connection:
-        version = connection.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
+        version = connection.info.parameter_status("server_version")
     return rehearsals.Rehearsal(
         request.service,
         request.revision,

@@ -73,7 +73,8 @@ class Witness:
         database: The database.
 
     Attributes:
-        sees_statements: Whether the event triggers could be made, which takes a superuser.
+        sees_statements: Whether the event triggers could be made, which takes a superuser, and no migration has dropped
+            them with everything else.
     """
 
     def __init__(self, server: servers.Server, database: str) -> None:
@@ -94,6 +95,8 @@ class Witness:
     @contextmanager
     def watching(self) -> Iterator[_Noted]:
         """Watch one step; what was seen is complete when it is left."""
+        import psycopg
+
         names = dict(self._connection.execute(_RELATIONS).fetchall())
         if self.sees_statements:
             self._connection.execute("TRUNCATE hanbae_rehearsal.locks, hanbae_rehearsal.rewrites")
@@ -107,13 +110,16 @@ class Witness:
             over.set()
             sampler.join()
         if self.sees_statements:
-            noted.statements = self._connection.execute(
-                "SELECT tag, relation, mode FROM hanbae_rehearsal.locks ORDER BY number DESC"
-            ).fetchall()
-            rewrites = self._connection.execute(
-                "SELECT DISTINCT relation FROM hanbae_rehearsal.rewrites"
-            )
-            noted.rewrites = [row[0] for row in rewrites.fetchall()]
+            try:
+                noted.statements = self._connection.execute(
+                    "SELECT tag, relation, mode FROM hanbae_rehearsal.locks ORDER BY number DESC"
+                ).fetchall()
+                rewrites = self._connection.execute(
+                    "SELECT DISTINCT relation FROM hanbae_rehearsal.rewrites"
+                )
+                noted.rewrites = [row[0] for row in rewrites.fetchall()]
+            except psycopg.errors.UndefinedTable:
+                self.sees_statements = False
 
     def _sample(self, noted: _Noted, over: threading.Event) -> None:
         """Look again and again; a connection that ends, ends the looking."""

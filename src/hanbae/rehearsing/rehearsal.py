@@ -105,7 +105,8 @@ class Rehearsing:
                 shapes[version] = schemas.read(connection)
 
             run = self._up(order, runner, "nothing", (), reached=reached)
-            if run.failed:
+            # Of a folder without files goose says that it has none.
+            if run.failed or not order.files.names:
                 return run, (), True
             again = runner.run("up")
             last = max(order.files.names, default=0)
@@ -153,8 +154,6 @@ class Rehearsing:
         version = max(present, default=0)
         witness = observing.Witness(self._server, runner.database)
         try:
-            if not witness.sees_statements:
-                self.unseen.add("rehearsal.unseen-statements")
             for number, file in order.files.names.items():
                 if number in present:
                     continue
@@ -170,6 +169,8 @@ class Rehearsing:
                 if reached is not None:
                     reached(number)
         finally:
+            if not witness.sees_statements:
+                self.unseen.add("rehearsal.unseen-statements")
             witness.close()
         return rehearsals.Run(start, version, tuple(steps), filled)
 

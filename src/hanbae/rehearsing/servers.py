@@ -72,8 +72,8 @@ def database(server: Server, *, like: str = "") -> Iterator[str]:
 
     Raises:
         hanbae.errors.Lacking: psycopg is not installed.
-        hanbae.errors.Unreachable: The server does not answer.
-        hanbae.errors.Failed: The server does not make it.
+        hanbae.errors.Unreachable: The server does not answer, or answers no more while the database is used.
+        hanbae.errors.Failed: The server does not make it, or refuses what is asked of it.
     """
     name = _PREFIX + secrets.token_hex(4)
     with connect(server, server.database) as connection:
@@ -92,6 +92,8 @@ def database(server: Server, *, like: str = "") -> Iterator[str]:
             raise errors.Failed("rehearsal.no-database", reason=reason) from None
         try:
             yield name
+        except psycopg.Error as error:
+            raise _translation(error) from None
         finally:
             # A server that has gone meanwhile must not hide what the rehearsal has to say. FORCE
             # ends the sessions of what was broken off.
@@ -99,6 +101,14 @@ def database(server: Server, *, like: str = "") -> Iterator[str]:
                 connection.execute(
                     sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
                 )
+
+
+def _translation(error: psycopg.Error) -> errors.Error:
+    """What has become of a question: a server that has ended the session gives no reason in SQL, or says so (57P)."""
+    reason = error.diag.message_primary or str(error).strip() or type(error).__name__
+    if error.sqlstate is None or error.sqlstate.startswith("57P"):
+        return errors.Unreachable("rehearsal.no-server", reason=reason)
+    return errors.Failed("rehearsal.no-answer", reason=reason)
 
 
 @contextmanager
