@@ -29,9 +29,12 @@ class Half(Struct, frozen=True):
     statement: int
 
 
-class _Line(Struct, frozen=True):
+class _Head(Struct, frozen=True):
     kind: str
     format: int
+
+
+class _Line(Struct, frozen=True):
     half_applied: tuple[Half, ...] | None = None
 
 
@@ -47,12 +50,20 @@ def half_applied(lines: Sequence[str]) -> tuple[Half, ...]:
         if _KIND not in line:
             continue
         try:
-            report = foreign_json.decode(line, _Line)
+            head = foreign_json.decode(line, _Head)
         except foreign_json.Fault:
             continue
-        halves = report.half_applied or () if report.format == _FORMAT else ()
-        return tuple(
-            Half(half.file[:_LONGEST], half.direction[:_LONGEST], half.statement)
-            for half in halves[:_MOST]
-        )
+        # A later form may have anything else in it, and is the last line nevertheless.
+        return _halves(line) if head.format == _FORMAT else ()
     return ()
+
+
+def _halves(line: str) -> tuple[Half, ...]:
+    try:
+        halves = foreign_json.decode(line, _Line).half_applied or ()
+    except foreign_json.Fault:
+        return ()
+    return tuple(
+        Half(half.file[:_LONGEST], half.direction[:_LONGEST], half.statement)
+        for half in halves[:_MOST]
+    )

@@ -44,6 +44,15 @@ def test_a_line_that_is_not_understood_says_nothing(line: str) -> None:
     assert runner_lines.half_applied([line]) == ()
 
 
+@pytest.mark.parametrize("halves", ["none", {"00003": HALF}, [{**HALF, "statement": "2"}]])
+@pytest.mark.parametrize("form", [1, 2])
+def test_the_last_line_counts_also_where_what_it_says_is_not_understood(
+    halves: object, form: int
+) -> None:
+    """An earlier run's line is no answer to what the last one has left."""
+    assert runner_lines.half_applied([text(), text(format=form, half_applied=halves)]) == ()
+
+
 def test_what_an_image_writes_at_length_is_cut() -> None:
     halves = runner_lines.half_applied([text(half_applied=[{**HALF, "file": "x" * 9000}] * 9000)])
     assert len(halves) == 20
