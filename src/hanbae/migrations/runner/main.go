@@ -1,5 +1,5 @@
 // Command hanbae-migrate runs goose's migrations on PostgreSQL, one run at a time, and says in one line of JSON how it
-// left the database.
+// left the database; without that line it ends where its session is lost and nobody reads its log.
 //
 // It calls the functions that goose's own command calls, so files, statements, table and log lines are goose's. What it
 // adds: a lock of its session that goose's providers take as well, an end within seconds when that session is lost, a

@@ -18,6 +18,9 @@ import (
 // errLost says that the session, and the lock with it, is gone.
 var errLost = errors.New("the session that holds the lock is lost; what was running is given up, and PostgreSQL takes a transaction back")
 
+// errBroken says the same of a session that may hold no lock, to goose.
+var errBroken = errors.New("the connection is broken")
+
 // settings have the server end a session, and with it the lock, within 30 s of its client being gone: at once where the
 // client's machine says so, also while a statement waits for a table (client_connection_check_interval), and by
 // unanswered keepalives or data where its machine is gone as well.
@@ -141,7 +144,7 @@ type once struct {
 
 func (connector *once) Connect(context.Context) (driver.Conn, error) {
 	if connector.given {
-		return nil, errLost
+		return nil, errBroken
 	}
 	connector.given = true
 	return connector.own, nil
