@@ -112,7 +112,7 @@ type masking struct {
 
 // plain are goose's own lines, which machines read: they have names of files and versions in them, and no statement.
 var plain = regexp.MustCompile(`^\S+ \S+ (?:(?:OK|EMPTY) +\d[^\n]*\.(?:sql|go) \([^()\n]*\)` +
-	`|goose: [a-z. ]+ version:? \d+|    (?:Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9:]{16}) +-- \d[^\n]*\.(?:sql|go))\n$`)
+	`|goose: (?:[a-z. ]+ )?version:? \d+|    (?:Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9:]{16}) +-- \d[^\n]*\.(?:sql|go))\n$`)
 
 func (writer masking) Write(line []byte) (int, error) {
 	text := string(line)
