@@ -149,6 +149,27 @@ PATCH = f'(last (splitList "." {VERSION}))'
         (f'include (printf "on%s" {PATCH}) .', "14"),
         (f'semverCompare ">=1.35.20" {VERSION}', "99"),
         ('eq (printf "%v" .Capabilities.KubeVersion) "{v1.35.15 v1.35.15 1 35}"', "15"),
+        (f'eq (printf "%x" .Capabilities.KubeVersion.Version) "{b"v1.35.10".hex()}"', "10"),
+        (f'eq (printf "%x" (dict "a" {VERSION})) "map[61:{b"v1.35.10".hex()}]"', "10"),
+        # Nought is false, and no function is asked for that.
+        (f"not (int {PATCH})", "0"),
+        # Helm's own functions.
+        (f'eq 14 (int (fromYaml (printf "a: 1%s" {PATCH})).a)', "4"),
+        (f'eq 14 (int (index (fromYamlArray (printf "[1%s]" {PATCH})) 0))', "4"),
+        (f'eq 14 (int (fromToml (printf "a = 1%s" {PATCH})).a)', "4"),
+        (f'eq 14 (int (fromJson (printf "{{\\"a\\": 1%s}}" {PATCH})).a)', "4"),
+        (f'eq 240 (int (durationSeconds (printf "%sm" {PATCH})))', "4"),
+        (
+            f'eq (toYaml (printf "2001-01-%s" {PATCH})) (squote "2001-01-13" | replace "\\u0027" "\\"")',
+            "13",
+        ),
+        # Functions whose results are kept.
+        (f'eq "112" (date {PATCH} 0)', "13"),
+        (f'eq (derivePassword 1 "pin" "9" "u" "s") (derivePassword 1 "pin" {PATCH} "u" "s")', "9"),
+        # What is a key, or stands behind another question.
+        (f'(dict (printf "on%s" {PATCH}) "x").on13', "13"),
+        (f'hasKey (dict {VERSION} 1) "v1.35.13"', "13"),
+        (f'and (set (dict) {VERSION} 1) (eq "40" {PATCH})', "40"),
     ],
 )
 async def test_the_patch_that_decides_is_found_however_it_is_told(
@@ -167,6 +188,24 @@ async def test_the_patch_that_decides_is_found_however_it_is_told(
         f"Kubernetes v1.35.{patch}"
     ]
     assert not result.untried
+
+
+@pytest.mark.parametrize("way", ["if", "with"])
+@pytest.mark.parametrize(
+    "condition", [f'int (trimPrefix "v1.35." {VERSION})', f"and true (atoi {PATCH})"]
+)
+async def test_a_first_patch_release_that_is_false_is_told_from_all_others(
+    pool: pools.Pool, way: str, condition: str
+) -> None:
+    result = await answer(pool, gated(condition).replace("{{- if", f"{{{{- {way}"))
+    assert names(result) == ["always"]
+    assert [difference.identity for difference in result.differences] == ["Kubernetes v1.35.99"]
+
+
+async def test_a_map_that_is_in_itself_is_no_end_of_a_comparison(pool: pools.Pool) -> None:
+    before = f'{{{{ $m := dict }}}}{{{{ $_ := set $m "m" $m }}}}{{{{ $_ := list $m {VERSION} }}}}'
+    result = await answer(pool, gated(f'eq {VERSION} "v1.35.3"', before))
+    assert [difference.identity for difference in result.differences] == ["Kubernetes v1.35.3"]
 
 
 async def test_what_is_made_by_chance_is_the_same_in_every_comparison(pool: pools.Pool) -> None:

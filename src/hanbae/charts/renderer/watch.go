@@ -10,8 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
-
-	"github.com/Masterminds/sprig/v3"
+	_ "unsafe" // for the name of Helm's functions
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -22,6 +21,10 @@ import (
 // In that one the patch is a number that nobody can know beforehand. Templates carry it on, print it, or give it to a
 // function. What they print is seen in what they made. A function that was given it is asked again for each patch that
 // there may be: if its answer is the same but for the number, it tells nothing; if not, that patch has to be rendered.
+// A template decides without a function by a number, which may be nought and which it can count to, and by a key of a
+// map: where the patch becomes one of these, it cannot be said which patches are told from one another.
+//
+// Not seen is the patch in a text that `include` made and `tpl` takes for a template: both belong to Helm's engine.
 type watch struct {
 	mark    string
 	number  int64
@@ -37,12 +40,23 @@ const longest = 1 << 16
 var (
 	// changing are functions that change what they are given; the number is that of the key.
 	changing = map[string]int{"set": 1, "unset": 1, "merge": 0, "mustMerge": 0, "mergeOverwrite": 0, "mustMergeOverwrite": 0}
-	// looking are functions to which everything in a map matters; others hand a map on.
-	looking = map[string]bool{"deepEqual": true, "has": true, "mustHas": true, "without": true, "mustWithout": true,
-		"uniq": true, "mustUniq": true}
-	// foreign are functions in the place of which Helm has others, or none.
-	foreign = []string{"env", "expandenv", "fail", "getHostByName"}
+	// handing are functions that hand a map on, or look at no more of it than its keys; to others everything in it matters.
+	handing = map[string]bool{"append": true, "coalesce": true, "compact": true, "concat": true, "default": true,
+		"deepCopy": true, "dict": true, "dig": true, "empty": true, "first": true, "get": true, "hasKey": true,
+		"index": true, "initial": true, "keys": true, "kindIs": true, "kindOf": true, "last": true, "len": true,
+		"list": true, "mustAppend": true, "mustCompact": true, "mustDeepCopy": true, "mustFirst": true,
+		"mustInitial": true, "mustLast": true, "mustPrepend": true, "mustPush": true, "mustRest": true,
+		"mustReverse": true, "mustSlice": true, "omit": true, "pick": true, "pluck": true, "prepend": true,
+		"push": true, "rest": true, "reverse": true, "slice": true, "ternary": true, "tuple": true, "typeIs": true,
+		"typeIsLike": true, "typeOf": true, "values": true}
+	// bound are functions that Helm's engine makes anew for each rendering.
+	bound = []string{"fail", "getHostByName", "include", "lookup", "required", "tpl"}
 )
+
+// helmFunctions are Helm's own. It does not offer them, and copies would be other functions.
+//
+//go:linkname helmFunctions helm.sh/helm/v4/pkg/engine.funcMap
+func helmFunctions() template.FuncMap
 
 // watched renders the release in that way.
 func (w *witness) watched() *watch {
@@ -80,8 +94,10 @@ func (w *witness) watched() *watch {
 	release, err := w.sort(made, false)
 	// Where the release's own patch is told from the number, any other may be told from it.
 	seen.all = seen.all || err != nil || seen.told[own] || seen.isIn(release)
-	if !seen.all && !w.base.equal(release) {
+	if err == nil && !w.base.equal(release) {
 		seen.files(w.loaded)
+		objects, _ := w.changed(release)
+		seen.all = seen.all || objects != nil
 	}
 	return seen
 }
@@ -145,26 +161,33 @@ func (w *watch) candidates() []string {
 	return result
 }
 
-// functions are Helm's own, watched; those that are there already stay.
+// functions are Helm's own, watched. Those that are there already are not asked again: they take long, or give the same
+// each time because they remember what they gave.
 func (w *watch) functions(given template.FuncMap) template.FuncMap {
-	result := sprig.TxtFuncMap()
-	for _, name := range foreign {
+	result := helmFunctions()
+	for _, name := range bound {
 		delete(result, name)
 	}
 	maps.Copy(result, builtins())
 	for name, function := range result {
-		if _, is := given[name]; is {
+		if given[name] != nil {
 			continue
 		}
 		result[name] = w.watching(name, reflect.ValueOf(function))
 	}
-	maps.Copy(result, given)
+	for name, function := range given {
+		result[name] = noting(function, func(arguments []reflect.Value) {
+			for _, each := range arguments {
+				w.all = w.all || w.has(each.Interface(), !handing[name])
+			}
+		})
+	}
 	return result
 }
 
 func (w *watch) watching(name string, function reflect.Value) any {
 	key, changes := changing[name]
-	deep := looking[name]
+	deep := !handing[name]
 	return reflect.MakeFunc(function.Type(), func(arguments []reflect.Value) []reflect.Value {
 		if changes {
 			if key > 0 && len(arguments) > key && w.has(arguments[key].Interface(), false) {
@@ -185,7 +208,14 @@ func (w *watch) watching(name string, function reflect.Value) any {
 
 // ask asks a function again for each patch.
 func (w *watch) ask(name string, function reflect.Value, arguments, answer []reflect.Value, deep bool) {
-	if w.all {
+	whole := traces{watch: w}
+	for _, each := range arguments {
+		whole.look(each.Interface(), true)
+	}
+	result := traces{watch: w}
+	result.look(answer[0].Interface(), true)
+	w.all = w.all || whole.endless || result.endless || result.decides
+	if whole.endless || result.endless {
 		return
 	}
 	words := []any{name}
@@ -219,37 +249,76 @@ func (w *watch) ask(name string, function reflect.Value, arguments, answer []ref
 
 // has says whether the number is in a value.
 func (w *watch) has(value any, deep bool) bool {
+	there := traces{watch: w}
+	there.look(value, deep)
+	return there.some
+}
+
+// traces are what of the number is in a value.
+type traces struct {
+	*watch
+	some    bool
+	decides bool             // as a number or in a key, by which a template decides without asking a function
+	endless bool             // a map that is in itself
+	path    map[uintptr]bool // maps above
+}
+
+func (t *traces) look(value any, deep bool) {
 	switch each := value.(type) {
 	case string:
-		return strings.Contains(each, w.mark)
+		t.some = t.some || strings.Contains(each, t.mark)
 	case int:
-		return int64(each) == w.number
+		t.count(float64(each))
 	case int64:
-		return each == w.number
+		t.count(float64(each))
 	case float64:
-		return each == float64(w.number)
+		t.count(each)
 	case []string:
 		for _, below := range each {
-			if strings.Contains(below, w.mark) {
-				return true
-			}
+			t.look(below, deep)
 		}
 	case []any:
 		for _, below := range each {
-			if w.has(below, deep) {
-				return true
-			}
+			t.look(below, deep)
 		}
+	case common.Values:
+		t.look(map[string]any(each), deep)
+	case common.KubeVersion:
+		t.look(each.Version, deep)
+	case *common.KubeVersion:
+		t.look(each.Version, deep)
+	case *common.Capabilities:
+		t.some = t.some || deep
 	case map[string]any:
 		if deep {
-			for name, below := range each {
-				if strings.Contains(name, w.mark) || w.has(below, deep) {
-					return true
-				}
-			}
+			t.within(each)
 		}
 	}
-	return false
+}
+
+func (t *traces) count(number float64) {
+	if number == float64(t.number) {
+		t.some, t.decides = true, true
+	}
+}
+
+func (t *traces) within(values map[string]any) {
+	at := reflect.ValueOf(values).Pointer()
+	if t.path[at] {
+		t.endless = true
+		return
+	}
+	if t.path == nil {
+		t.path = map[uintptr]bool{}
+	}
+	t.path[at] = true
+	defer delete(t.path, at)
+	for name, below := range values {
+		if strings.Contains(name, t.mark) {
+			t.some, t.decides = true, true
+		}
+		t.look(below, true)
+	}
 }
 
 // with is a value with a patch in the place of the number.
@@ -282,6 +351,18 @@ func (w *watch) with(value any, patch string, deep bool) any {
 			fresh[i] = w.with(below, patch, deep)
 		}
 		return fresh
+	case common.Values:
+		return common.Values(w.with(map[string]any(each), patch, deep).(map[string]any))
+	case common.KubeVersion:
+		return *w.released(&each, patch)
+	case *common.KubeVersion:
+		return w.released(each, patch)
+	case *common.Capabilities:
+		if deep {
+			fresh := each.Copy()
+			fresh.KubeVersion = *w.released(&each.KubeVersion, patch)
+			return fresh
+		}
 	case map[string]any:
 		if deep {
 			fresh := make(map[string]any, len(each))
@@ -292,6 +373,16 @@ func (w *watch) with(value any, patch string, deep bool) any {
 		}
 	}
 	return value
+}
+
+// released is a version of Kubernetes with a patch in the place of the number.
+func (w *watch) released(version *common.KubeVersion, patch string) *common.KubeVersion {
+	fresh, err := common.ParseKubeVersion(strings.ReplaceAll(version.Version, w.mark, patch))
+	if err != nil {
+		w.all = true
+		return version
+	}
+	return fresh
 }
 
 // builtins are the functions of templates that tell values apart or write them.
