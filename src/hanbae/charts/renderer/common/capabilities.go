@@ -14,11 +14,12 @@ import (
 
 // Asked is what the templates of a release have asked for.
 type Asked struct {
-	Helm  bool            // something about Helm: its version, commit or Go version
-	Kube  bool            // the version of Kubernetes
-	APIs  map[string]bool // single API versions
-	Whole bool            // all API versions as a list
-	List  bool            // the list of API versions, for whatever
+	Helm   bool            // something about Helm: its version, commit or Go version
+	Kube   bool            // the version of Kubernetes
+	APIs   map[string]bool // single API versions
+	Whole  bool            // all API versions as a list
+	List   bool            // the list of API versions, for whatever
+	Unlike bool            // something to which these capabilities are not like Helm's: what follows may be other questions
 }
 
 // Anything says whether there was a question at all.
@@ -44,9 +45,10 @@ func everything() *helm.Capabilities {
 	return answers
 }
 
-func (c Capabilities) KubeVersion() helm.KubeVersion {
+func (c Capabilities) KubeVersion() KubeVersion {
 	asked.Kube = true
-	return answers.KubeVersion
+	kube := answers.KubeVersion
+	return KubeVersion{kube.Version, kube.String(), kube.Major, kube.Minor}
 }
 
 func (c Capabilities) HelmVersion() any {
@@ -64,14 +66,40 @@ func (c Capabilities) Copy() *Capabilities { return &Capabilities{} }
 
 func (c Capabilities) MarshalJSON() ([]byte, error) { return json.Marshal(everything()) }
 
-func (c Capabilities) MarshalTOML() ([]byte, error) { everything(); return []byte("{}"), nil }
+func (c Capabilities) MarshalTOML() ([]byte, error) { everything(); return unlike("{}") }
+
+func (c Capabilities) MarshalYAML() (any, error) { return everything(), nil }
 
 func (c Capabilities) Format(state fmt.State, verb rune) {
 	fmt.Fprintf(state, fmt.FormatString(state, verb), everything())
 }
 
-// VersionSet answers for single versions; what takes it for a list notes that the list was asked for, or fails, and
-// then the release is rendered with Helm's own.
+func unlike(text string) ([]byte, error) {
+	asked.Unlike = true
+	return []byte(text), nil
+}
+
+// KubeVersion has a method for each of Helm's fields, and the one of Helm's methods that charts use. Templates can call
+// Helm's String as well where they print it, but not where a function does.
+type KubeVersion struct{ version, normalized, major, minor string }
+
+func (k KubeVersion) Version() string    { return k.version }
+func (k KubeVersion) GitVersion() string { return k.version }
+func (k KubeVersion) Major() string      { return k.major }
+func (k KubeVersion) Minor() string      { return k.minor }
+
+func (k KubeVersion) MarshalJSON() ([]byte, error) { return json.Marshal(answers.KubeVersion) }
+
+func (k KubeVersion) MarshalTOML() ([]byte, error) { return unlike("{}") }
+
+func (k KubeVersion) MarshalYAML() (any, error) { return answers.KubeVersion, nil }
+
+func (k KubeVersion) Format(state fmt.State, verb rune) {
+	asked.Unlike = true
+	fmt.Fprintf(state, fmt.FormatString(state, verb), answers.KubeVersion)
+}
+
+// VersionSet answers for single versions; what takes it for a list notes that the list was asked for, or fails.
 type VersionSet struct{}
 
 func (v VersionSet) Has(version string) bool {
@@ -79,10 +107,18 @@ func (v VersionSet) Has(version string) bool {
 	return answers.APIVersions.Has(version)
 }
 
+// Show notes that it is made a text of, as a list.
+func (v VersionSet) Show() helm.VersionSet {
+	asked.Unlike = true
+	return everything().APIVersions
+}
+
 func (v VersionSet) MarshalJSON() ([]byte, error) { return json.Marshal(everything().APIVersions) }
 
-func (v VersionSet) MarshalTOML() ([]byte, error) { everything(); return []byte("[]"), nil }
+func (v VersionSet) MarshalTOML() ([]byte, error) { everything(); return unlike("[]") }
+
+func (v VersionSet) MarshalYAML() (any, error) { return everything().APIVersions, nil }
 
 func (v VersionSet) Format(state fmt.State, verb rune) {
-	fmt.Fprintf(state, fmt.FormatString(state, verb), everything().APIVersions)
+	fmt.Fprintf(state, fmt.FormatString(state, verb), v.Show())
 }
