@@ -23,10 +23,6 @@ from hanbae.repository import trees
 _NAMED: Final = re.compile(
     r"(?P<file>(?:charts/[^\s/:]+/)*templates/[^\s:]+):(?:(?P<line>\d+)(?::(?P<column>\d+))?| )"
 )
-# What a schema says of a value holds the value, which may be a secret.
-_VALUE: Final = re.compile(
-    r"(- at '[^'\n]*':) '(?:[^'\\]|\\.)*' (does not match pattern|is not valid)"
-)
 _PLACED_WITHIN: Final = 4096
 """Characters of a message in which its place is looked for; it stands at the beginning, the rest may be a branch's."""
 _OF_SCHEMA: Final = "values don't meet the specifications of the schema(s)"
@@ -161,7 +157,8 @@ def rendered(answer: pools.Answer, *, shown: str, values_files: Sequence[str] = 
     if answer.schema:
         raise _of_schema(shown, answer)
     if answer.error is not None:
-        raise _failed(shown, _VALUE.sub(r"\1 \2", answer.error.strip())[:2000])
+        # What a schema says of a value holds the value, which may be a secret.
+        raise _failed(shown, (answer.public or answer.error).strip()[:2000])
     return Rendered(answer.values, manifests(answer, shown=shown), answer.differences)
 
 

@@ -311,6 +311,34 @@ async def test_values_files_are_merged_as_helm_does(
     assert (await render(chart, release="r", namespace="n", values=values)).values == result
 
 
+@pytest.mark.parametrize(
+    ("rule", "value", "words"),
+    [
+        ({"format": "uri"}, "postgres://u:pa%zz@h/db", "is not valid uri"),
+        ({"format": "uri-reference"}, "://u:pa%zz@h/db", "is not valid uri-reference"),
+        ({"format": "ipv4"}, "10.0.0.pa%zz", "is not valid ipv4"),
+        ({"format": "regex"}, "pa%zz\n(", "is not valid regex"),
+        ({"pattern": "^a$"}, "pa%zz\\", "does not match pattern '^a$'"),
+        ({"minimum": 1234567}, 34567, "minimum: want"),
+        ({"multipleOf": 2}, 1234567, "multipleOf: want"),
+    ],
+)
+async def test_nothing_of_a_value_is_shown_however_a_schema_refuses_it(
+    chart: Path, rule: dict[str, Any], value: object, words: str
+) -> None:
+    schema = {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"dsn": rule}}
+    (chart / "values.schema.json").write_text(json.dumps(schema))
+    (chart / "templates" / "a.yaml").write_text("{}")
+    (chart / "values.yaml").write_text(json.dumps({"dsn": value}))
+    with pytest.raises(errors.FileFault) as caught:
+        await render(chart)
+    error = caught.value.text.facts["error"]
+    (line,) = [line for line in error.splitlines() if line.startswith("- at '/dsn'")]
+    assert line.startswith(f"- at '/dsn': {words}")
+    assert "got" not in line
+    assert "pa%zz" not in error
+
+
 async def test_what_a_schema_refuses_is_not_shown(chart: Path) -> None:
     schema = {"properties": {"token": {"type": "string", "pattern": "^Ag[A-Z]{5}$"}}}
     (chart / "values.schema.json").write_text(json.dumps(schema))

@@ -137,6 +137,7 @@ func put(out *bytes.Buffer, value any) {
 func (j *job) failure(out *bytes.Buffer, err error) {
 	words := struct {
 		Error     string   `json:"error"`
+		Public    string   `json:"public,omitempty"`
 		OfValues  bool     `json:"of_values,omitempty"`
 		Missing   []string `json:"missing,omitempty"`
 		Schema    string   `json:"schema,omitempty"`
@@ -152,7 +153,7 @@ func (j *job) failure(out *bytes.Buffer, err error) {
 	case errors.As(err, &excess):
 		words.Beyond = &excess
 	case errors.As(err, &values):
-		words.OfValues = true
+		words.OfValues, words.Public = true, values.public
 	case errors.As(err, &lacking):
 		words.Missing = lacking.names
 	case errors.As(err, &refers):

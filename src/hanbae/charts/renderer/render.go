@@ -31,8 +31,12 @@ func (m missing) Error() string {
 		strings.Join(m.names, ", ")
 }
 
-// ofValues is a fault in a values file rather than in the chart.
-type ofValues struct{ error }
+// ofValues is a fault in a values file rather than in the chart, also in words that repeat nothing of the values; these
+// are empty where the fault's own are such.
+type ofValues struct {
+	error
+	public string
+}
 
 // job is one chart and the releases that are wanted of it.
 type job struct {
@@ -190,7 +194,7 @@ func given(texts [][]byte) (map[string]any, error) {
 	for _, text := range texts {
 		current, err := loader.LoadValues(bytes.NewReader(text))
 		if err != nil {
-			return nil, ofValues{err}
+			return nil, ofValues{err, ""}
 		}
 		values = loader.MergeMaps(values, current)
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -67,28 +70,35 @@ func compile(name string, text []byte) (result *schema) {
 	return result
 }
 
+// refusal is what Helm says of values that do not satisfy a schema, and the same without what it repeats of them.
+type refusal struct{ words, public strings.Builder }
+
+func (r *refusal) add(words, public string) {
+	r.words.WriteString(words)
+	r.public.WriteString(public)
+}
+
 // validate says what Helm says of values that do not satisfy the schemas of a chart and its subcharts.
 func (j *job) validate(c *chart.Chart, values common.Values) error {
-	words, err := j.against(c, values)
-	if err != nil {
+	var said refusal
+	if err := j.against(c, values, &said); err != nil {
 		return err
 	}
-	if words != "" {
-		return ofValues{fmt.Errorf(
-			"values don't meet the specifications of the schema(s) in the following chart(s):\n%s", words)}
+	if said.words.Len() > 0 {
+		const of = "values don't meet the specifications of the schema(s) in the following chart(s):\n"
+		return ofValues{errors.New(of + said.words.String()), of + said.public.String()}
 	}
 	return nil
 }
 
-func (j *job) against(c *chart.Chart, values map[string]any) (string, error) {
-	var words strings.Builder
+func (j *job) against(c *chart.Chart, values map[string]any, said *refusal) error {
 	if c.Schema != nil {
-		said, err := j.single(c, values)
+		words, public, err := j.single(c, values)
 		if err != nil {
-			return "", err
+			return err
 		}
-		if said != "" {
-			fmt.Fprintf(&words, "%s:\n%s", c.Name(), said)
+		if words != "" {
+			said.add(c.Name()+":\n"+words, c.Name()+":\n"+public)
 		}
 	}
 	for _, sub := range c.Dependencies() {
@@ -98,19 +108,18 @@ func (j *job) against(c *chart.Chart, values map[string]any) (string, error) {
 		}
 		below, ok := raw.(map[string]any)
 		if !ok {
-			fmt.Fprintf(&words, "%s:\ninvalid type for values: expected object (map), got %T\n", sub.Name(), raw)
+			words := fmt.Sprintf("%s:\ninvalid type for values: expected object (map), got %T\n", sub.Name(), raw)
+			said.add(words, words)
 			continue
 		}
-		said, err := j.against(sub, below)
-		if err != nil {
-			return "", err
+		if err := j.against(sub, below, said); err != nil {
+			return err
 		}
-		words.WriteString(said)
 	}
-	return words.String(), nil
+	return nil
 }
 
-func (j *job) single(c *chart.Chart, values map[string]any) (said string, err error) {
+func (j *job) single(c *chart.Chart, values map[string]any) (words, public string, err error) {
 	key := string(c.Schema)
 	if j.schemas[key] == nil {
 		j.schemas[key] = compile(c.ChartFullPath(), c.Schema)
@@ -120,18 +129,56 @@ func (j *job) single(c *chart.Chart, values map[string]any) (said string, err er
 		var refused outside
 		var broken malformed
 		if errors.As(known.err, &refused) || errors.As(known.err, &broken) {
-			return "", known.err
+			return "", "", known.err
 		}
-		return known.err.Error(), nil
+		return known.err.Error(), known.err.Error(), nil
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			said = fmt.Sprintf("unable to validate schema: %s", r)
+			words, public = fmt.Sprintf("unable to validate schema: %s", r), "unable to validate schema"
 		}
 	}()
 	if err := known.compiled.Validate(values); err != nil {
-		return strings.TrimPrefix(err.Error(),
-			"jsonschema validation failed with 'file:///values.schema.json#'\n") + "\n", nil
+		words = spoken(err)
+		var invalid *jsonschema.ValidationError
+		if errors.As(err, &invalid) {
+			withhold(invalid)
+		}
+		return words, spoken(err), nil
 	}
-	return "", nil
+	return "", "", nil
+}
+
+func spoken(err error) string {
+	return strings.TrimPrefix(err.Error(), "jsonschema validation failed with 'file:///values.schema.json#'\n") + "\n"
+}
+
+// withheld is a fault in words that do not repeat the value, which may be a secret.
+type withheld struct {
+	jsonschema.ErrorKind
+	words string
+}
+
+func (w withheld) LocalizedString(*message.Printer) string { return w.words }
+
+// withhold takes values out of what is said of them.
+func withhold(invalid *jsonschema.ValidationError) {
+	english := message.NewPrinter(language.English)
+	switch fault := invalid.ErrorKind.(type) {
+	case *kind.Format:
+		invalid.ErrorKind = withheld{fault, "is not valid " + fault.Want}
+	case *kind.Pattern:
+		empty := kind.Pattern{Want: fault.Want}
+		invalid.ErrorKind = withheld{fault, strings.TrimPrefix(empty.LocalizedString(english), "'' ")}
+	case *kind.Minimum, *kind.Maximum, *kind.ExclusiveMinimum, *kind.ExclusiveMaximum, *kind.MultipleOf:
+		words := fault.LocalizedString(english)
+		name, _, _ := strings.Cut(words, "got ")
+		invalid.ErrorKind = withheld{fault, name + words[strings.LastIndex(words, "want "):]}
+	case *kind.ContentEncoding, *kind.ContentMediaType:
+		words, _, _ := strings.Cut(fault.LocalizedString(english), ": ")
+		invalid.ErrorKind = withheld{fault, words}
+	}
+	for _, cause := range invalid.Causes {
+		withhold(cause)
+	}
 }
