@@ -311,6 +311,34 @@ async def test_values_files_are_merged_as_helm_does(
     assert (await render(chart, release="r", namespace="n", values=values)).values == result
 
 
+@pytest.mark.parametrize("put", ['"root" $', '"password" (randAlphaNum 20)'])
+async def test_what_templates_put_into_values_is_none_of_the_charts(chart: Path, put: str) -> None:
+    (chart / "values.yaml").write_text("a: 1")
+    text = f"{{{{ $_ := set .Values {put} }}}}" + CONFIGMAP % "x"
+    (chart / "templates" / "a.yaml").write_text(text)
+    result = await render(chart)
+    assert len(result.manifests) == 1
+    assert result.values == {"a": 1}
+
+
+async def test_an_empty_list_of_dependencies_has_conditions_below_it_decide(chart: Path) -> None:
+    """As in Helm: with no list at all they do not."""
+    below = "apiVersion: v2\nversion: 1.0.0\nname: "
+    condition = "dependencies: [{name: d, version: 1.0.0, condition: d.enabled}]\n"
+    for name, text in {
+        "charts/c": f"{below}c\n{condition}",
+        "charts/c/charts/d": f"{below}d\n",
+    }.items():
+        (chart / name / "templates").mkdir(parents=True)
+        (chart / name / "Chart.yaml").write_text(text)
+    (chart / "charts/c/charts/d/templates/d.yaml").write_text(CONFIGMAP % "x")
+    (chart / "values.yaml").write_text("c: {d: {enabled: false}}")
+    declared = (chart / "Chart.yaml").read_text().rstrip("\n")
+    assert len((await render(chart)).manifests) == 1
+    (chart / "Chart.yaml").write_text(f"{declared}\ndependencies: []\n")
+    assert (await render(chart)).manifests == ()
+
+
 @pytest.mark.parametrize(
     ("rule", "value", "words"),
     [

@@ -60,7 +60,7 @@ func (j *job) answer(out *bytes.Buffer, rel *release) error {
 	if err != nil {
 		return err
 	}
-	defer func() { j.functions = nil }()
+	defer func() { j.functions, j.values = nil, nil }()
 	result, asked, w, err := j.first(rel, caps)
 	if err != nil {
 		return err
@@ -69,12 +69,8 @@ func (j *job) answer(out *bytes.Buffer, rel *release) error {
 	if err != nil {
 		return err
 	}
-	values, err := json.Marshal(result.values)
-	if err != nil {
-		return err
-	}
 	out.WriteString(`{"values":`)
-	out.Write(values)
+	out.Write(j.values)
 	release.write(out, nil)
 	if j.Texts {
 		out.WriteString(`,"texts":`)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -52,13 +53,13 @@ type job struct {
 	templates map[*common.File]*sited
 	numbered  int
 	adding    func(*chart.Chart) // adds files that templates see; nil for none
+	values    []byte             // of the release, as JSON, before templates change them; nil until it is rendered
 }
 
 // made is what the templates of a release made.
 type made struct {
-	values common.Values
-	crds   []chart.CRD
-	files  map[string]string
+	crds  []chart.CRD
+	files map[string]string
 }
 
 // load reads the chart once. Each rendering gets a chart of its own: it takes away what values disable, and templates
@@ -78,10 +79,12 @@ func (j *job) load() (*chart.Chart, error) {
 func copied(c *chart.Chart) *chart.Chart {
 	fresh := *c
 	metadata := *c.Metadata
-	metadata.Dependencies = nil
-	for _, each := range c.Metadata.Dependencies {
+	if c.Metadata.Dependencies != nil { // Helm looks into the subcharts of an empty list, and not of none
+		metadata.Dependencies = make([]*chart.Dependency, len(c.Metadata.Dependencies))
+	}
+	for i, each := range c.Metadata.Dependencies {
 		dependency := *each
-		metadata.Dependencies = append(metadata.Dependencies, &dependency)
+		metadata.Dependencies[i] = &dependency
 	}
 	fresh.Metadata = &metadata
 	if c.Values != nil {
@@ -234,6 +237,11 @@ func (j *job) render(rel *release, caps *common.Capabilities, seen any) (*made, 
 		return nil, fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s",
 			wanted, caps.KubeVersion.Version)
 	}
+	if j.values == nil {
+		if j.values, err = json.Marshal(merged); err != nil {
+			return nil, err
+		}
+	}
 	if seen != nil {
 		top["Capabilities"] = seen
 	}
@@ -247,7 +255,7 @@ func (j *job) render(rel *release, caps *common.Capabilities, seen any) (*made, 
 	if err != nil {
 		return nil, err
 	}
-	result := &made{values: merged, files: files}
+	result := &made{files: files}
 	if !rel.SkipCRDs {
 		result.crds = c.CRDObjects()
 	}
