@@ -33,7 +33,7 @@ HELM: Final = "4.3.1"
 TIMEOUT: Final = 300.0
 """Seconds of wall clock until a process is given up; on a busy machine, what a chart needs may take much longer."""
 _SPENT, _SECONDS = 4, 20
-"""How a process ends that took the seconds of the processor that one chart may take: ``main.go``."""
+"""How a process ends that took the seconds of the processor that one release of a chart may take: ``main.go``."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one answer."""
 _ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB", "GOMAXPROCS": "1", "TZ": "UTC"}
@@ -302,7 +302,8 @@ class Pool:
         self._idle.append(await _Renderer.start())
 
     async def _ask(self, message: Sequence[bytes], shown: str, limit: float) -> bytes:
-        renderer = self._idle.pop() if self._idle else await _Renderer.start()
+        waited = bool(self._idle)
+        renderer = self._idle.pop() if waited else await _Renderer.start()
         reply: bytes | None = None
         try:
             async with asyncio.timeout(limit):
@@ -316,6 +317,8 @@ class Pool:
                 await renderer.end()
             else:
                 self._idle.append(renderer)
+        if waited and renderer.is_unread:
+            return await self._ask(message, shown, limit)
         if reply is None and renderer.code == _SPENT:
             raise _fault(shown, "render.took-too-long", seconds=str(_SECONDS))
         if reply is None:
@@ -350,6 +353,8 @@ class _Renderer:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.charts = 0
+        self.is_unread = False
+        """Whether it ended before it read the last message: that is no fault of the chart in there."""
 
     @classmethod
     async def start(cls) -> _Renderer:
@@ -375,8 +380,10 @@ class _Renderer:
         assert self._process.stdout is not None  # noqa: S101
         self.charts += 1
         try:
+            self.is_unread = True
             self._process.stdin.writelines(message)
             await self._process.stdin.drain()
+            self.is_unread = self._process.stdin.is_closing()  # also where nobody said so yet
             size = int.from_bytes(await self._process.stdout.readexactly(8), "big")
             # The size is the process's own word. One that says too much is ended by whoever asked (`_ask`).
             return None if size > _LARGEST else await self._process.stdout.readexactly(size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hanbae.charts import pools, rendering
 
 CHART = {"Chart.yaml": b"apiVersion: v2\nname: a\nversion: 1.0.0\n"}
 MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {value: '%s'}\n"
+LOOP = "{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
 WANTED = pools.Asked([pools.Wanted("r", "n")])
 
 
@@ -65,29 +67,57 @@ def workers() -> set[int]:
     return numbers - _others
 
 
-async def test_a_killed_worker_is_one_fault_and_the_next_chart_gets_another() -> None:
+def spent(worker: int) -> int:
+    """Ticks of the processor that a worker has taken."""
+    words = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
+    return int(words[11]) + int(words[12])
+
+
+@pytest.mark.parametrize(
+    ("sent", "fault"),
+    [(signal.SIGKILL, "render.died"), (signal.SIGXCPU, "render.took-too-long")],
+)
+async def test_a_worker_that_ends_while_it_renders_is_one_fault_and_the_next_chart_gets_another(
+    sent: signal.Signals, fault: str
+) -> None:
     async with pools.opened(1) as pool:
         assert await value(pool, "one") == "one"
         (worker,) = workers()
-        os.kill(worker, signal.SIGKILL)
+        before = spent(worker)
+        two = asyncio.create_task(value(pool, LOOP))
+        await polling.reached(lambda: spent(worker) > before + 5, within=20)
+        os.kill(worker, sent)
         with pytest.raises(errors.FileFault) as caught:
-            await value(pool, "two")
-        assert caught.value.text.id == "render.died"
+            await two
+        assert caught.value.text.id == fault
         assert await value(pool, "three") == "three"
     assert not workers()
 
 
-async def test_a_worker_that_spent_its_time_of_the_processor_says_so() -> None:
+async def test_a_worker_that_ended_while_it_waited_is_no_fault_of_the_next_chart() -> None:
+    async with pools.opened(2) as pool:
+        for _ in range(2):
+            await pool.warm()
+        for worker in workers():
+            os.kill(worker, signal.SIGKILL)
+        await polling.reached(lambda: not workers(), within=20)
+        assert await value(pool, "one") == "one"
+        (worker,) = workers()
+        os.kill(worker, signal.SIGKILL)  # perhaps it is not noticed yet
+        assert await value(pool, "x" * 500_000) == "x" * 500_000
+    assert not workers()
+
+
+async def test_each_release_may_take_the_time_of_the_processor_that_one_may_take() -> None:
+    loop = "{{ range until (int .Values.count) }}{{ range until 1000 }}{{ end }}{{ end }}"
+    files = chart(loop)
+    releases = [pools.Wanted("r", "n", (b"count: %d" % number,)) for number in (60_000, 1)]
     async with pools.opened(1) as pool:
         assert await value(pool, "one") == "one"
         (worker,) = workers()
-        os.kill(worker, signal.SIGXCPU)
-        while workers():  # noqa: ASYNC110  a process of the kernel sets no event
-            await asyncio.sleep(0.01)
-        with pytest.raises(errors.FileFault) as caught:
-            await value(pool, "two")
-        assert caught.value.text.id == "render.took-too-long"
-        assert caught.value.text.facts["seconds"] == "20"
+        before, _ = resource.prlimit(worker, resource.RLIMIT_CPU)
+        await pool.render(files, pools.Asked(releases), shown="a")
+        assert resource.prlimit(worker, resource.RLIMIT_CPU)[0] > before
 
 
 @pytest.mark.parametrize(
@@ -197,11 +227,10 @@ async def test_dependency_that_one_release_disables_is_there_for_the_next() -> N
 
 async def test_nothing_is_left_when_the_one_who_waits_is_cancelled() -> None:
     async def endless() -> None:
-        async with pools.opened(2) as pool:
-            loop = "{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
-            async with asyncio.TaskGroup() as group:  # gather does not wait for the others
-                for _ in range(3):
-                    group.create_task(value(pool, loop))
+        # gather does not wait for the others
+        async with pools.opened(2) as pool, asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(value(pool, LOOP))
 
     task = asyncio.create_task(endless())
     await polling.reached(lambda: len(workers()) == 2, within=20)

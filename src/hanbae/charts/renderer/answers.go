@@ -28,6 +28,7 @@ func answers(req *request) []byte {
 		}
 		err := unmet
 		if err == nil {
+			allow()
 			err = j.answer(&out, &req.Releases[i])
 		}
 		if err != nil {

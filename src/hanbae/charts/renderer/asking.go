@@ -12,7 +12,7 @@ import (
 
 // first renders a release and says what its templates asked for.
 func (j *job) first(rel *release, caps *common.Capabilities) (*made, *tracking.Asked, *witness, error) {
-	w := &witness{job: j, rel: rel, left: newChance()}
+	w := &witness{job: j, rel: rel, left: newChance(), begun: busy()}
 	seen, asked := tracking.Track(caps)
 	result, err := w.placed(caps, seen)
 	if err == nil && !asked.Anything() {
@@ -53,9 +53,11 @@ func (w *witness) questions(caps *common.Capabilities) *tracking.Asked {
 // listed are the questions of templates that fail, or may do something else, where capabilities are not as Helm's.
 func (w *witness) listed(caps *common.Capabilities) *tracking.Asked {
 	seen, asked := fields.Track(caps, false)
-	if !w.notes(caps, seen, asked) {
+	if w.late() || !w.notes(caps, seen, asked) {
 		seen, asked = fields.Track(caps, true)
-		w.notes(caps, seen, asked)
+		if !w.late() {
+			w.notes(caps, seen, asked)
+		}
 	}
 	return asked
 }

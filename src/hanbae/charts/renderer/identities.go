@@ -98,17 +98,17 @@ type witness struct {
 	over     template.FuncMap // in the place of Helm's own functions, for a comparison
 	unstable map[string]bool  // objects that are others each time: what is made of a map's keys, in any order
 	untried  map[string]bool  // what there was no time for, or too much of
-	begun    time.Duration    // of the processor, when the first comparison began
+	begun    time.Duration    // of the processor, when the release was begun
 }
+
+// late says whether there is no time for another rendering, so that the release's own answer is not lost for it.
+func (w *witness) late() bool { return busy()-w.begun > mostCompared }
 
 // errSpent is why a comparison is not made: what a chart is must not be lost for what it is elsewhere.
 var errSpent = errors.New("there is no time for comparisons")
 
 func (w *witness) again(change func(*common.Capabilities)) (*sorted, error) {
-	if w.begun == 0 {
-		w.begun = busy()
-	}
-	if busy()-w.begun > mostCompared {
+	if w.late() {
 		w.leave("Helm, Kubernetes")
 		return nil, errSpent
 	}
@@ -301,6 +301,10 @@ func (w *witness) unknown(asked *tracking.Asked) []string {
 			}
 		}
 		if len(wanted) == before {
+			break
+		}
+		if w.late() {
+			w.leave("API versions")
 			break
 		}
 		caps, err := capabilities(w.rel)

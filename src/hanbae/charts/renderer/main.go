@@ -23,13 +23,14 @@ import (
 const (
 	// memory is the address space in bytes. Go reserves more than it uses; a large chart uses some hundred MB.
 	memory = 3 << 30
-	// seconds of CPU for one request; a large chart takes well under one.
+	// seconds of CPU for reading a request, and for each release of it; a large chart takes well under one to render, and
+	// comparisons take some more (mostCompared).
 	seconds = 20
 	// stack in bytes, of which Go would allow a gigabyte: templates that call themselves without end stop sooner.
 	stack = 256 << 20
 	// largest request in bytes. Helm allows a chart 100 MiB.
 	largest = 256 << 20
-	// tooLarge and spent are exit codes that only a person who looks for them sees.
+	// tooLarge and spent are exit codes; hanbae/charts/pools.py knows the second.
 	tooLarge, spent = 3, 4
 )
 
@@ -160,7 +161,7 @@ func limit(resource int, value uint64) {
 	_ = syscall.Setrlimit(resource, &syscall.Rlimit{Cur: value, Max: value})
 }
 
-// allow lets this process take some seconds of CPU from now on, for the next request.
+// allow lets this process take some seconds of CPU from now on, for the next request or release.
 func allow() {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {

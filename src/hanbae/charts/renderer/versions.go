@@ -20,8 +20,8 @@ const (
 	lastPatch, mostPatches = 99, 16
 	// mostTime of the processor is for trying versions one by one, of one release.
 	mostTime = 2 * time.Second
-	// mostCompared of the processor is for all comparisons of a release.
-	mostCompared = 5 * time.Second
+	// mostCompared of the processor, from the beginning of a release, is when no more comparisons of it begin.
+	mostCompared = 8 * time.Second
 )
 
 var (

@@ -71,7 +71,7 @@ func (w *witness) watched() *watch {
 	}
 	drawn, err := rand.Int(rand.Reader, big.NewInt(8_000_000))
 	caps, fault := capabilities(w.rel)
-	if err != nil || fault != nil {
+	if err != nil || fault != nil || w.late() {
 		seen.all = true
 		return seen
 	}
