@@ -311,6 +311,40 @@ async def test_values_files_are_merged_as_helm_does(
     assert (await render(chart, release="r", namespace="n", values=values)).values == result
 
 
+@pytest.mark.parametrize("block", ["|+", "|2+", "|+2", ">2+"])
+async def test_empty_lines_at_the_end_of_the_last_object_are_those_that_helm_prints(
+    chart: Path, block: str
+) -> None:
+    begin = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: "
+    (config_map,) = await rendered(chart, f"{begin}{block}\n    one\n\n\n\n")
+    assert config_map["data"] == {"a": "one\n"}
+
+
+async def test_a_version_that_a_packed_chart_names_is_tried(chart: Path) -> None:
+    gated = '{{ if eq "v4.9.2" .Capabilities.HelmVersion.Version }}' + CONFIGMAP % "x" + "{{ end }}"
+    (chart / "charts").mkdir()
+    (chart / "charts/sub.tgz").write_bytes(sub("sub", **{"templates/a.yaml": gated.encode()}))
+    result = await render(chart)
+    assert result.manifests == ()
+    assert [difference.identity for difference in result.differences] == ["Helm v4.9.2"]
+
+
+async def test_chance_is_placed_in_each_alias_of_a_chart(chart: Path) -> None:
+    (chart / "charts").mkdir()
+    template = f"{CONFIGMAP % 'x'}# {{{{ randAlpha 5 }}}}"
+    (chart / "charts/sub.tgz").write_bytes(sub("sub", **{"templates/a.yaml": template.encode()}))
+    dependencies = [{"name": "sub", "version": "1.0.0", "alias": alias} for alias in ("c", "d")]
+    with (chart / "Chart.yaml").open("a") as file:
+        file.write(f"dependencies: {json.dumps(dependencies)}\n")
+    async with pools.opened(1) as pool:
+        request = pools.Wanted("r", "n")
+        tree = trees.WorkingTree(chart.parent)
+        (answer,) = await rendering.answers(pool, tree, chart.name, [request])
+    assert {site.template for site in answer.sites} == {
+        f"auth/charts/{alias}/templates/a.yaml" for alias in ("c", "d")
+    }
+
+
 @pytest.mark.parametrize("put", ['"root" $', '"password" (randAlphaNum 20)'])
 async def test_what_templates_put_into_values_is_none_of_the_charts(chart: Path, put: str) -> None:
     (chart / "values.yaml").write_text("a: 1")

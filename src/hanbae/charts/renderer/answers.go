@@ -17,7 +17,7 @@ import (
 func answers(req *request) []byte {
 	j := &job{
 		request: req, parsed: map[string]*parsed{}, bundles: map[*common.File][]*parsed{}, schemas: map[string]*schema{},
-		templates: map[*common.File]*sited{},
+		templates: map[placed]*sited{},
 	}
 	unmet := resolved(req.Resolved)
 	var out bytes.Buffer

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -173,8 +174,10 @@ func (j *job) split(files map[string]string, into *sorted) (manifests, hooked []
 
 // keeps says whether a text of a document may keep the empty lines behind it, of which Helm prints none before the hooks.
 func keeps(each entry) bool {
-	return each.index >= 0 && (strings.Contains(each.text, "|+") || strings.Contains(each.text, ">+"))
+	return each.index >= 0 && keeping.MatchString(each.text)
 }
+
+var keeping = regexp.MustCompile(`[|>][1-9]?\+`)
 
 // documents are those of a file, as Helm splits it, in their order.
 func documents(text string) []string {

@@ -50,7 +50,7 @@ type job struct {
 	loaded    *chart.Chart     // as it was read
 	functions template.FuncMap // in the place of Helm's own; nil for those
 	placing   *chance          // notes where its functions are called; nil where that is not asked
-	templates map[*common.File]*sited
+	templates map[placed]*sited
 	numbered  int
 	adding    func(*chart.Chart) // adds files that templates see; nil for none
 	values    []byte             // of the release, as JSON, before templates change them; nil until it is rendered

@@ -25,6 +25,12 @@ type sited struct {
 	places map[string]site // by the function's name there
 }
 
+// placed is a template by its file and the name that Helm gives it.
+type placed struct {
+	file *common.File
+	name string
+}
+
 // place has a chart's templates call those functions, and adds them to the ones that it is rendered with.
 func (j *job) place(c *chart.Chart, functions template.FuncMap) {
 	templates := make([]*common.File, len(c.Templates))
@@ -53,14 +59,15 @@ func (c *chance) at(where site) any {
 
 // sited is the template; nil where no function of chance is called in it.
 func (j *job) sited(file *common.File, name string) *sited {
-	if known, is := j.templates[file]; is {
+	at := placed{file, name} // a chart of two aliases has its files once
+	if known, is := j.templates[at]; is {
 		return known
 	}
 	var found *sited
 	if mayCall(file.Data) {
 		found = j.locate(file, name)
 	}
-	j.templates[file] = found
+	j.templates[at] = found
 	return found
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"helm.sh/helm/v4/pkg/chart/common"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 )
 
 const (
@@ -104,16 +105,28 @@ func busy() time.Duration {
 // literals are the versions that the chart and its values name, some of them.
 func (w *witness) literals(fits func(string) bool) []string {
 	found := map[string]bool{}
-	for _, texts := range [][][]byte{w.content, w.rel.Values} {
-		for _, text := range texts {
-			for _, name := range versionsIn(text) {
-				if fits(name) && len(found) < mostLiterals {
-					found[name] = true
-				}
+	for _, text := range append(texts(w.loaded), w.rel.Values...) {
+		for _, name := range versionsIn(text) {
+			if fits(name) && len(found) < mostLiterals {
+				found[name] = true
 			}
 		}
 	}
 	return names(found)
+}
+
+// texts are the files of a chart and its subcharts, packed ones too.
+func texts(c *chart.Chart) [][]byte {
+	var result [][]byte
+	for _, file := range c.Raw {
+		if !strings.HasPrefix(file.Name, "charts/") {
+			result = append(result, file.Data)
+		}
+	}
+	for _, sub := range c.Dependencies() {
+		result = append(result, texts(sub)...)
+	}
+	return result
 }
 
 // versionsIn are versions that a text names, each with a v in front. A chart may be megabytes with few of them.
