@@ -164,7 +164,7 @@ class Answer(Struct, frozen=True):
         calls: Functions that were called and give another result each time.
         sites: Where they were called, as far as the text of a template shows it.
         untried: Releases of Helm and Kubernetes, and combinations of API versions, that templates ask for and that were
-            not tried.
+            not tried; ``API versions`` where they read all of these as a list, which can be asked for anything.
     """
 
     error: str | None = None

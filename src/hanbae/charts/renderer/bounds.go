@@ -12,7 +12,8 @@ import (
 )
 
 // What Helm reads of a chart, of values and of what templates make may be so large and no larger: it would take what a
-// process may take, and the process could not say any more which file it was.
+// process may take, and the process could not say any more which file it was. An alias counts for itself alone, so a
+// text of many aliases may still be too much for the process.
 const (
 	mostBytes = 8 << 20
 	// mostEntries are keys and items of one document. Helm takes about ten microseconds for each, and more memory than
