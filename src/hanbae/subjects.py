@@ -32,12 +32,15 @@ class Ref(Struct, frozen=True, order=True):
         """Whether a pod of its namespace is called as Kubernetes calls the pods of this Job.
 
         A name that only begins like the Job's may be a pod of another one: ``migrate-identity`` and
-        ``migrate-identity-audit``.
+        ``migrate-identity-audit``. A Job's ``generateName`` stands for its name, as in a manifest. Pods of an Indexed
+        Job have a number in between, as those of another Job may have: they count as nobody's.
 
         Args:
             pod: The pod's name.
         """
-        return pod[:-_RANDOM] == f"{self.name}-"[:_LONGEST_STEM]
+        stem = pod[:-_RANDOM]
+        job = stem[: len(self.name) + _RANDOM] if self.name.endswith("-") else self.name
+        return job.startswith(self.name) and stem == f"{job}-"[:_LONGEST_STEM]
 
 
 class Place(Struct, frozen=True, order=True):

@@ -18,6 +18,11 @@ from hanbae import subjects
         ("a" * 58, "a" * 58 + "x2v8q", True),
         ("a" * 63, "a" * 58 + "x2v8q", True),
         ("a" * 63, "a" * 57 + "-x2v8q", False),
+        # As its generateName has it.
+        ("auth-migrate-", "auth-migrate-8zk4t-x2v8q", True),
+        ("auth-migrate-", "auth-migrate-x2v8q", False),
+        ("auth-migrate-", "auth-migrate-audit-8zk4t-x2v8q", False),
+        ("a" * 52 + "-", "a" * 52 + "-8zk4t" + "x2v8q", True),
     ],
 )
 def test_a_pod_is_a_jobs_by_its_whole_name(job: str, pod: str, is_its: bool) -> None:

@@ -77,24 +77,24 @@ def output_format(arguments: Sequence[str]) -> str:
     """The format that standard output is to have, by the command line or the environment; empty where neither says."""
     # Read by hand, because it is asked also where click could not parse the command line.
     words: list[str] = []
-    output: str | None = None
+    outputs: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
         if argument == "--":
             break
         if argument in {"-o", "--output"}:
-            output = next(remaining, "")
+            outputs.append(next(remaining, ""))
         elif argument.startswith("--output="):
-            output = argument.removeprefix("--output=")
+            outputs.append(argument.removeprefix("--output="))
         elif argument.startswith("-o"):
-            output = argument.removeprefix("-o")
+            outputs.append(argument.removeprefix("-o"))
         elif not words and argument in TAKING_A_WORD:
             next(remaining, "")
         elif not argument.startswith("-"):
             words.append(argument)
     # The last one counts, as for click, and the variable only where there is none.
-    if output is not None:
-        return output
+    if outputs:
+        return _on_standard_output(outputs)
     # The names that click gives them (auto_envvar_prefix), such as HANBAE_CHECK_OUTPUT and
     # HANBAE_HISTORY_LIST_OUTPUT. Which of the words belong to the command is not known here, so all
     # that may are tried.
@@ -102,7 +102,13 @@ def output_format(arguments: Sequence[str]) -> str:
         "_".join(("HANBAE", *words[:length], "OUTPUT")).upper().replace("-", "_")
         for length in range(1, _DEEPEST + 1)
     )
-    return next(filter(None, map(os.environ.get, variables)), "")
+    variable = next(filter(None, map(os.environ.get, variables)), "")
+    return _on_standard_output(variable.split())
+
+
+def _on_standard_output(outputs: Sequence[str]) -> str:
+    """Which of several outputs standard output has: that of ``check`` may name files, as in ``sarif=report.sarif``."""
+    return next((output for output in reversed(outputs) if "=" not in output), "")
 
 
 def _show(

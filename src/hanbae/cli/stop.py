@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import attach, names, options, outputs
+from hanbae.cli import attach, interrupts, names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -77,8 +77,15 @@ def command(
     if followed.interrupted:
         return followed.interrupted
     if others and environment is not None:
-        with workspaces.opened(session.directory, context=kube_context) as space:
-            asyncio.run(end_other(session, space, service, environment, others))
+        try:
+            with (
+                interrupts.terminable() as terminated,
+                workspaces.opened(session.directory, context=kube_context) as space,
+            ):
+                asyncio.run(end_other(session, space, service, environment, others))
+        except KeyboardInterrupt:
+            # The deployment's document is written; another one would follow it.
+            return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
     return 0 if followed.outcome == "stopped" else 1
 
 

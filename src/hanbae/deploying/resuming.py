@@ -118,7 +118,8 @@ async def of_application(
 ) -> Past | None:
     """The application's last deployment, if it has no end and nobody drives it."""
     lease = await claiming.seen(space.policy, clusters.workload, service, environment)
-    if lease is None or not left_open(space, lease, service, environment):
+    # The record is not read before: somebody who drives it may be of a later hanbae, whose record this one cannot read.
+    if lease is None or not claiming.is_open(lease):
         return None
     if await claiming.is_driven(clusters.workload, lease):
         return None

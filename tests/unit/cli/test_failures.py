@@ -68,6 +68,8 @@ def test_options_before_the_command_that_take_a_word_are_all_of_them() -> None:
         ("check -o text -o json", "", "json"),
         ("deploy -o jsonl", "", "jsonl"),
         ("check -- -o json", "", ""),
+        ("check -o json -o junit=report.xml", "", "json"),
+        ("check -o sarif=report.sarif", "HANBAE_CHECK_OUTPUT", ""),
         ("check", "", ""),
     ],
 )
@@ -77,3 +79,8 @@ def test_last_output_of_the_line_decides_else_the_variable(
     if variable:
         monkeypatch.setenv(variable, "json")
     assert failures.output_format(line.split()) == expected
+
+
+def test_variable_may_name_several_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANBAE_CHECK_OUTPUT", "json sarif=report.sarif")
+    assert failures.output_format(["check"]) == "json"
