@@ -34,7 +34,6 @@ FLAGS = {
 EXCUSED: dict[tuple[str, str], str] = {
     ("actions/fix.py", "[^\\n]*\\n"): "the second alternative takes the rest, so no try fails",
     ("charts/rendering.py", "(?P<file>(?:charts/"): "the beginning of a message, up to a bound",
-    ("charts/rendering.py", "(- at '"): "a text in quotes ends at the next one, in which no further try begins",
     ("charts/tracing.py", '\\{\\{-?\\s*define\\s+\\"'): "each round takes the text up to the next one, and quotes end",
     ("diagnosing/admission.py", "exceeded quota"): "a message up to a bound",
     ("diagnosing/admission.py", "ValidatingAdmissionPolicy"): "a message up to a bound",

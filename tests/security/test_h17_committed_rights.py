@@ -96,6 +96,13 @@ def edited(name: str, edit: Callable[[str], str]) -> Callable[[Path], None]:
     return attack
 
 
+def test_the_same_file_in_other_words_is_clean(shop: Path) -> None:
+    edited("kustomization.yaml", lambda text: text.replace("  - roles.", "  - ./roles."))(
+        shop / "k8s/rbac/dev"
+    )
+    assert hits(shop, "ENV017") == []
+
+
 def first_verbs(text: str) -> str:
     head, _, rest = text.partition("verbs:")
     items = rest.split("\n")

@@ -53,6 +53,8 @@ class _Wrapper(Struct, frozen=True):
 
 
 _SHELL: Final = re.compile(r"(?:ba|da|a|z|k)?sh")
+_LONG_OPTIONS: Final = frozenset({"-login", "-noprofile", "-norc", "-posix", "-restricted"})
+"""Bash takes its long options with one hyphen as well."""
 _OPTIONS: Final = re.compile(r"[-+][a-zA-Z]+")
 """Options of a shell, several in one word: ``-ec``."""
 _WRAPPERS: Final[Mapping[str, _Wrapper]] = {
@@ -157,6 +159,8 @@ def _script(texts: Sequence[str | None]) -> str | None:
         if text is None or not text.startswith(("-", "+")):
             # What stands behind the script is `$0`, `$1` and so on.
             return text if is_text else None
+        if text in _LONG_OPTIONS:
+            continue
         if _OPTIONS.fullmatch(text):
             is_text = is_text or "c" in text
             # `-o` and bash's `-O` take a word of their own, also among other letters: `-euo pipefail`.

@@ -129,7 +129,11 @@ def _resources(
     """Files that ``kubectl apply -k`` would leave out, change, or apply besides."""
     for manifest, places in documents:
         resources = manifest.get("resources")
-        listed = resources if isinstance(resources, list) else []
+        # `./identity.yaml` is the same file for Kustomize.
+        listed = [
+            posixpath.normpath(entry) if isinstance(entry, str) and "://" not in entry else entry
+            for entry in (resources if isinstance(resources, list) else [])
+        ]
         for name in names:
             if name not in listed:
                 facts = {"object": places.file, "field": f"resources: {name}"}
