@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -140,6 +141,16 @@ async def start(cluster: connections.Cluster, name: str, script: str, **spec: An
     await writing.create(cluster, kinds.POD, {"metadata": metadata, "spec": hardened | spec})
 
 
+def process(marker: str) -> int:
+    """Id of the process on this machine in whose command line a text is."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if marker.encode() in path.read_bytes():
+                return int(path.parent.name)
+    message = f"no process has {marker} in its command line"
+    raise AssertionError(message)
+
+
 async def until_begun(cluster: connections.Cluster, name: str) -> None:
     """Wait until the pod of a Job has written something."""
 
@@ -182,19 +193,26 @@ async def test_log_has_every_line_once_through_broken_connections(
 async def test_log_of_thirty_mebibytes_has_every_line_once_through_rotations(
     cluster: connections.Cluster, sandbox: Any
 ) -> None:
-    """The kubelet looks every three seconds whether a log has grown over 1 MiB, and rotates it."""
-    padding = "x" * 1000
+    """The kubelet looks every three seconds whether a log has grown over 1 MiB, and rotates it.
+
+    What is rotated before it is read is gone for whoever reads: the next lines are written when these have been read.
+    """
+    padding, marker = "x" * 1000, "writes-on-when-it-is-read"
     script = (
+        f": {marker}; go=; trap 'go=1' USR1;"
         f"i=0; while [ $i -lt 30000 ]; do echo line $i {padding}; i=$((i+1));"
-        "[ $((i % 500)) -ne 0 ] || sleep 0.7; done"
+        "[ $((i % 500)) -ne 0 ] || { sleep 0.5; until [ $go ]; do sleep 0.05; done; go=; }; done"
     )
     await start(cluster, "rotated", script, activeDeadlineSeconds=240)
-    expected = 0
+    expected, writer = 0, 0
     async with asyncio.timeout(4 * WITHIN):
         async for line in logs.follow(cluster, NAMESPACE, "rotated", "app"):
             assert line.text.startswith(f"line {expected} "), line.text[:40]
             assert not line.gap
             expected += 1
+            if expected % 500 == 0:
+                writer = writer or process(marker)
+                os.kill(writer, signal.SIGUSR1)
     assert expected == 30000
     kept = (sandbox.site.folder.root / "pod-logs").glob(f"{NAMESPACE}_rotated_*/app/*")
     assert len(list(kept)) > 3, "it was rotated again and again"
