@@ -139,7 +139,10 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
             edited("kustomization.yaml", lambda text, entry=entry: f"{text}  - {entry}\n"),
             {"differs"},
         )
-        for entry in ("https://example.com/admin.yaml", "../../../docs/admin.yaml", "extra.json", "folder", "[]")
+        for entry in (
+            *("https://example.com/admin.yaml", "../../../docs/admin.yaml", "link/../roles.yaml"),
+            *("extra.json", "folder", "[]"),
+        )
     },
     "a patch": (
         edited("kustomization.yaml", lambda text: text + "patches: [{path: x.yaml}]\n"),

@@ -129,9 +129,9 @@ def _resources(
     """Files that ``kubectl apply -k`` would leave out, change, or apply besides."""
     for manifest, places in documents:
         resources = manifest.get("resources")
-        # `./identity.yaml` is the same file for Kustomize.
+        # `./identity.yaml` is the same file. `x/../identity.yaml` need not be: x may be a link.
         listed = [
-            posixpath.normpath(entry) if isinstance(entry, str) and "://" not in entry else entry
+            entry.removeprefix("./") if isinstance(entry, str) else entry
             for entry in (resources if isinstance(resources, list) else [])
         ]
         for name in names:
