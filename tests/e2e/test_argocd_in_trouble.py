@@ -219,8 +219,18 @@ def away_while_proving(
     (database,) = scene.shop.declared(service, scene.environment)
     name = demo_shop.database_name(scene.environment, service, database.name)
 
+    def state() -> object:
+        """What Argo CD has recorded, and the pods, for one who reads why the moment never came."""
+        operation = scene.operation(service)["status"].get("operationState")
+        phases = {
+            pod["metadata"]["name"]: pod["status"].get("phase")
+            for pod in evictions.pods(scene, service)
+        }
+        return operation, phases
+
     def comes(happened: Callable[[], object]) -> bool:
-        polling.until(lambda: happened() or pending.done(), within=90)
+        # Argo CD's watches come back by their own back-off, and its next look at the Job after that.
+        polling.until(lambda: happened() or pending.done(), within=ENDS_WITHIN, state=state)
         return not pending.done()
 
     def has_migrated() -> bool:
