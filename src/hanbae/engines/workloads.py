@@ -82,8 +82,8 @@ class Workload:
         """Set whenever anything has changed."""
         self.hook_ended = asyncio.Event()
         """Set whenever a hook's Job has ended, well or badly."""
-        self.completed: set[subjects.Ref] = set()
-        """The hooks' Jobs that were seen complete, though they may be deleted by now."""
+        self.completed: set[str] = set()
+        """The uids of hooks' Jobs that were seen complete, though they may be deleted by now."""
         self.crashes_before: dict[tuple[subjects.Ref, str], int] = {}
         """Pod and container → how often it had ended when it was first seen; 0 for pods of this deployment."""
         self._cluster = cluster
@@ -300,8 +300,11 @@ class Workload:
                     if version.type == "deleted":
                         # One change may have completed it and the next deleted it, before anybody has looked.
                         self._note_completion(ref, version.object)
-                        self._all.pop(ref, None)
-                        self._told.pop(ref, None)
+                        # One that was made anew under this name may have been read before its
+                        # predecessor's end is told.
+                        if _is_same(self._all.get(ref), version.object):
+                            self._all.pop(ref)
+                            self._told.pop(ref, None)
                         self.changed.set()
                     else:
                         self._keep(ref, version.object)
@@ -376,7 +379,7 @@ class Workload:
     def _note_completion(self, ref: subjects.Ref, live: kinds.Object) -> None:
         observed = describing.observed(ref, live) if ref.kind == "Job" else None
         if observed is not None and observed.state == "Complete" and self._is_own_job(ref, live):
-            self.completed.add(ref)
+            self.completed.add(live["metadata"].get("uid") or "")
 
     async def _put(self, fact: protocol.Seen) -> None:
         if self._channel is not None:
@@ -436,6 +439,11 @@ def _owners(operation: Operation) -> Iterator[subjects.Ref]:
     """What an operation has applied that owns pods, hooks included."""
     refs = dict.fromkeys((*operation.hooks, *operation.applied))
     return (ref for ref in refs if ref.kind in ownership.OWNERS)
+
+
+def _is_same(kept: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
+    """Whether what is kept under a name is this very object, and not another one of that name."""
+    return kept is not None and kept["metadata"].get("uid") == other["metadata"].get("uid")
 
 
 def _owner(owned: Mapping[str, Any]) -> subjects.Ref | None:

@@ -130,7 +130,7 @@ def _place(source: pods.Source, taken: set[str]) -> Iterator[_Placed]:
         taken.update(service.name for service in translated.services)
         phases = manifest.phases
         # A hook of other phases alone, such as SyncFail, is no part of a sync: it starts only by hand.
-        phase = next((name for name in phases if name in _PHASES), "" if phases else "Sync")
+        phase = next((name for name in _PHASES if name in phases), "" if phases else "Sync")
         yield _Placed(
             manifest,
             translated,

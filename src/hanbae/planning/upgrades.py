@@ -51,18 +51,19 @@ def of(
     later: list[tuple[int, int, subjects.Ref]] = []
     readers = []
     for manifest in listed:
-        phase = next((name for name in _PHASES if name in hooks.phases(manifest.object)), None)
-        if phase is None:
-            continue
-        _refuse_odd(manifest, naming.chart(policy, service).as_posix())
         wave = hooks.wave(manifest.object)
-        place = (_PHASES.index(phase), wave, _ref(manifest.object, namespace))
-        # Helm applies the release at once; to Argo CD what names no wave is in wave 0.
-        if phase == "PreSync" or (phase == "Sync" and wave < 0):
-            before.append(place)
-            readers.append(manifest.object)
-        else:
-            later.append(place)
+        # A hook of several phases runs once in each.
+        for phase in hooks.phases(manifest.object):
+            if phase not in _PHASES:
+                continue
+            _refuse_odd(manifest, naming.chart(policy, service).as_posix())
+            place = (_PHASES.index(phase), wave, _ref(manifest.object, namespace))
+            # Helm applies the release at once; to Argo CD what names no wave is in wave 0.
+            if phase == "PreSync" or (phase == "Sync" and wave < 0):
+                before.append(place)
+                readers.append(manifest.object)
+            else:
+                later.append(place)
     return plans.Upgrade(
         naming.release(policy, service, environment),
         commit,

@@ -22,6 +22,9 @@ HELM_REVISION: Final = "hanbae.dev/helm-revision"
 KEY: Final = "hanbae.dev/key"
 """On a Job that hanbae starts: the intent that it belongs to, so that a second one is recognised as the same."""
 
+RUN: Final = "hanbae.dev/run"
+"""On a hook's Job that hanbae makes: which run of the deployment it is of, where that is not the first."""
+
 DRIFT: Final = "hanbae.dev/drift"
 """An annotation of a proof's pod: the question about drift, which its second container finds as a file."""
 

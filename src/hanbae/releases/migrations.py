@@ -79,7 +79,8 @@ def _of_container(
         part=On(manifest, pointer),
         image=images.of_container(manifest, contained, accounts),
         tool=tools.GOOSE,
-        phase=next((phase for phase in manifest.phases if phase in _PHASES), ""),
+        # The first in which it runs: the later ones find nothing left to do.
+        phase=next((phase for phase in _PHASES if phase in manifest.phases), ""),
         wave=manifest.wave,
         per_pod=manifest.kind in _ENDLESS,
         lock_timeout=lock_timeouts.of_options(own.text(connection_options.VARIABLE)),

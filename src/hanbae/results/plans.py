@@ -94,7 +94,7 @@ Synced = Sync | Follow
 
 
 class Upgrade(Struct, frozen=True, tag=True):
-    """Have Helm install or upgrade a release, with its hooks in their order.
+    """Have Helm install or upgrade a release, with its hooks in their order; one of several phases runs once in each.
 
     Attributes:
         release: Name of the release.
@@ -112,7 +112,7 @@ class Upgrade(Struct, frozen=True, tag=True):
 
     @property
     def hooks(self) -> tuple[subjects.Ref, ...]:
-        """All hook Jobs, in their order."""
+        """All runs of hook Jobs, in their order."""
         return (*self.before, *self.later)
 
 

@@ -71,6 +71,14 @@ def test_jobs_after_the_sync_wait_for_what_runs_and_by_hand_jobs_start_only_when
     assert service(composition, "mourn").settings["profiles"] == ["by-hand"]
 
 
+def test_a_job_of_several_phases_runs_in_the_first_of_them() -> None:
+    both = {"argocd.argoproj.io/hook": "PostSync,PreSync"}
+    job = compositions.deployment(name="prepare", kind="Job", annotations=both)
+    composition = of(compositions.deployment(), job)
+    assert service(composition).depends_on == {"prepare": ENDED}
+    assert service(composition, "prepare").depends_on == {}
+
+
 def test_two_services_that_migrate_databases_of_one_name_have_one_each() -> None:
     own = compositions.text(compositions.deployment(), MIGRATIONS[2])
     other = own.replace("auth-s", "mail-s")

@@ -84,6 +84,27 @@ def test_a_hook_of_helms_alone_counts_as_argo_cd_counts_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("annotations", "before", "later"),
+    [
+        ({ARGO: "PostSync,PreSync", **BOTH}, 1, 1),
+        ({HELM: "pre-install,post-upgrade"}, 1, 1),
+        ({ARGO: "PreSync,Sync,PostSync", **BOTH}, 1, 2),
+        ({ARGO: "PreSync,Sync", WAVE: "-1", **BOTH}, 2, 0),
+        ({ARGO: "Sync,SyncFail", WAVE: "-1", **BOTH}, 1, 0),
+        # Argo CD's counts alone.
+        ({ARGO: "PreSync", HELM: "pre-install,post-upgrade"}, 1, 0),
+        ({HELM: "pre-install,pre-upgrade"}, 1, 0),
+    ],
+)
+def test_a_hook_of_several_phases_runs_once_in_each(
+    annotations: dict[str, str], before: int, later: int
+) -> None:
+    does = upgrade(manifest("Job", "migrate", **annotations))
+    ref = subjects.Ref("Job", "services-dev", "migrate")
+    assert (does.before, does.later) == ((ref,) * before, (ref,) * later)
+
+
+@pytest.mark.parametrize(
     ("odd", "text_id"),
     [
         (manifest("Job", "migrate", **{ARGO: "Sync", WAVE: "-5"}), "upgrade.hook-of-argocd"),

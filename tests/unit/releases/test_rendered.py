@@ -115,3 +115,14 @@ def test_objects_are_read_by_the_names_that_they_will_have(style: str) -> None:
 def test_what_argo_cd_never_applies(annotations: dict[str, str], *, expected: bool) -> None:
     manifest = {"metadata": {"annotations": annotations}}
     assert hooks.is_ignored(manifest) is expected
+
+
+@pytest.mark.parametrize("annotation", ["PostSync,PreSync", "PreSync,PostSync"])
+def test_a_migration_of_several_phases_migrates_in_the_first_of_them(annotation: str) -> None:
+    twice = yaml.safe_load_all(BUILT.replace("hook: PreSync", f"hook: '{annotation}'"))
+    once = yaml.safe_load_all(BUILT.replace("hook: PreSync", "hook: Sync").replace("auth", "zoo"))
+    migrations = read([*once, *twice]).migrations
+    assert [(entry.database, entry.phase) for entry in migrations] == [
+        ("auth", "PreSync"),
+        ("zoo", "Sync"),
+    ]

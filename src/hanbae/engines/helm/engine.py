@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import shlex
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -241,12 +242,15 @@ class Helm:
     async def _deploy(self, begun: _Begun) -> None:
         does = begun.does
         await self._bring_first(begun)
+        runs: Counter[subjects.Ref] = Counter()
         for hook in does.before:
-            await self._run_hook(begun, hook)
+            runs[hook] += 1
+            await self._run_hook(begun, hook, runs[hook])
         await self._install(begun)
         await self._roll_out(begun)
         for hook in does.later:
-            await self._run_hook(begun, hook)
+            runs[hook] += 1
+            await self._run_hook(begun, hook, runs[hook])
 
     async def _bring_first(self, begun: _Begun) -> None:
         """Apply what hooks read as the release's own, so that it adopts it, and wait until secrets are opened."""
@@ -278,8 +282,13 @@ class Helm:
         observed = describing.observed(ref, live) if live is not None else None
         return observed is not None and observed.state == "Synced"
 
-    async def _run_hook(self, begun: _Begun, hook: subjects.Ref) -> None:
+    async def _run_hook(self, begun: _Begun, hook: subjects.Ref, run: int) -> None:
         """Run one hook to its end.
+
+        Args:
+            begun: The deployment.
+            hook: The hook.
+            run: Which run of it this is, from 1.
 
         Raises:
             hanbae.errors.Failed: It has failed, or somebody has taken it away.
@@ -291,15 +300,20 @@ class Helm:
             namespace=target.namespace,
             release=target.release,
             key=begun.key,
+            run=run,
         )
-        await jobs.begin(self._cluster, job)
+        created = await jobs.begin(self._cluster, job)
+        uid = created["metadata"].get("uid") if created is not None else None
         await workload.track([hook])
         present = False
-        while True:
+        while created is not None:
             # Cleared before the look: a change during it must still end the wait below.
             workload.changed.clear()
             live = workload.objects.get(hook)
-            if hook in workload.completed or (live is not None and jobs.is_complete(live, hook)):
+            # The one before it may still be kept under its name.
+            if live is not None and live["metadata"].get("uid") != uid:
+                live = None
+            if uid in workload.completed or (live is not None and jobs.is_complete(live, hook)):
                 break
             if live is None and present:
                 raise errors.Failed("upgrade.hook-gone", place=None, job=str(hook))

@@ -8,17 +8,31 @@ from typing import Final
 
 from hanbae import errors, subjects
 from hanbae.clusters import connections, kinds, reading, writing
-from hanbae.engines import beforehand, describing, ownership
+from hanbae.engines import beforehand, describing, ownership, owning_releases
 from hanbae.policy import labels
 
 LOOK: Final = 0.3
 """Seconds between two looks at a Job that is about to go."""
 
 _ENDED: Final = ("Complete", "Failed")
+_LATER: Final = ("2", "3")
+"""The runs beyond the first: a deployment has three phases."""
 
 
-def marked(manifest: kinds.Object, *, namespace: str, release: str, key: str) -> kinds.Object:
-    """A hook's Job as it is made: with the key by which it is known again, and the label by which it is watched."""
+def marked(
+    manifest: kinds.Object, *, namespace: str, release: str, key: str, run: int = 1
+) -> kinds.Object:
+    """A hook's Job as it is made: with the key by which it is known again, and the label by which it is watched.
+
+    It is marked as the release's as well, which Helm leaves out for hooks: a chart's own label may name another one.
+
+    Args:
+        manifest: The hook as it is rendered.
+        namespace: The release's namespace.
+        release: The release.
+        key: The key of the deployment's intent.
+        run: Which run of this hook it is in the deployment, from 1: one of several phases runs once in each.
+    """
     job = copy.deepcopy(manifest)
     metadata = job["metadata"]
     metadata["namespace"] = metadata.get("namespace") or namespace
@@ -28,12 +42,17 @@ def marked(manifest: kinds.Object, *, namespace: str, release: str, key: str) ->
             ownership.INSTANCE: release,
             **(part.get("labels") or {}),
             labels.KEY: key,
+            **({labels.RUN: str(run)} if run > 1 else {}),
         }
+    owning_releases.own(job, release=release, namespace=namespace)
     return job
 
 
-async def begin(cluster: connections.Cluster, job: kinds.Object) -> None:
-    """Make a Job, unless this deployment has made it already; one of an earlier deployment is let end, then taken away.
+async def begin(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object | None:
+    """Make a Job, unless this deployment has made it already; an earlier one is let end, then taken away.
+
+    Returns:
+        The Job; None where a later run of it by this deployment is there, so that this one has ended well.
 
     Raises:
         hanbae.errors.Refused: The API server does not take it.
@@ -43,10 +62,12 @@ async def begin(cluster: connections.Cluster, job: kinds.Object) -> None:
     while True:
         present = await reading.get(cluster, kinds.JOB, ref.namespace, ref.name)
         if present is None:
-            await writing.create(cluster, kinds.JOB, job)
-            return
-        if beforehand.key_of(present) == key and not _is_going(present):
-            return
+            return await writing.create(cluster, kinds.JOB, job)
+        ahead = _run(present) - _run(job) if beforehand.key_of(present) == key else -1
+        if ahead > 0:
+            return None
+        if ahead == 0 and not _is_going(present):
+            return present
         if state(present) in _ENDED and not _is_going(present):
             uid = present["metadata"].get("uid")
             await writing.delete(cluster, kinds.JOB, ref.namespace, ref.name, uid=uid)
@@ -83,6 +104,12 @@ def state(job: kinds.Object) -> str:
     """The state of a Job, as :mod:`hanbae.engines.describing` says it."""
     observed = describing.observed(kinds.ref(job), job)
     return observed.state if observed is not None else ""
+
+
+def _run(job: kinds.Object) -> int:
+    """Which run of a hook a Job is of."""
+    number = str((job["metadata"].get("labels") or {}).get(labels.RUN) or "")
+    return int(number) if number in _LATER else 1
 
 
 def _is_going(job: kinds.Object) -> bool:
