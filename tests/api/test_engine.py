@@ -15,7 +15,7 @@ from tests.support import objects, polling, relays
 from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
-from hanbae.engines import ownership, owning_releases, protocol
+from hanbae.engines import protocol
 from hanbae.engines.argocd import applications
 from hanbae.engines.argocd import engine as argocd
 from hanbae.results import events, plans
@@ -576,12 +576,11 @@ async def test_what_helm_has_installed_is_not_taken_over_unless_argo_cd_has_depl
     cluster: connections.Cluster, unique: Namer
 ) -> None:
     release = unique("helms")
-    labels = {ownership.INSTANCE: release}
+    labels = {"app": release}  # not every chart marks its objects with their release
     template = objects.job(HOOK.name)["spec"]["template"]
     pod = {"metadata": {"labels": labels}, "spec": template["spec"] | {"restartPolicy": "Always"}}
-    annotations = {owning_releases.RELEASE: release}
-    metadata: dict[str, Any] = {"name": release, "namespace": "default", "labels": labels}
-    metadata |= {"annotations": annotations}
+    metadata: dict[str, Any] = {"name": release, "namespace": "default"}
+    metadata |= {"annotations": {"meta.helm.sh/release-name": release}}
     spec = {"selector": {"matchLabels": labels}, "template": pod}
     await writing.create(cluster, kinds.DEPLOYMENT, {"metadata": metadata, "spec": spec})
 

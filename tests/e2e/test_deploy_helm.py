@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from tests.support import crashing, demos, polling, scenes, two_deployers
 
-from hanbae.engines import owning_releases
 from hanbae.sandbox import demo_repository
 
 SERVICE, RELEASE, DATABASE = "auth", "auth-service", "auth_db"
@@ -92,7 +91,7 @@ def test_first_deployment_brings_secrets_and_migrations_before_the_pods(
     assert job["status"]["completionTime"] <= pod["metadata"]["creationTimestamp"]
     words = ["get", "sealedsecret", f"{SERVICE}-secrets", "-n", namespace, "-o", "json"]
     sealed = json.loads(scene.shop.sandbox.kubectl([*words, "--show-managed-fields"]))
-    assert sealed["metadata"]["annotations"][owning_releases.RELEASE] == RELEASE
+    assert sealed["metadata"]["annotations"]["meta.helm.sh/release-name"] == RELEASE
     managers = {entry["manager"] for entry in sealed["metadata"]["managedFields"]}
     assert "hanbae" not in managers, "Helm would not take away what it no longer has"
 

@@ -17,7 +17,7 @@ from tests.support import polling
 
 from hanbae.actions import init
 from hanbae.argo import generating
-from hanbae.engines import ownership, owning_releases
+from hanbae.engines import owning_releases
 from hanbae.engines.helm import records
 from hanbae.policy import documents, loading, naming
 
@@ -119,7 +119,8 @@ class Shop:
                 "spec": {"selector": {"matchLabels": chosen}, "template": pod}
             },
         }
-        metadata = {"name": name, "labels": {**chosen, ownership.INSTANCE: name}}
+        # No `app.kubernetes.io/instance`, which many charts lack: Helm's annotations say whose it is.
+        metadata = {"name": name, "labels": chosen}
         applied = [
             {"apiVersion": version, "kind": kind, "metadata": dict(metadata), **spec}
             for (version, kind), spec in specs.items()

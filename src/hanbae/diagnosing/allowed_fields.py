@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from hanbae.policy import labels
+
 Leaf = Literal["text", "number", "truth", "scalar"]
 Tree = Any
 """A leaf, a mapping of keys to trees (``*`` for every key), or :class:`Many`."""
@@ -57,6 +59,9 @@ _METADATA: Final = {
         "argocd.argoproj.io/hook",
         "argocd.argoproj.io/sync-wave",
         "argocd.argoproj.io/refresh",
+        labels.TRACKING,
+        labels.HELM_RELEASE,
+        labels.HELM_NAMESPACE,
         "ingressclass.kubernetes.io/is-default-class",
         "sealedsecrets.bitnami.com/cluster-wide",
         "sealedsecrets.bitnami.com/namespace-wide",

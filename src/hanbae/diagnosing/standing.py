@@ -185,13 +185,16 @@ def _of_service(
     }
     own: dict[subjects.Ref, pictures.Object] = {}
     for ref, item in objects.items():
-        # What Argo CD's list does not have is known by the label that charts put on their objects
-        # by convention.
+        release = _release(item)
+        # What neither Argo CD's list nor Helm's annotations tell of is known by the label that charts
+        # put on their objects by convention.
         instance = (item["metadata"].get("labels") or {}).get("app.kubernetes.io/instance")
         if ref.kind == "Application":
             is_own = ref.name == service.application
         elif ref in listed:
             is_own = True
+        elif release is not None:
+            is_own = release == (service.namespace, service.release)
         elif ref.namespace == service.namespace and instance is not None:
             is_own = instance in {service.release, service.application}
         else:
@@ -212,6 +215,16 @@ def _of_service(
         ref: item for ref, item in objects.items() if ref.kind == "Event" and _is_about(item, own)
     }
     return own | about
+
+
+def _release(item: pictures.Object) -> tuple[str, str] | None:
+    """Namespace and name of the release that Helm has written on an object; None where it is nobody's, or Argo CD's."""
+    annotations = item["metadata"].get("annotations") or {}
+    # Helm's annotations stay on what Argo CD has taken over.
+    if labels.TRACKING in annotations or not annotations.get(labels.HELM_RELEASE):
+        return None
+    namespace = annotations.get(labels.HELM_NAMESPACE) or item["metadata"].get("namespace", "")
+    return namespace, annotations[labels.HELM_RELEASE]
 
 
 def _is_of_controller(item: pictures.Object) -> bool:

@@ -28,11 +28,6 @@ def by_label(release: str) -> str:
     return f"{INSTANCE}={release}" if release else ""
 
 
-def release_of(live: Mapping[str, Any]) -> str:
-    """The release whose label an object carries; empty where it carries none."""
-    return str(_labels(live).get(INSTANCE) or "")
-
-
 def is_marked(live: Mapping[str, Any], release: str) -> bool:
     """Whether an object carries a release's label."""
     return _labels(live).get(INSTANCE) == release

@@ -9,13 +9,7 @@ from hanbae import errors, subjects
 from hanbae.clusters import connections, kinds, reading
 from hanbae.policy import labels
 
-RELEASE: Final = "meta.helm.sh/release-name"
-"""The annotation in which Helm writes which release an object belongs to."""
-NAMESPACE: Final = "meta.helm.sh/release-namespace"
-"""Likewise: the namespace of its record."""
-
 _HELM: Final = "Helm"
-_TRACKING: Final = "argocd.argoproj.io/tracking-id"
 _LOOKED_AT: Final = ("Deployment", "StatefulSet", "Service", "SealedSecret", "ExternalSecret")
 
 
@@ -25,7 +19,7 @@ def own(manifest: dict[str, Any], *, release: str, namespace: str) -> None:
     # Helm adopts an existing object only with this label and both annotations; otherwise it
     # refuses the release.
     metadata["labels"] = {**(metadata.get("labels") or {}), labels.MANAGED_BY: _HELM}
-    marks = {RELEASE: release, NAMESPACE: namespace}
+    marks = {labels.HELM_RELEASE: release, labels.HELM_NAMESPACE: namespace}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **marks}
 
 
@@ -40,7 +34,7 @@ def release_of(live: Mapping[str, Any]) -> str:
     """The release that Helm says an object belongs to; empty where Argo CD has it, or nobody."""
     # Helm's annotations stay on an object that Argo CD took over later, so Argo CD's decides.
     annotations = live["metadata"].get("annotations") or {}
-    return "" if _TRACKING in annotations else str(annotations.get(RELEASE) or "")
+    return "" if labels.TRACKING in annotations else str(annotations.get(labels.HELM_RELEASE) or "")
 
 
 async def refuse_argo_cd(
@@ -59,8 +53,8 @@ async def refuse_argo_cd(
         except errors.WrongUse:
             continue  # the kind is not served, so nobody has one
         annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
-        if _TRACKING in annotations:
-            application = str(annotations[_TRACKING]).partition(":")[0]
+        if labels.TRACKING in annotations:
+            application = str(annotations[labels.TRACKING]).partition(":")[0]
             facts = {"application": application, "object": str(ref)}
             raise errors.Refused("upgrade.argocd-owns", place=None, **facts)
 

@@ -37,6 +37,15 @@ PURPOSE: Final = "hanbae.dev/purpose"
 COMPONENT: Final = "app.kubernetes.io/component"
 """Kubernetes' own: ``migration`` or ``proof`` on hanbae's Jobs."""
 
+HELM_RELEASE: Final = "meta.helm.sh/release-name"
+"""Helm's own annotation: the release that an object belongs to."""
+
+HELM_NAMESPACE: Final = "meta.helm.sh/release-namespace"
+"""Likewise: the namespace of that release's record."""
+
+TRACKING: Final = "argocd.argoproj.io/tracking-id"
+"""Argo CD's own annotation: the Application that an object belongs to, and which object it was written on."""
+
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 """Kubernetes' own: on everything generated, with :data:`HANBAE`."""
 

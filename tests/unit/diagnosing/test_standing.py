@@ -428,6 +428,39 @@ def test_services_of_others_are_left_out() -> None:
     assert not causes(snapshot(stray))
 
 
+BY_HELM = {"meta.helm.sh/release-name": "lab", "meta.helm.sh/release-namespace": "doctor-lab"}
+
+
+def test_what_helm_has_installed_needs_no_label_to_be_found() -> None:
+    stray = item("Service", "stray")
+    del stray["metadata"]["labels"]
+    assert not causes(snapshot(stray)), "nobody knows whose it is"
+    stray["metadata"]["annotations"] = BY_HELM
+    assert causes(snapshot(stray)) == {"selects-nothing"}
+    stray["metadata"]["labels"] = {"app.kubernetes.io/instance": "somebody-else"}
+    assert causes(snapshot(stray)) == {"selects-nothing"}, "Helm knows better than a label"
+    tracked = {"argocd.argoproj.io/tracking-id": "other:/Service:doctor-lab/stray"}
+    stray["metadata"]["annotations"] = BY_HELM | tracked
+    assert not causes(snapshot(stray)), "Argo CD has taken it over since"
+
+
+@pytest.mark.parametrize("mark", ["meta.helm.sh/release-name", "meta.helm.sh/release-namespace"])
+def test_what_helm_has_installed_of_another_release_is_left_out(mark: str) -> None:
+    stray = item("Service", "stray")  # it has the label
+    stray["metadata"]["annotations"] = BY_HELM | {mark: "somebody-else"}
+    assert not causes(snapshot(stray))
+
+
+def test_pods_of_what_helm_has_installed_are_found_through_what_owns_them() -> None:
+    pod = item("Pod", "refused")
+    replicaset = item("ReplicaSet", pod["metadata"]["ownerReferences"][0]["name"])
+    deployment = item("Deployment", "refused")
+    del deployment["metadata"]["labels"]
+    assert not causes(snapshot(deployment, replicaset, pod))
+    deployment["metadata"]["annotations"] = BY_HELM
+    assert "crashing" in causes(snapshot(deployment, replicaset, pod))
+
+
 def _unseen(kind: str, namespace: str) -> diagnoses.Unseen:
     return diagnoses.Unseen("dev", kind, namespace, wording.Text("cluster.forbidden"))
 

@@ -229,20 +229,20 @@ class ArgoCD:
             hanbae.errors.Refused: A workload of the release is Helm's.
         """
         target = self._target
-        label = ownership.by_label(target.release)
-        for kind in (kinds.DEPLOYMENT, kinds.STATEFULSET) if label else ():
+        for kind in (kinds.DEPLOYMENT, kinds.STATEFULSET) if target.release else ():
             try:
-                workloads_ = await reading.find(
-                    self._cluster, kind, target.namespace, label_selector=label
-                )
+                # By no label: a chart need not mark its objects with their release.
+                listed = await reading.metadata(self._cluster, kind, target.namespace)
             except errors.Forbidden:
                 continue
-            for live in workloads_:
-                if release := owning_releases.release_of(live):
-                    facts = {"object": str(kinds.ref(live)), "release": release}
-                    raise errors.Refused(
-                        "argo.helm-owns", place=None, namespace=target.namespace, **facts
-                    )
+            for live in listed:
+                release = owning_releases.release_of(live)
+                if release == target.release or (
+                    release and ownership.is_marked(live, target.release)
+                ):
+                    ref = subjects.Ref(kind.kind, target.namespace, str(live["metadata"]["name"]))
+                    facts = {"object": str(ref), "release": release, "namespace": ref.namespace}
+                    raise errors.Refused("argo.helm-owns", place=None, **facts)
 
     def _has_run(
         self, application: kinds.Object, does: plans.Sync, key: str, previous: str

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae.clusters import connections, kinds, reading
-from hanbae.engines import ownership, rollouts
+from hanbae.engines import owning_releases, rollouts
 from hanbae.engines.helm import records
 from hanbae.results import standings
 from hanbae.streams import gathering
@@ -45,7 +45,7 @@ async def read(cluster: connections.Cluster, namespace: str) -> dict[str, Releas
     )
     by_release: dict[str, list[kinds.Object]] = {}
     for live in (live for objects in listed for live in objects):
-        by_release.setdefault(ownership.release_of(live), []).append(live)
+        by_release.setdefault(owning_releases.release_of(live), []).append(live)
     return {
         name: Release(record, tuple(by_release.get(name, ()))) for name, record in newest.items()
     }
