@@ -27,3 +27,30 @@ from hanbae import subjects
 )
 def test_a_pod_is_a_jobs_by_its_whole_name(job: str, pod: str, is_its: bool) -> None:
     assert subjects.Ref("Job", "services", job).has_pod(pod) is is_its
+
+
+@pytest.mark.parametrize(
+    ("pod", "jobs", "owner"),
+    [
+        ("migrate-0-x2v8q", ["migrate"], "migrate"),
+        ("migrate-12-x2v8q", ["migrate", "migrate-1"], "migrate"),
+        ("migrate-x2v8q", ["migrate"], "migrate"),
+        ("migrate-0-x2v8q", ["migrate", "migrate-0"], "migrate-0"),
+        ("migrate-0-1-x2v8q", ["migrate", "migrate-0"], "migrate-0"),
+        ("migrate-audit-x2v8q", ["migrate"], None),
+        ("migrate--x2v8q", ["migrate"], None),
+        ("other-0-x2v8q", ["migrate"], None),
+        # Kubernetes cuts the name off before the number.
+        ("a" * 55 + "-0-x2v8q", ["a" * 63], "a" * 63),
+        ("a" * 55 + "-0-x2v8q", ["a" * 54], None),
+        ("migrate-8zk4t-0-x2v8q", ["migrate-"], "migrate-"),
+        ("migrate-0-x2v8q", ["migrate-"], None),
+        # Kubernetes may have completed either name so.
+        ("a-bcdef-x2v8q", ["a-", "a-bcdef"], None),
+    ],
+)
+def test_a_pod_of_an_indexed_job_is_known_among_the_jobs_that_there_are(
+    pod: str, jobs: list[str], owner: str | None
+) -> None:
+    job = subjects.job_of(pod, [subjects.Ref("Job", "services", name) for name in jobs])
+    assert (job.name if job else None) == owner

@@ -14,7 +14,7 @@ from hanbae import errors, subjects, wording
 from hanbae.argo import hooks
 from hanbae.clusters import kinds
 from hanbae.deploying import deadlines, giving_up, joined, occupants, recording
-from hanbae.diagnosing import causes, externalsecrets, pictures
+from hanbae.diagnosing import causes, externalsecrets, jobs, pictures
 from hanbae.engines import protocol, rollouts
 from hanbae.migrations import statuses
 from hanbae.policy import documents, naming
@@ -65,6 +65,8 @@ class Following:
         self._limit = limit
         self._judge = giving_up.Judge(time.monotonic)
         self._owners: dict[subjects.Ref, subjects.Ref] = {}
+        self._numbers: dict[subjects.Ref, str] = {}
+        """Pod of an Indexed Job → its number, of which each has attempts of its own."""
 
     @property
     def gravest(self) -> events.Diagnosed | None:
@@ -167,9 +169,10 @@ class Following:
         if isinstance(fact, events.Observed) and fact.on.kind == "Pod":
             pod = engine.objects.get(fact.on)
             owner = pictures.owner(pod) if pod else None
-            if owner is not None:
+            if pod is not None and owner is not None:
                 # Remembered, because the pod may be gone when its last lines are read.
                 self._owners[fact.on] = owner
+                self._numbers[fact.on] = jobs.number(pod)
         if isinstance(fact, events.Logged) and fact.pod in self._owners:
             self.read(self._owners[fact.pod], fact.line)
 
@@ -204,18 +207,21 @@ class Following:
         if diagnosis.command[:1] == ("hanbae",) or job is None:
             return diagnosis.command
         gone = {diagnosis.subject.name, job.name}
+        gone |= {pod.name for pod, owner in self._owners.items() if owner == job}
         if not any(word.rpartition("/")[2] in gone for word in diagnosis.command):
             return diagnosis.command
         return ("hanbae", "history", "show", self._record.deployment)
 
     def failed(self, job: subjects.Ref) -> str:
-        """The file at which the last attempt of a migration Job stopped; empty where none failed."""
-        for (pod, _), lines in reversed(list(self._record.logs.items())):
-            owner = self._owners.get(pod)
-            if owner is not None and hooks.is_same(job, owner):
-                failure = statuses.failure(lines)
-                return failure.file if failure is not None else ""
-        return ""
+        """The file at which the last attempt of a migration Job stopped; empty where none failed.
+
+        Of an Indexed Job each number has a last attempt, and the one that stopped counts.
+        """
+        own = [pod for pod, owner in self._owners.items() if hooks.is_same(job, owner)]
+        logs = [(pod, lines) for (pod, _), lines in self._record.logs.items() if pod in own]
+        last = {self._numbers[pod]: pod for pod, _ in logs}
+        failures = [statuses.failure(lines) for pod, lines in logs if pod in last.values()]
+        return next((failure.file for failure in reversed(failures) if failure is not None), "")
 
     async def _diagnose(self, step: plans.Step, engine: protocol.Engine) -> None:
         await self._tell(step, self._judge.hear(causes.named(self._picture(engine))))

@@ -85,9 +85,10 @@ class Past(Struct, frozen=True):
 
     def lines(self, job: subjects.Ref) -> Iterator[str]:
         """What the pods of a migration Job were seen to write, by the record."""
+        jobs = (*self.plan.jobs, job)
         for event in self.recorded:
             fact = event.fact
-            if isinstance(fact, events.Logged) and job.has_pod(fact.pod.name):
+            if isinstance(fact, events.Logged) and subjects.job_of(fact.pod.name, jobs) == job:
                 yield fact.line
 
     def known(self, step: str) -> str | None:

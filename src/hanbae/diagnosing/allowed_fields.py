@@ -154,7 +154,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Tree]]] = {
     "DaemonSet": _WORKLOAD,
     "Job": {
         "spec": {
-            **_numbers("backoffLimit", "activeDeadlineSeconds"),
+            **_numbers("backoffLimit", "activeDeadlineSeconds", "parallelism"),
             **_truths("suspend"),
             **_TEMPLATE,
         },

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import subjects
+from hanbae import foreign_json, subjects
 from hanbae.diagnosing import admission, pictures, pods
 from hanbae.migrations import statuses
 from hanbae.policy import labels
 
 _DEFAULT_BACKOFF: Final = 6
 """Kubernetes' own, where a Job names none."""
+_NUMBER: Final = "batch.kubernetes.io/job-completion-index"
 
 
 def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
@@ -27,9 +28,20 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         yield from admission.causes(picture, ref, ref)
 
 
-def logs(ref: subjects.Ref) -> tuple[str, ...]:
-    """The policy's command for a migration that failed."""
-    return ("kubectl", "logs", f"job/{ref.name}", "-n", ref.namespace)
+def logs(picture: pictures.Picture, ref: subjects.Ref) -> tuple[str, ...]:
+    """The policy's command for a migration that failed; of several pods at once, for the one that did."""
+    last = _last_failed(picture, ref) if _runs_several(picture.objects[ref]) else None
+    # Of a Job's pods kubectl chooses one, and rather one that runs.
+    return (
+        pods.logs(*last[:2])
+        if last
+        else ("kubectl", "logs", f"job/{ref.name}", "-n", ref.namespace)
+    )
+
+
+def number(pod: pictures.Object) -> str:
+    """The number of a pod of an Indexed Job; empty for other pods."""
+    return str((pod["metadata"].get("labels") or {}).get(_NUMBER) or "")
 
 
 def _failed(
@@ -48,7 +60,7 @@ def _failed(
         text_id = f"diagnosis.{_what(job)}-too-long"
     elif limit := _limit_that_killed(picture, ref):
         text_id, facts = f"diagnosis.{_what(job)}-killed", facts | {"limit": limit}
-    return pictures.cause(ref, text_id, facts, logs(ref), fatal=True)
+    return pictures.cause(ref, text_id, facts, logs(picture, ref), fatal=True)
 
 
 def _limit_that_killed(picture: pictures.Picture, ref: subjects.Ref) -> str:
@@ -62,12 +74,20 @@ def _limit_that_killed(picture: pictures.Picture, ref: subjects.Ref) -> str:
 
 def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> pictures.Cause:
     facts = _facts(picture, ref, job)
-    if _what(job) == "migration" and _is_permanent(picture, ref):
+    # What one of several pods meets may be what another one has done meanwhile.
+    if _what(job) == "migration" and not _runs_several(job) and _is_permanent(picture, ref):
         # Kubernetes would try again and wait in between; the file stays as it is.
         return pictures.cause(
-            ref, "diagnosis.migration-hopeless", facts, logs(ref), fatal=True, is_settled=True
+            ref,
+            "diagnosis.migration-hopeless",
+            facts,
+            logs(picture, ref),
+            fatal=True,
+            is_settled=True,
         )
-    return pictures.cause(ref, f"diagnosis.{_what(job)}-attempt", facts, logs(ref), fatal=False)
+    return pictures.cause(
+        ref, f"diagnosis.{_what(job)}-attempt", facts, logs(picture, ref), fatal=False
+    )
 
 
 def _is_permanent(picture: pictures.Picture, ref: subjects.Ref) -> bool:
@@ -114,7 +134,11 @@ def _last_failed(
 ) -> tuple[subjects.Ref, str, Mapping[str, Any]] | None:
     """Pod, container and end of the last container of the Job's that failed."""
     # The newest pod first: it is the last attempt.
-    for pod, live_pod in reversed(picture.pods_of(ref)):
+    attempts = picture.pods_of(ref)[::-1]
+    if _runs_several(picture.objects[ref]):
+        # The end of one pod has the others ended, and these say nothing of why.
+        attempts.sort(key=lambda pod: "deletionTimestamp" in pod[1]["metadata"])
+    for pod, live_pod in attempts:
         status = live_pod.get("status") or {}
         both = [
             *(status.get("initContainerStatuses") or []),
@@ -126,6 +150,11 @@ def _last_failed(
                 if ended.get("exitCode"):
                     return pod, container["name"], ended
     return None
+
+
+def _runs_several(job: pictures.Object) -> bool:
+    """Whether several pods of a Job run at once."""
+    return foreign_json.number(job["spec"].get("parallelism"), 1) > 1
 
 
 def _what(job: pictures.Object) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from hanbae import subjects
 from hanbae.diagnosing import jobs, pictures, pods
-from hanbae.migrations import statuses
+from hanbae.migrations import files, statuses
 from hanbae.policy import labels
 
 _LONGEST: Final = 2000
@@ -162,16 +163,14 @@ def _halves(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             continue
         if pictures.condition(job, "Complete").get("status") == "True":
             continue
-        lines = [
-            line
-            for pod, _ in picture.pods_of(ref)
-            for (owner, _), log in picture.logs.items()
-            if owner == pod
-            for line in log
-        ]
-        applied = sorted({version for line in lines if (version := statuses.applied(line))})
-        failure = statuses.failure(lines)
-        if applied and failure is not None and failure.file:
+        for logs in _logs(picture, ref):
+            lines = (line for log in logs for line in log)
+            applied = sorted({version for line in lines if (version := statuses.applied(line))})
+            failure = next(filter(None, map(statuses.failure, reversed(logs))), None)
+            if not applied or failure is None or not failure.file:
+                continue
+            if files.version_of(failure.file) in applied:
+                continue  # another pod has been faster
             facts = {
                 "job": ref.name,
                 "namespace": ref.namespace,
@@ -180,6 +179,15 @@ def _halves(picture: pictures.Picture) -> Iterator[pictures.Cause]:
                 "file": failure.file,
                 "error": failure.error,
             }
-            yield pictures.cause(
-                ref, "diagnosis.migration-half", facts, jobs.logs(ref), fatal=True, is_settled=True
-            )
+            command, text_id = jobs.logs(picture, ref), "diagnosis.migration-half"
+            yield pictures.cause(ref, text_id, facts, command, fatal=True, is_settled=True)
+            break
+
+
+def _logs(picture: pictures.Picture, job: subjects.Ref) -> Iterator[list[Sequence[str]]]:
+    """The logs of a Job's pods, the oldest first; of an Indexed Job by number, as each may have its own database."""
+    by_number: dict[str, list[Sequence[str]]] = {}
+    for pod, live_pod in picture.pods_of(job):
+        logs = by_number.setdefault(jobs.number(live_pod), [])
+        logs += [log for (owner, _), log in picture.logs.items() if owner == pod]
+    yield from by_number.values()

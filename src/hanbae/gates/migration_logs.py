@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hanbae import subjects
 from hanbae.gates import targets, verdicts
 from hanbae.results import events
 
@@ -24,15 +25,16 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
         for event in target.recorded
         if isinstance(event.fact, events.Noted) and event.fact.text.id == "deploy.log-gap"
     ]
+    hooks = target.plan.jobs
     judged = []
     for job in jobs:
-        pods = [pod for pod in lines if job.has_pod(pod)]
+        pods = [pod for pod in lines if subjects.job_of(pod, hooks) == job]
         facts = {
             "job": job.name,
             "lines": str(sum(lines[pod] for pod in pods)),
             "deployment": deployment,
         }
-        has_gap = any(job.has_pod(pod) for pod in gaps)
+        has_gap = any(subjects.job_of(pod, hooks) == job for pod in gaps)
         if has_gap or not pods:
             text_id = "gate.log-gap" if has_gap else "gate.log-missing"
             judged.append(verdicts.undecided(text_id, **facts))

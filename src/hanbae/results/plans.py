@@ -234,6 +234,14 @@ class Plan(Struct, frozen=True):
         return next(effects, None) or next(way.revision for way in self.ways_back)
 
     @property
+    def jobs(self) -> tuple[subjects.Ref, ...]:
+        """The Jobs that are its hooks."""
+        does = [step.does for step in self.steps]
+        hooks = [hook for effect in does if isinstance(effect, Effect) for hook in effect.hooks]
+        hooks += [proof.hook for proof in does if isinstance(proof, Prove)]
+        return tuple(dict.fromkeys(hook for hook in hooks if hook.kind == "Job"))
+
+    @property
     def deploys(self) -> bool:
         """Whether an engine deploys anything by it."""
         return any(isinstance(step.does, Effect) for step in self.steps)

@@ -217,3 +217,39 @@ async def test_versions_of_a_job_whose_name_kubernetes_completes_are_the_plans_h
             await follows._see(sync, fact, engine)
     assert follows.applied == {hook: {1}}
     assert follows.failed(hook) == follows.failed(kinds.ref(live)) == "00002_b.sql"
+
+
+FAILED = "goose run: ERROR 00002_b.sql: failed to run SQL migration: x"
+
+
+@pytest.mark.parametrize(
+    ("written", "file"),
+    [
+        # The attempt of one number that stopped is not made up for by another number's.
+        ([("0", FAILED), ("1", "OK   00002_b.sql (1ms)")], "00002_b.sql"),
+        ([("1", "OK   00002_b.sql (1ms)"), ("0", FAILED)], "00002_b.sql"),
+        ([("0", FAILED), ("0", "OK   00002_b.sql (1ms)")], ""),
+        # Nor are several pods of a Job that numbers none of them.
+        ([("", FAILED), ("", "OK   00002_b.sql (1ms)")], ""),
+    ],
+)
+async def test_each_number_of_an_indexed_job_has_a_last_attempt(
+    tmp_path: Path, written: list[tuple[str, str]], file: str
+) -> None:
+    pods = []
+    for place, (number, _) in enumerate(written):
+        labels = {"batch.kubernetes.io/job-completion-index": number} if number else {}
+        pods.append(objects.pod(f"{HOOK.name}-{place}", labels=labels))
+        owner = {"kind": "Job", "name": HOOK.name, "controller": True}
+        pods[-1]["metadata"]["ownerReferences"] = [owner]
+    engine: Any = Quiet(*pods)
+    step = plans.Step("sync", plans.Sync("auth-dev", "1" * 40))
+    plan = plans.Plan(1, "auth", "dev", (step,))
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        record = recording.Record(store, "d1", channels.Channel(), lambda: datetime.now(UTC))
+        await record.add(None, events.Opened(plan, "jiwon", "1" * 40))
+        follows = following.Following(POLICY, plan, record, limit=None)
+        for pod, (_, line) in zip(map(kinds.ref, pods), written, strict=True):
+            await follows._see(step, events.Observed(pod, "Running"), engine)
+            await follows._see(step, events.Logged(pod, "migrate", line), engine)
+    assert follows.failed(HOOK) == file

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.support import records
 
 from hanbae import subjects
 from hanbae.deploying import orders, resuming
-from hanbae.results import events
+from hanbae.results import events, plans
 
 
 def order(*, stops: bool, past: resuming.Past | None) -> orders.Order:
@@ -31,3 +32,18 @@ def test_what_another_migrations_pod_wrote_is_not_read_as_this_ones() -> None:
     ]
     past = resuming.Past("d1", records.opened().plan, "jiwon", tuple(records.stream(logged)))
     assert [list(past.lines(job)) for job in jobs] == [[job.name] for job in jobs]
+
+
+@pytest.mark.parametrize(
+    ("others", "numbers"), [([], ["0", "1"]), (["migrate-0"], ["1"])], ids=["alone", "called so"]
+)
+def test_what_an_indexed_jobs_pods_wrote_is_the_jobs_unless_another_is_called_so(
+    others: list[str], numbers: list[str]
+) -> None:
+    job, *rest = (subjects.Ref("Job", "services", name) for name in ("migrate", *others))
+    sync = plans.Step("sync", plans.Sync("auth-dev", "1" * 40, hooks=(job, *rest)))
+    pods = {number: subjects.Ref("Pod", "services", f"migrate-{number}-x2v8q") for number in "01"}
+    logged = [events.Logged(pod, "migrate", number) for number, pod in pods.items()]
+    plan = plans.Plan(1, "auth", "dev", (sync,))
+    past = resuming.Past("d1", plan, "jiwon", tuple(records.stream(logged)))
+    assert list(past.lines(job)) == numbers

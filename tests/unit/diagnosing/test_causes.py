@@ -885,6 +885,48 @@ def test_a_migration_that_fails_the_same_way_again_is_hopeless_after_its_first_a
     assert (cause.found.fatal, cause.is_settled) == (hopeless, hopeless)
 
 
+def at_once(*ends: dict[str, Any]) -> tuple[kinds.Object, list[kinds.Object]]:
+    """A Job that runs several pods at once, and those pods."""
+    job, _ = migrating(failed=1)
+    job["spec"] |= {"completionMode": "Indexed", "completions": len(ends), "parallelism": len(ends)}
+    names = (f"auth-service-migrate-{number}-x2v8q" for number in range(len(ends)))
+    pods = [
+        owned(objects.pod(name, containers=[end], phase="Failed"), job)
+        for name, end in zip(names, ends, strict=True)
+    ]
+    return job, pods
+
+
+def test_what_one_of_several_pods_meets_may_be_what_another_one_has_done() -> None:
+    job, pods = at_once(objects.terminated(1, name="migrate"), objects.running("migrate"))
+    error = "failed to run SQL migration: ERROR: relation exists (SQLSTATE 42P07)"
+    log = [f"2026/11/23 12:08:19 goose run: ERROR 00002_more.sql: {error}"]
+    cause = only(job, *pods, logs={(kinds.ref(pods[0]), "migrate"): log})
+    assert verdict(cause) == ("diagnosis.migration-attempt", False)
+    job["spec"]["parallelism"] = 1
+    (cause, *_) = named(job, *pods, logs={(kinds.ref(pods[0]), "migrate"): log})
+    assert verdict(cause) == ("diagnosis.migration-hopeless", True)
+
+
+def test_of_several_pods_the_one_that_failed_is_told_and_not_one_that_was_ended_for_it() -> None:
+    failed, ended = objects.terminated(1, name="migrate"), objects.terminated(143, name="migrate")
+    job, pods = at_once(failed, ended)
+    condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    job["status"]["conditions"] = [condition]
+    pods[1]["metadata"] |= {
+        "creationTimestamp": "2026-11-23T00:00:01Z",
+        "deletionTimestamp": "2026-11-23T00:00:09Z",
+    }
+    logs = {(kinds.ref(pods[0]), "migrate"): GOOSE, (kinds.ref(pods[1]), "migrate"): ["Terminated"]}
+    cause = only(job, *pods, logs=logs)
+    assert verdict(cause) == ("diagnosis.migration-failed", True)
+    facts = cause.found.cause.facts
+    assert (facts["exit"], facts["error"].partition(":")[0]) == ("1", "00004_bad.sql")
+    name = "auth-service-migrate-0-x2v8q"
+    # `kubectl logs job/…` would choose one of them by itself.
+    assert cause.found.command == ("kubectl", "logs", name, "-n", "services-dev", "-c", "migrate")
+
+
 def killed(word: str, code: int, limit: str | None, **status: object) -> dict[str, Any]:
     """A pod of a Job whose container has ended."""
     ended = {

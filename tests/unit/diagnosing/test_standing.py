@@ -268,6 +268,41 @@ def test_a_migration_that_stopped_between_two_files_is_half_applied() -> None:
     assert entry.severity == "error"
 
 
+@pytest.mark.parametrize(
+    ("numbers", "second", "applied"),
+    [
+        # Each number may have a database of its own.
+        (("0", "1"), "2026/11/29 04:59:17 OK   00001_first.sql (3.1ms)", None),
+        (("0", "0"), "2026/11/29 04:59:17 OK   00001_first.sql (3.1ms)", "1"),
+        # Another pod has been faster, and what failed is applied.
+        (("", ""), "2026/11/29 04:59:17 OK   00002_second.sql (3.1ms)", None),
+    ],
+)
+def test_of_several_pods_of_a_migration_each_tells_of_its_own_database(
+    numbers: tuple[str, str], second: str, applied: str | None
+) -> None:
+    job = item("Job", "lab-migrate")
+    lines = (
+        '2026/11/29 04:59:16 goose run: ERROR 00002_second.sql: failed: ERROR: column "x"',
+        second,
+    )
+    pods, logs = [], []
+    for place, (number, line) in enumerate(zip(numbers, lines, strict=True)):
+        pod = item("Pod", "lab-migrate")
+        pod["metadata"] |= {"name": f"lab-migrate-{place}", "creationTimestamp": NOW}
+        if number:
+            pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] = number
+        pods.append(pod)
+        logs.append(diagnoses.Log("doctor-lab", pod["metadata"]["name"], "migrate", (line,)))
+    entries = standing.diagnose(snapshot(job, *pods, logs=tuple(logs)))
+    halves = [entry.cause for entry in entries if entry.cause.id == "diagnosis.migration-half"]
+    assert [cause.facts["applied"] for cause in halves] == ([applied] if applied else [])
+    for cause in halves:
+        assert cause.facts["error"] == 'failed: ERROR: column "x"', (
+            "what others wrote is no part of it"
+        )
+
+
 def _application(**status: Any) -> Object:
     application = item("Application", "nowhere-ward")
     application["metadata"]["name"] = "lab-none"

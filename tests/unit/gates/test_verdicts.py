@@ -73,6 +73,9 @@ def target(
         "environment": own.environments["dev"],
         "objects": list(objects),
         "proofs": list(proofs),
+        "plan": plans.Plan(
+            1, "auth", "dev", tuple(plans.Step(proof.hook.name, proof) for proof in proofs)
+        ),
         "recorded": stream,
         "proved": (),
         "refuted": {},
@@ -374,6 +377,15 @@ async def test_a_jobs_log_is_not_that_of_a_job_whose_name_begins_alike(missing: 
         ("gate.log-missing", missing)
     ]
     assert [text.facts["lines"] for text in verdict.evidence] == ["1"]
+
+
+async def test_the_log_of_each_pod_of_an_indexed_job_is_the_jobs() -> None:
+    pods = [subjects.Ref("Pod", "services", f"{HOOK.name}-{number}-x2v8q") for number in (0, 1)]
+    logged = [events.Logged(pod, "migrate", "OK") for pod in pods]
+    verdict = await migration_logs.decide(target(*logged))
+    assert (verdict.outcome, verdict.evidence[0].facts["lines"]) == ("passed", "2")
+    gap = events.Noted(wording.Text("deploy.log-gap", {"pod": pods[1].name}))
+    assert (await migration_logs.decide(target(*logged, gap))).outcome == "undecided"
 
 
 # After it
