@@ -35,6 +35,7 @@ from hanbae.deploying import (
     resuming,
     stopping,
     taking_back,
+    unwatched,
     verifying_plan,
 )
 from hanbae.engines import protocol
@@ -143,7 +144,7 @@ class _Run:
                 closed = events.Closed("failed", given_up.why)
             # If it was refused before the application was claimed, there is no first event yet.
             await self._open()
-            was_begun = self._phase is phases.Phase.BEGUN
+            was_begun = self._phase >= phases.Phase.BEGUN
             if (was_begun or self._was_stopped_later) and closed.outcome != "succeeded":
                 await self._look_back()
                 closed = await self._closing.with_command(closed)
@@ -264,9 +265,12 @@ class _Run:
         # What an earlier driver announced may already run, so its guards are not checked again.
         if not self._order.was_announced:
             permitting.keep(self._order, lease.marks)
+            own = self._order.deployment
+            await unwatched.until_ended(clusters.workload, self._plan, own, self._note)
             await verifying_plan.keep(self._space, clusters, self._plan)
             await self._ways_back.check(clusters.workload)
         await self._perform(clusters, engine)
+        self._enter(phases.Phase.CARRIED_OUT)
         facts = {"service": self._plan.service, "environment": self._plan.environment}
         if not self._plan.deploys:
             return events.Closed("succeeded", wording.Text("rollback.databases-are-back", facts))
@@ -282,7 +286,7 @@ class _Run:
         self, clusters: workspaces.Clusters, engine: protocol.Engine, by: str
     ) -> events.Closed:
         """End what runs of it, because somebody wants that."""
-        was_begun = self._phase is phases.Phase.BEGUN
+        was_begun = self._phase >= phases.Phase.BEGUN
         self._enter(phases.Phase.ASKED)
         for index, step in enumerate(self._plan.steps):
             begun = was_begun or (self._past is not None and index <= self._past.reached)
@@ -341,15 +345,19 @@ class _Run:
 
     async def _look_back(self) -> None:
         """Record where each database stands and what still serves, for whoever must decide what to do next."""
+        unseen = self._ways_back.unseen
+        before = aftermath.before(self._space.store, self._plan, self._order.deployment)
         standing = aftermath.databases(
             self._plan,
             self._following,
             applied={p.database: self._applied_by(p.hook) for p in ways_back.proofs(self._plan)},
-            stood_before=aftermath.before(self._space.store, self._plan, self._order.deployment),
+            stood_before={name: before[name] for name in before if name not in unseen},
             proven=self._proven,
         )
         for migrated in standing:
             await self._record.add(None, migrated)
+        if unseen:
+            await self._note(self._ways_back.going_on)
         if self._clusters is not None:
             for text in await aftermath.serving(self._clusters.workload, self._plan):
                 await self._record.add(None, events.Noted(text))

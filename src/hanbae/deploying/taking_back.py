@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hanbae import errors
+from hanbae import errors, wording
 from hanbae.argo import proof_rules
-from hanbae.clusters import connections, kinds, probes, reading
+from hanbae.clusters import awaiting, connections, kinds, probes, reading
 from hanbae.deploying import orders, proving, recording
 from hanbae.migrations import statuses
 from hanbae.planning import proofs
@@ -43,6 +43,22 @@ class WaysBack:
         """By step: the versions of which the record says already that they were taken back."""
         self._begun = set(self._had)
         """Steps of which a Job may have been made, by this driver or an earlier one."""
+        self.unseen = {
+            _way(step).database
+            for step in self._plan.steps
+            if step.id in self._begun - self._reported.keys()
+        }
+        """Databases that goose may be taking back, or have taken back, without anybody having seen how it ended."""
+
+    @property
+    def going_on(self) -> wording.Text:
+        """That nobody has seen the end of some, and what comes next."""
+        facts = {
+            "databases": ", ".join(sorted(self.unseen)),
+            "service": self._plan.service,
+            "environment": self._plan.environment,
+        }
+        return wording.Text("rollback.goose-goes-on", facts)
 
     async def check(self, cluster: connections.Cluster) -> None:
         """Hold the files in the image that takes databases back against the plan, before anything is changed.
@@ -94,8 +110,14 @@ class WaysBack:
             hanbae.errors.Unreachable: The cluster did not answer.
         """
         self._begun.add(step.id)
+        self.unseen.add(_way(step).database)
         job, within = self._job(step), float(self._within)
-        self._ended[step.id] = await probes.run_to_end(cluster, job, deadline=within, stays=True)
+        try:
+            ended = await probes.run_to_end(cluster, job, deadline=within, stays=True)
+        except awaiting.CannotStart:
+            self.unseen.discard(_way(step).database)
+            raise
+        self._ended[step.id] = ended
         await self._tell(cluster, step)
 
     async def _tell(self, cluster: connections.Cluster, step: plans.Step) -> None:
@@ -135,11 +157,13 @@ class WaysBack:
         # Its driver may have been killed between goose's end and the record of it.
         if step.id in self._begun:
             taken = self._taken(step, await self._ask(cluster, step, _way(step).proof, "after"))
+            self.unseen.discard(taken.database)
             if taken.versions:
                 await self._add(step, taken)
 
     async def _add(self, step: plans.Step, taken: events.TakenBack) -> None:
         await self._record.add(step.id, taken)
+        self.unseen.discard(taken.database)
         self._reported[step.id] = self._reported.get(step.id, frozenset()) | set(taken.versions)
 
     def _taken(

@@ -6,10 +6,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from tests.support import records
 
 from hanbae import subjects
-from hanbae.deploying import driver, orders, recording, resuming
+from hanbae.deploying import (
+    driver,
+    orders,
+    permitting,
+    phases,
+    recording,
+    resuming,
+    unwatched,
+    verifying_plan,
+)
 from hanbae.history import stores
 from hanbae.policy import documents
 from hanbae.results import events, plans
@@ -51,3 +61,38 @@ async def test_a_database_that_an_earlier_driver_has_proven_stays_proven(tmp_pat
         "auth_db": True,
         "audit_db": False,
     }
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+async def test_nothing_is_begun_beside_goose_that_nobody_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_resumed: bool
+) -> None:
+    order: list[str] = []
+
+    def noted(name: str) -> Any:
+        async def call(*_: object, **__: object) -> None:
+            order.append(name)
+
+        return call
+
+    proof = plans.Prove("auth_db", (1, 2), subjects.Ref("Job", "services-staging", "m"), {})
+    back = plans.Step("take-back-auth_db", plans.TakeBack(proof, 1, 2, "1" * 40))
+    plan = plans.Plan(1, "auth", "staging", (back,))
+    monkeypatch.setattr(permitting, "keep", lambda *_: None)
+    monkeypatch.setattr(unwatched, "until_ended", noted("waits"))
+    monkeypatch.setattr(verifying_plan, "keep", noted("keeps"))
+    with stores.in_a_file(tmp_path / "history.db") as store:
+        store.append("d1", None, events.Opened(plan, "mina", "1" * 40), records.BEGUN)
+        store.append("d1", back.id, events.Intended("d1.take-back-auth_db"), records.BEGUN)
+        past = resuming.Past("d1", plan, "mina", tuple(store.events("d1"))) if is_resumed else None
+        space: Any = SimpleNamespace(policy=POLICY, store=store, clock=lambda: records.BEGUN)
+        record = recording.Record(store, "d1", channels.Channel(), lambda: records.BEGUN)
+        run = driver._Run(orders.Order(space, plan, "d1", "jiwon", past=past), record)
+        monkeypatch.setattr(run._ways_back, "check", noted("checks"))
+        monkeypatch.setattr(run, "_perform", noted("performs"))
+        clusters: Any = SimpleNamespace(workload=None)
+        engine: Any = None
+        lease: Any = SimpleNamespace(marks={})
+        closed = await run._drive(clusters, engine, lease)
+    assert order == (["performs"] if is_resumed else ["waits", "keeps", "checks", "performs"])
+    assert (closed.outcome, run._phase) == ("succeeded", phases.Phase.CARRIED_OUT)

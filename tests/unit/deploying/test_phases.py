@@ -23,9 +23,13 @@ FAILED = errors.Failed("argo.sync-failed")
         (phases.Phase.ASKED, REFUSED, "refused"),
         (phases.Phase.RESUMED, LOST, "unknown"),
         (phases.Phase.RESUMED, FAILED, "unknown"),
+        (phases.Phase.RESUMED, FORBIDDEN, "unknown"),
         (phases.Phase.BEGUN, LOST, "unknown"),
-        (phases.Phase.BEGUN, FORBIDDEN, "failed"),
+        (phases.Phase.BEGUN, FORBIDDEN, "unknown"),  # what was begun runs on, unseen
         (phases.Phase.BEGUN, FAILED, "failed"),
+        (phases.Phase.CARRIED_OUT, LOST, "unknown"),
+        (phases.Phase.CARRIED_OUT, FORBIDDEN, "failed"),
+        (phases.Phase.CARRIED_OUT, FAILED, "failed"),
     ],
 )
 def test_a_failure_closes_a_deployment_as_its_phase_allows(
@@ -37,3 +41,4 @@ def test_a_failure_closes_a_deployment_as_its_phase_allows(
 def test_phases_come_in_the_order_in_which_more_may_run() -> None:
     assert max(phases.Phase.RESUMED, phases.Phase.ASKED) is phases.Phase.RESUMED
     assert max(phases.Phase.BEGUN, phases.Phase.ASKED) is phases.Phase.BEGUN
+    assert max(phases.Phase.BEGUN, phases.Phase.CARRIED_OUT) is phases.Phase.CARRIED_OUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +12,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from hanbae import subjects, wording
+from hanbae import errors, subjects, wording
 from hanbae.cli.text import catalogue, event_lines
-from hanbae.clusters import probes, reading
-from hanbae.deploying import aftermath, claiming, mending, orders, proving, resuming, taking_back
+from hanbae.clusters import awaiting, probes, reading
+from hanbae.deploying import (
+    aftermath,
+    claiming,
+    mending,
+    orders,
+    proving,
+    recording,
+    resuming,
+    taking_back,
+)
+from hanbae.deploying import driver as driving
 from hanbae.history import stores
 from hanbae.migrations import statuses
 from hanbae.policy import documents, loading
 from hanbae.results import deployments, events, plans
 from hanbae.sandbox import demo_repository
+from hanbae.streams import channels
 
 HEAD, OLD = "b" * 40, "a" * 40
 FILES = tuple(f"services/auth/migrations/{number:05d}_m.sql" for number in (1, 2, 3))
@@ -204,3 +216,64 @@ async def test_a_log_that_went_with_an_evicted_pod_takes_nothing_from_the_record
     ways._had[step.id] = (1, 2, 3)  # as asked before anything is changed
     await ways.take(CLUSTER, step)
     assert [fact.versions for fact in taken] == [(3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("error", "unseen"),
+    [
+        (errors.Forbidden("cluster.forbidden"), {"auth_db"}),
+        (errors.Unreachable("cluster.unreachable"), {"auth_db"}),
+        (awaiting.CannotStart("probe.cannot-start"), set()),
+        (None, set()),
+    ],
+    ids=["rights lost", "connection lost", "nothing of it ran", "ended"],
+)
+async def test_a_database_whose_way_back_nobody_sees_end_is_remembered(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, error: errors.Error | None, unseen: set[str]
+) -> None:
+    ways, step, _ = driver(now=(1,))
+    run = probes.run_to_end
+
+    async def lost(*_: object, **__: object) -> probes.Ended:
+        if error is not None:
+            raise error
+        return await run(CLUSTER, {}, deadline=1)
+
+    monkeypatch.setattr(probes, "run_to_end", lost)
+    assert ways.unseen == set()
+    expected: Any = contextlib.nullcontext() if error is None else pytest.raises(type(error))
+    with expected:
+        await ways.take(CLUSTER, step)
+    assert ways.unseen == unseen
+
+
+async def test_what_an_earlier_driver_has_not_seen_end_is_unseen_until_goose_has_said(
+    driver: Driver,
+) -> None:
+    ways, step, _ = driver(HAD, now=(1, 2, 3))
+    assert ways.unseen == {"auth_db"}
+    await ways.leave_to_its_end(CLUSTER, step)
+    assert ways.unseen == set()
+    ways, _, _ = driver(HAD, TAKEN, now=(1,))
+    assert ways.unseen == set()
+
+
+async def test_a_record_does_not_say_where_a_database_is_that_goose_may_be_taking_back(
+    tmp_path: Path, policy: documents.Policy
+) -> None:
+    with stores.open_store(f"sqlite:///{tmp_path / 'history.db'}") as store:
+        store.append("d0", None, events.Opened(PLAN, "kim", HEAD), AT)
+        store.append("d0", None, events.Proved("auth_db", 3, 3, ()), AT)
+        store.append("d0", None, events.Closed("succeeded", wording.Text("deploy.succeeded")), AT)
+        store.append("d1", None, events.Opened(PLAN, "kim", OLD), AT)
+        store.append("d1", STEP, HAD, AT)
+        past = resuming.Past("d1", PLAN, "kim", tuple(store.events("d1")))
+        space: Any = SimpleNamespace(policy=policy, store=store, clock=lambda: AT)
+        record = recording.Record(store, "d1", channels.Channel(), lambda: AT, past=past.recorded)
+        run = driving._Run(orders.Order(space, PLAN, "d1", "kim", past=past), record)
+        await run._look_back()
+        (migration,) = store.deployment("d1").migrations
+        last = [event.fact for event in store.events("d1")][-1]
+    assert migration.version is None
+    assert isinstance(last, events.Noted)
+    assert (last.text.id, last.text.facts["databases"]) == ("rollback.goose-goes-on", "auth_db")
