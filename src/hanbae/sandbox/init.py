@@ -120,7 +120,8 @@ class Child:
     def __init__(self, request: dict[str, Any]) -> None:
         self.mark = str(request.get("mark", ""))
         self.log = str(request["log"])
-        self.started = time.time()
+        # Only which was started first is asked, which a clock that is set back would tell wrongly.
+        self.started = time.monotonic()
         self.code: int | None = None
         self.waiting: list[socket.socket] = []
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND

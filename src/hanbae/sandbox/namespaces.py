@@ -41,7 +41,7 @@ class Process:
         pid: Its process id inside.
         code: Its exit code, negative for a signal; None while it runs.
         mark: What the starter marked it with.
-        started: Seconds since the epoch.
+        started: When it was, by process 1's own clock: seconds that never go back.
         log: Its log.
         offset: Where in the log this run begins.
     """

@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_the_words_of_an_earlier_run_are_not_taken_for_this_ones(
     polling.until(lambda: not living.processes()["sample"].running, within=20)
     assert living.processes()["sample"].words() == "new words\n"
     assert (tmp_path / "log").read_text() == "old words\nnew words\n"
+
+
+def test_when_a_process_was_started_is_told_by_a_clock_that_nobody_sets(
+    living: namespaces.Namespaces, tmp_path: Path
+) -> None:
+    before = time.monotonic()
+    assert before <= shell(living, tmp_path / "log", "exit 0").started <= time.monotonic()
 
 
 def test_a_running_process_is_not_started_twice(
