@@ -13,7 +13,6 @@ import ipaddress
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -28,7 +27,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from tests.support import giteas, postgresql, relays
+from tests.support import giteas, ports, postgresql, relays
 
 from hanbae import wording
 from hanbae.clusters import connections, leases
@@ -120,7 +119,7 @@ class ControlPlane:
         self.folder = folder
         self.programs = programs
         self.authority = Authority(folder)
-        self.port, self._etcd_port, self._peer_port = _free_ports(3)
+        self.port, self._etcd_port, self._peer_port = (ports.reserve() for _ in range(3))
         self.server = f"https://127.0.0.1:{self.port}"
         self._certificate = self.authority.issue("apiserver", addresses=True)
         self._admin = self.authority.issue("admin", "system:masters")
@@ -262,14 +261,6 @@ class ControlPlane:
         path = self.folder / "kubeconfig"
         path.write_text(json.dumps(document))
         return path
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import urllib.error
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support import giteas
+from tests.support import giteas, ports
 
 from hanbae import errors
 from hanbae.forges import choosing, protocol
@@ -196,9 +195,7 @@ async def test_a_repository_that_is_not_shown_is_missing(shop: Shop) -> None:
 
 
 async def test_a_forge_that_is_away_is_unreachable(shop: Shop) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{ports.reserve()}"
     variables = {"GITEA_SERVER_URL": url, "GITEA_TOKEN": "t0ken"}
     async with choosing.connect(f"{url}/{shop.project}.git", variables) as forge:
         assert forge is not None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.support import giteas
+from tests.support import giteas, ports
 
 from hanbae import errors, workspaces
 from hanbae.forges import choosing
@@ -209,9 +208,7 @@ async def test_without_a_login_the_branch_is_pushed(shop: Shop) -> None:
 async def test_a_forge_that_is_away_leaves_the_branch_for_the_next_time(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        away = f"http://127.0.0.1:{free.getsockname()[1]}"
+    away = f"http://127.0.0.1:{ports.reserve()}"
     promotion = shop.promotion("one")
     with monkeypatch.context() as patch:
         patch.setattr(choosing, "_api", lambda _: away)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tests.support import peers, polling
+from tests.support import peers, polling, ports
 
 ADMINISTRATOR: Final = "root-of-the-forge"
 PASSWORD: Final = "c4n4ry-0f-th3-f0rge"
@@ -171,9 +170,7 @@ def running(folder: Path, database: str, *, host: str = "127.0.0.1") -> Iterator
         host: The address of this machine at which it is reached.
     """
     program = peers.program(peers.GITEA)
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port = free.getsockname()[1]
+    port = ports.reserve(host)
     configuration = folder / "app.ini"
     configuration.write_text(_configuration(folder, database, (host, port), program))
     environment = {

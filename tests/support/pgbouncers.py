@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.support import polling
+from tests.support import polling, ports
 
 
 @contextmanager
@@ -24,9 +24,7 @@ def running(server: str, folder: Path) -> Iterator[str]:
     program = shutil.which("pgbouncer")
     assert program, "./dev test installs pgbouncer"
     target = urlsplit(server)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.reserve()
     (folder / "users").write_text(f'"{target.username}" "{target.password}"\n')
     (folder / "pgbouncer.ini").write_text(
         f"""

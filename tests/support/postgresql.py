@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.support import polling
+from tests.support import polling, ports
 from tests.support.registries import Quiet
 
 PASSWORD: Final = "c4n4ry-of-the-database"
@@ -63,9 +62,7 @@ def running(
         "UTF8",
     ]
     _run([*somebody, str(prefix / "bin" / "initdb"), *words, "--no-sync"], environment)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.reserve()
     options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), *([] if durable else ["-F"])]
     options += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import bcrypt
-from tests.support import polling
+from tests.support import polling, ports
 
 from hanbae import masking, wording
 from hanbae.images import credentials
@@ -56,9 +56,7 @@ def running(
         host: The machine's address at which it is reached.
         challenge: How it has people log in, in the words of its configuration; by default with a password.
     """
-    with socket.socket() as free:
-        free.bind((host, 0))
-        address = f"{host}:{free.getsockname()[1]}"
+    address = f"{host}:{ports.reserve(host)}"
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
     password = f"htpasswd: {{realm: shop, path: {folder}/htpasswd}}"

@@ -6,7 +6,6 @@ import base64
 import json
 import re
 import signal
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.support import polling, proxied
+from tests.support import polling, ports, proxied
 
 from hanbae.sealing import certificates
 
@@ -49,7 +48,7 @@ class Sealer:
         self._folder = folder
         self._account = folder / "account"
         self._host = proxied.address()
-        self._port, self._metrics = _free_ports(self._host)
+        self._port, self._metrics = ports.reserve(self._host), ports.reserve(self._host)
         self._process: subprocess.Popen[bytes] | None = None
 
     def kubectl(self, *words: str, stdin: str = "", check: bool = True) -> str:
@@ -191,8 +190,3 @@ def _key(data: dict[str, str]) -> tuple[str, rsa.RSAPrivateKey]:
     key = serialization.load_pem_private_key(private, None)
     assert isinstance(key, rsa.RSAPrivateKey)
     return certificates.parse(pem, NAME).fingerprint, key
-
-
-def _free_ports(host: str) -> tuple[int, int]:
-    with socket.create_server((host, 0)) as first, socket.create_server((host, 0)) as second:
-        return first.getsockname()[1], second.getsockname()[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-from tests.support import records
+from tests.support import ports, records
 from tests.support.webhooks import KEY, receiving
 
 from hanbae import errors, subjects, wording
@@ -184,9 +183,7 @@ class Mailbox:
 
 def test_through_apprise_a_deployment_is_one_letter_when_it_has_ended() -> None:
     mailbox = Mailbox()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.reserve()
     server = Controller(mailbox, hostname="127.0.0.1", port=port)
     server.start()
     try:
