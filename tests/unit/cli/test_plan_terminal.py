@@ -50,14 +50,21 @@ def test_promises_of_a_saved_plan_are_sentences(capsys: pytest.CaptureFixture[st
     guards = (
         plans.Guard("branch-head:main", "3305404a" * 5),
         plans.Guard("image:Deployment/services-dev/auth:app", "auth:1"),
+        plans.Guard("branch-contains:release", "0f5e6c1d" * 5),
         plans.Guard("of-a-newer:hanbae", "x"),
+        plans.Guard("image:of-no-workload:app", "auth:2"),
+        plans.Guard("cluster", "c1u5"),
     )
     plan = msgspec.structs.replace(PREVIEW.plan, guards=guards)
     plan_terminal.live([msgspec.structs.replace(PREVIEW, plan=plan)], promises=True)
     shown = capsys.readouterr().out
     assert "Is deployed only while the head of main is 3305404a3305." in shown
     assert "Is to run in the end, in Deployment/services-dev/auth:app: auth:1" in shown
+    assert "Is deployed only while release contains 0f5e6c1d0f5e." in shown
+    # What has no sentence, and what cannot be read, is shown as it is stored.
     assert "Promise of-a-newer:hanbae: x" in shown
+    assert "Promise image:of-no-workload:app: auth:2" in shown
+    assert "Promise cluster: c1u5" in shown
     assert "branch-head" not in shown
 
 

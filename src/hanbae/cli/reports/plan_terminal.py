@@ -11,17 +11,12 @@ import click
 from hanbae import wording
 from hanbae.cli import outputs
 from hanbae.cli.text import catalogue, plan_sections, wrapping
-from hanbae.results import plans, previews
+from hanbae.results import guards, plans, previews
 
 _WIDE: Final = 110
 """Columns where there is no terminal to ask, as in a pipe."""
 _NARROWEST: Final = 24
 _SHORT: Final = 12
-_PROMISES: Final = {
-    "branch-contains": "plan.guard-branch-contains",
-    "branch-head": "plan.guard-branch-head",
-    "image": "plan.guard-image",
-}
 _MARKS: Final = {
     "created": ("+", "green"),
     "changed": ("~", "yellow"),
@@ -147,16 +142,22 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
     timing = plan_sections.timing(section)
     if timing is not None and section.changes and not section.refusals:
         yield timing
-    for guard in section.guards:
-        yield catalogue.sentence(_promise(guard))
+    for entry in section.guards:
+        yield catalogue.sentence(_promise(entry))
 
 
-def _promise(guard: plans.Guard) -> wording.Text:
-    """What a saved plan is held to; one that has no sentence of its own by its id."""
-    kind, _, about = guard.promise.partition(":")
-    facts = {"promise": guard.promise, "about": about, "expected": guard.expected}
-    if kind in _PROMISES:
-        if kind != "image":
-            facts["expected"] = guard.expected[:_SHORT]
-        return wording.Text(_PROMISES[kind], facts)
-    return wording.Text("plan.guard", facts)
+def _promise(entry: plans.Guard) -> wording.Text:
+    """What a saved plan is held to; what has no sentence of its own as it is stored."""
+    match guards.read(entry):
+        case guards.BranchHead(branch, commit):
+            facts = {"about": branch, "expected": commit[:_SHORT]}
+            return wording.Text("plan.guard-branch-head", facts)
+        case guards.BranchContains(branch, commit):
+            facts = {"about": branch, "expected": commit[:_SHORT]}
+            return wording.Text("plan.guard-branch-contains", facts)
+        case guards.RunningImage(workload, container, image):
+            facts = {"about": f"{workload}:{container}", "expected": image}
+            return wording.Text("plan.guard-image", facts)
+        case _:
+            facts = {"promise": entry.promise, "expected": entry.expected}
+            return wording.Text("plan.guard", facts)
