@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -16,6 +17,23 @@ if TYPE_CHECKING:
 
 _FAILED: Final = 1
 _FORMATS: Final = ("text", "json", "markdown", "junit")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Of which item somebody says something.
+
+    Attributes:
+        service: The service.
+        item: The item's id.
+        environment: The environment.
+        context: kubeconfig context in place of the environment's own.
+    """
+
+    service: str
+    item: str
+    environment: str
+    context: str | None
 
 
 _until = click.option(
@@ -132,9 +150,20 @@ Examples:
 @options.output("text", "json")
 @options.context()
 @options.session
-def attest(session: options.Session, /, **words: Any) -> None:
+def attest(
+    session: options.Session,
+    *,
+    service: str,
+    item: str,
+    environment: str,
+    why: str,
+    until: datetime | None,
+    output: str,
+    kube_context: str | None,
+) -> None:
     """Attest an item."""
-    _state(session, "attested", **words)
+    target = Target(service, item, environment, kube_context)
+    _state(session, target, "attested", why=why, until=until, output=output)
 
 
 @command.command(
@@ -156,14 +185,8 @@ Examples:
 @options.output("text", "json")
 @options.context()
 @options.session
-def waive(session: options.Session, /, **words: Any) -> None:
-    """Waive an item."""
-    _state(session, "waived", **words)
-
-
-def _state(
+def waive(
     session: options.Session,
-    outcome: Literal["waived", "attested"],
     *,
     service: str,
     item: str,
@@ -173,11 +196,26 @@ def _state(
     output: str,
     kube_context: str | None,
 ) -> None:
+    """Waive an item."""
+    target = Target(service, item, environment, kube_context)
+    _state(session, target, "waived", why=why, until=until, output=output)
+
+
+def _state(
+    session: options.Session,
+    target: Target,
+    outcome: Literal["waived", "attested"],
+    *,
+    why: str,
+    until: datetime | None,
+    output: str,
+) -> None:
     from hanbae import workspaces
     from hanbae.actions import state_item
 
+    service, item, environment = target.service, target.item, target.environment
     day = until.date() if until is not None else None
-    with workspaces.opened(session.directory, context=kube_context) as space:
+    with workspaces.opened(session.directory, context=target.context) as space:
         statement = asyncio.run(
             state_item.state(space, service, environment, item, outcome=outcome, why=why, until=day)
         )
