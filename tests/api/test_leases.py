@@ -18,7 +18,7 @@ from hanbae import errors
 from hanbae.clusters import connections, kinds, leases, reading, writing
 from hanbae.deploying import attaching, claiming, deadlines, phases, resuming
 from hanbae.history import stores
-from hanbae.policy import documents
+from hanbae.policy import documents, labels
 from hanbae.results import events, plans
 
 Namer = Callable[[str], str]
@@ -336,7 +336,7 @@ async def test_a_hold_outlives_every_deployment_and_no_holder_overwrites_it(
 
 async def labelled(cluster: connections.Cluster) -> set[str]:
     """The Leases that ``kubectl get leases -l hanbae.dev/holds=true`` lists."""
-    selector = f"{leases.HOLDS}=true"
+    selector = f"{labels.HOLDS}=true"
     stored = await reading.find(cluster, kinds.LEASE, "default", label_selector=selector)
     return {item["metadata"]["name"] for item in stored}
 

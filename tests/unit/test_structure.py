@@ -13,6 +13,7 @@ import pytest
 
 import hanbae
 from hanbae import errors
+from hanbae.policy import labels
 
 SOURCE = Path(hanbae.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -116,6 +117,11 @@ def test_functions_fit_on_a_screen() -> None:
 def test_no_shell_and_no_relative_import() -> None:
     assert not all_of(MODULES, lambda module: module.relative_imports)
     assert not all_of(MODULES, lambda module: module.shells)
+
+
+def test_labels_of_hanbaes_own_are_spelled_in_one_place() -> None:
+    spelling = [path for path in MODULES if labels.PREFIX in path.read_text()]
+    assert spelling == [SOURCE / "policy" / "labels.py"]
 
 
 PRINTING = {"print", "click.echo", "click.secho"}

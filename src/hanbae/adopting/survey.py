@@ -17,7 +17,7 @@ from msgspec import Struct
 from hanbae import errors, libyaml
 from hanbae.adopting import application_sets, manifest_folders
 from hanbae.adopting.applications import Application, from_manifest
-from hanbae.policy import folders
+from hanbae.policy import folders, labels
 from hanbae.repository import trees
 
 _CHART: Final = "Chart.yaml"
@@ -53,7 +53,7 @@ _COPY: Final = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 """An instruction that copies one folder of the build's context."""
-_LAID: Final = b"hanbae.dev/"
+_LAID: Final = labels.PREFIX.encode()
 """What every chart that hanbae scaffolds has in its templates."""
 
 

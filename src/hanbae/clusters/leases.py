@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from hanbae import errors
 from hanbae.clusters import answers, connections, kinds, reading, writing
+from hanbae.policy import labels
 from hanbae.streams import backoffs
 
 DURATION: Final = 15.0
@@ -29,11 +30,6 @@ RENEWAL: Final = 3.0
 """Seconds between two renewals."""
 LOOK: Final = 0.25
 """Seconds between two looks at somebody else's Lease."""
-PREFIX: Final = "hanbae.dev/"
-DEPLOYMENT: Final = f"{PREFIX}deployment"
-"""The label by which the Lease of a deployment is found."""
-HOLDS: Final = f"{PREFIX}holds"
-"""The mark of what may not be deployed; a Lease that has one has a label of that name, by which kubectl lists it."""
 # MicroTime of Kubernetes: the fraction of a second always has six digits.
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 # A conflict means that somebody else's write has gone through: eight attempts are enough for eight
@@ -83,7 +79,7 @@ async def read(cluster: connections.Cluster, namespace: str, name: str) -> Seen 
 
 async def find(cluster: connections.Cluster, namespace: str, deployment: str) -> list[Seen]:
     """The Leases in a namespace whose last driver was this deployment."""
-    selector = f"{DEPLOYMENT}={deployment}"
+    selector = f"{labels.DEPLOYMENT}={deployment}"
     stored = await reading.find(cluster, kinds.LEASE, namespace, label_selector=selector)
     return [_seen(item) for item in stored]
 
@@ -147,7 +143,7 @@ async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, st
     Raises:
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    annotations = {PREFIX + name: value for name, value in marks.items()}
+    annotations = {labels.PREFIX + name: value for name, value in marks.items()}
     attempts = backoffs.Attempts(_ATTEMPTS)
     async for _ in attempts:
         now = await read(cluster, lease.namespace, lease.name)
@@ -188,9 +184,9 @@ async def amend(
     async for _ in attempts:
         stored = await reading.get(cluster, kinds.LEASE, namespace, name)
         marks = change(_seen(stored).marks if stored is not None else {})
-        annotations = {PREFIX + mark: value for mark, value in marks.items()}
+        annotations = {labels.PREFIX + mark: value for mark, value in marks.items()}
         # In a merge patch None removes the label.
-        label = {HOLDS: "true" if annotations.get(HOLDS) else None}
+        label = {labels.HOLDS: "true" if annotations.get(labels.HOLDS) else None}
         manifest: kinds.Object = {
             "metadata": {"namespace": namespace, "name": name, "annotations": annotations}
         }
@@ -431,20 +427,20 @@ def _written(
     since: datetime | None,
 ) -> kinds.Object:
     metadata, spec = stored["metadata"], dict(stored.get("spec") or {})
-    noted = {PREFIX + name: value for name, value in marks.items()}
+    noted = {labels.PREFIX + name: value for name, value in marks.items()}
     annotations = {**(metadata.get("annotations") or {}), **noted}
-    labels = {**(metadata.get("labels") or {})}
-    if annotations.get(DEPLOYMENT):
-        labels[DEPLOYMENT] = annotations[DEPLOYMENT]
-    if annotations.get(HOLDS):
-        labels[HOLDS] = "true"
+    labelled = {**(metadata.get("labels") or {})}
+    if annotations.get(labels.DEPLOYMENT):
+        labelled[labels.DEPLOYMENT] = annotations[labels.DEPLOYMENT]
+    if annotations.get(labels.HOLDS):
+        labelled[labels.HOLDS] = "true"
     spec["holderIdentity"] = holder
     spec["leaseDurationSeconds"] = int(DURATION)
     spec["renewTime"] = now.astimezone(UTC).strftime(_FORMAT)
     if since is not None:
         spec["acquireTime"] = since.astimezone(UTC).strftime(_FORMAT)
     return {
-        "metadata": {**metadata, "annotations": annotations, "labels": labels},
+        "metadata": {**metadata, "annotations": annotations, "labels": labelled},
         "spec": spec,
     }
 
@@ -458,9 +454,9 @@ def _seen(stored: kinds.Object) -> Seen:
         holder=spec.get("holderIdentity") or "",
         since=str(spec.get("acquireTime") or ""),
         marks={
-            name.removeprefix(PREFIX): value
+            name.removeprefix(labels.PREFIX): value
             for name, value in annotations.items()
-            if name.startswith(PREFIX)
+            if name.startswith(labels.PREFIX)
         },
         duration=float(spec.get("leaseDurationSeconds") or DURATION),
         version=metadata.get("resourceVersion") or "",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+PREFIX: Final = "hanbae.dev/"
+"""What all labels and annotations of hanbae's own begin with."""
+
 SERVICE: Final = "hanbae.dev/service"
 """On an Application: its service."""
 
@@ -24,6 +27,13 @@ KEY: Final = "hanbae.dev/key"
 
 RUN: Final = "hanbae.dev/run"
 """On a hook's Job that hanbae makes: which run of the deployment it is of, where that is not the first."""
+
+DEPLOYMENT: Final = "hanbae.dev/deployment"
+"""On a Lease: the deployment that drives its application, or has driven it last."""
+
+HOLDS: Final = "hanbae.dev/holds"
+"""An annotation of a Lease: what may not be deployed; a Lease that has one has a label of that name, by which kubectl
+lists it."""
 
 DRIFT: Final = "hanbae.dev/drift"
 """An annotation of a proof's pod: the question about drift, which its second container finds as a file."""
