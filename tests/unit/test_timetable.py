@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 import time
 from pathlib import Path
@@ -10,6 +11,12 @@ import pytest
 from tests.support import timetable
 
 E2E = Path(__file__).parents[1] / "e2e"
+ENVIRONMENTS = {"dev", "staging", "production"}
+"""Those of the demo's shop."""
+ENTERED = {"staging", "production"}
+"""Fixtures of the end-to-end tests that are one of them,"""
+ENTERING = {"entered", "scene", "served", "either"}
+"""and those that enter the one with which they are called."""
 
 
 def scene(name: str, *uses: str) -> timetable.Scene:
@@ -21,6 +28,51 @@ def test_every_file_plays_exactly_once() -> None:
     assert sorted(scene.file for scene in scenes) == sorted(
         path.name for path in E2E.glob("test_*.py")
     )
+
+
+def entered(text: str) -> set[str]:
+    """The environments of the demo's shop that a file's tests enter; all where the file does not say which."""
+    nodes = list(ast.walk(ast.parse(text)))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    own = {function.name for function in functions}
+    environments: set[str] = set()
+    for function in functions:
+        parameters = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+        # A fixture of the file's own hides the one of its name from all but itself.
+        fixtures = parameters - (own - {function.name})
+        environments |= fixtures & ENTERED
+        for call in ast.walk(function):
+            match call:
+                case ast.Call(ast.Name(name), [ast.Constant(str(environment))]):
+                    environments |= {environment} if name in fixtures & ENTERING else set()
+                case ast.Call(ast.Name(name)):
+                    environments |= ENVIRONMENTS if name in fixtures & ENTERING else set()
+    return environments
+
+
+@pytest.mark.parametrize(
+    ("text", "environments"),
+    [
+        ("def test_x(staging): ...", {"staging"}),
+        ("def test_x(scene, demo):\n    return scene('dev')", {"dev"}),
+        ("async def test_x(*, either):\n    either('dev'), either(environment)", ENVIRONMENTS),
+        ("def staging(demo): ...\ndef test_x(staging): ...", set()),
+        ("def staging(staging): ...\ndef test_x(staging): ...", {"staging"}),
+        ("def scene(demo): ...\ndef test_x(scene):\n    scene('dev')", set()),
+    ],
+)
+def test_environments_are_those_of_the_fixtures(text: str, environments: set[str]) -> None:
+    assert entered(text) == environments
+
+
+LISTED = (*timetable.APART, *timetable.TOGETHER, *timetable.ALONE)
+
+
+@pytest.mark.parametrize("part", LISTED, ids=lambda part: part.file)
+def test_each_file_uses_the_environments_that_its_tests_enter(part: timetable.Scene) -> None:
+    environments = entered((E2E / part.file).read_text())
+    # What reads the demo's own words and traces is led to environments by these as well.
+    assert part.uses >= environments if part.fresh else part.uses == environments
 
 
 def test_file_that_is_on_no_table_plays_with_nothing_that_uses_the_demos_environments(
