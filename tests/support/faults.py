@@ -15,6 +15,11 @@ from hanbae.policy import naming
 LIKE: Final = "personal"
 """The service of the shop that each of them would be, were it not broken."""
 NOWHERE: Final = "sha256:" + "0" * 64
+"""The digest of an image that nobody has pushed."""
+WRONG_CREDENTIALS: Final = "wrong-credentials"
+"""A pull secret that does not open the registry,"""
+GUESSED: Final = "c4n4ry-guessed"
+"""and the password in it."""
 
 
 @dataclass(frozen=True)
@@ -145,16 +150,16 @@ def _ghost(scene: scenes.Scene, service: str) -> None:
 
 def _stranger(scene: scenes.Scene, service: str) -> None:
     address = scene.shop.sandbox.registry.address
-    config = json.dumps({"auths": {address: {"username": "hanbae", "password": "guessed"}}})
+    config = json.dumps({"auths": {address: {"username": "hanbae", "password": GUESSED}}})
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "kubernetes.io/dockerconfigjson",
-        "metadata": {"name": "wrong-credentials", "namespace": scene.namespace(service)},
+        "metadata": {"name": WRONG_CREDENTIALS, "namespace": scene.namespace(service)},
         "stringData": {".dockerconfigjson": config},
     }
     scene.shop.sandbox.kubectl(["apply", "-f", "-"], stdin=json.dumps(secret).encode())
-    scene.replace(service, "- name: registry-credentials", "- name: wrong-credentials")
+    scene.replace(service, "- name: registry-credentials", f"- name: {WRONG_CREDENTIALS}")
 
 
 def _locked(scene: scenes.Scene, service: str) -> None:
