@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hanbae import errors, masking, wording
-from hanbae.actions import import_secrets
-from hanbae.sealing import backups, certificates, encrypting, manifests, objects
+from hanbae.sealing import backups, certificates, encrypting, foreign_secrets, manifests, objects
 
 SCOPES: list[encrypting.Scope] = ["strict", "namespace-wide", "cluster-wide"]
 SECRETS = {
@@ -163,7 +162,7 @@ def test_hanbae_takes_over_what_kubeseal_writes(
     ended = subprocess.run(
         words, input=json.dumps(secret).encode(), capture_output=True, check=True
     )
-    foreign = import_secrets.parse(ended.stdout, "sealed-secret.yaml")
+    foreign = foreign_secrets.parse(ended.stdout, "sealed-secret.yaml")
     assert (foreign.namespace, foreign.name, foreign.scope) == (
         "services-dev",
         "auth-secrets",

@@ -230,11 +230,12 @@ def _sealed(
 
     from hanbae.actions import import_secrets
     from hanbae.cli import secret_inputs
+    from hanbae.sealing import foreign_secrets
 
     where = session.directory, service, environment
     # Sealed values are larger than plaintexts: each has an encrypted key in front, and is base64.
     content = secret_inputs.read(file, most=4 * secret_inputs.LARGEST)
-    foreign = import_secrets.chosen(import_secrets.parse(content, str(file)), keys)
+    foreign = foreign_secrets.chosen(foreign_secrets.parse(content, str(file)), keys)
     if foreign.left_out:
         facts = {"file": file.name, "fields": ", ".join(foreign.left_out)}
         session.narration.warn(wording.Text("import.left-out", facts))
