@@ -42,7 +42,8 @@ async def build(
         hanbae.errors.FileFault: A lock is stale or lacks a version, or what it names is not to be had.
         hanbae.errors.Error: A repository does not answer, or not well.
     """
-    charts = _charts(directory, names)
+    loaded = services.opened(directory)
+    charts = _charts(loaded, names)
     if check:
         return tuple(chart.result() for chart in charts)
     for chart in charts:
@@ -74,14 +75,18 @@ async def update(
         hanbae.errors.FileFault: There is no version as it is wanted, or its archive is not what was announced.
         hanbae.errors.Error: A repository does not answer, or not well.
     """
-    charts = _charts(directory, names)
+    loaded = services.opened(directory)
+    charts = _charts(loaded, names)
+    updated = []
     async with pools.opened(1) as pool, fetching.opened(pool) as fetcher:
-        return tuple([await _updated(chart, pool, fetcher, dry_run, say) for chart in charts])
+        for chart in charts:
+            members = await _newest(chart, pool, fetcher, dry_run, say)
+            updated.append(_locked(loaded.root, chart, members, dry_run=dry_run))
+    return tuple(updated)
 
 
-def _charts(directory: Path, names: Sequence[str]) -> list[dependents.Dependent]:
+def _charts(loaded: loading.Loaded, names: Sequence[str]) -> list[dependents.Dependent]:
     """The charts of services that have dependencies, each once."""
-    loaded: loading.Loaded = services.opened(directory)
     chosen = services.check(loaded, *names) if not names else tuple(dict.fromkeys(names))
     services.check(loaded, *chosen)
     tree = trees.WorkingTree(loaded.root)
@@ -91,7 +96,7 @@ def _charts(directory: Path, names: Sequence[str]) -> list[dependents.Dependent]
         if folder in charts:
             charts[folder].services.append(name)
             continue
-        chart = dependents.Dependent(loaded.root, tree, folder, [name])
+        chart = dependents.Dependent(tree, folder, name)
         if chart.declared.dependencies:
             charts[folder] = chart
     return list(charts.values())
@@ -102,36 +107,46 @@ async def _built(
 ) -> dependencies.Chart:
     result = []
     for index in range(len(chart.declared.dependencies)):
-        member = chart.found(index)
+        member = chart.dependency(index)
         if member.outcome == "wanted":
-            member = await dependents.fetched(chart, index, member.version, fetcher, say)
+            member = await chart.fetched(index, member.version, fetcher, say)
         result.append(member)
     return chart.result(result)
 
 
-async def _updated(
+async def _newest(
     chart: dependents.Dependent,
     pool: pools.Pool,
     fetcher: fetching.Fetching,
     dry_run: bool,
     say: dependents.Say,
-) -> dependencies.Chart:
-    declarations = chart.declared.dependencies
+) -> list[dependencies.Dependency]:
+    """The newest of each dependency, here unless nothing is to be fetched."""
     result: list[dependencies.Dependency] = []
-    for index, dependency in enumerate(declarations):
+    for index, dependency in enumerate(chart.declared.dependencies):
         if dependency.origin in ("file", "vendored"):
-            result.append(await dependents.near(chart, index, pool))
+            result.append(await chart.near(index, pool))
             continue
         facts = {"name": dependency.name, "repository": dependency.repository}
         say(wording.Text("dependencies.asking", facts))
         newest = await fetcher.find(dependency, chart.place(index))
-        member = chart.found(index, newest.version)
+        member = chart.dependency(index, newest.version)
         if member.outcome == "wanted" and not dry_run:
-            member = await dependents.fetched(
-                chart, index, newest.version, fetcher, say, newest=newest
-            )
+            member = await chart.fetched(index, newest.version, fetcher, say, newest=newest)
         result.append(member)
-    entries = [dependents.locked(item) for item in result]
+    return result
+
+
+def _locked(
+    root: Path,
+    chart: dependents.Dependent,
+    members: Sequence[dependencies.Dependency],
+    *,
+    dry_run: bool,
+) -> dependencies.Chart:
+    """Write the chart's lock, where another one is there, or none."""
+    declarations = chart.declared.dependencies
+    entries = [dependents.locked(member) for member in members]
     lock: dependencies.Lock = "current"
     present = chart.declared.lock
     if present is None or present.digest != declared.digest(declarations, entries):
@@ -139,5 +154,5 @@ async def _updated(
         # A dry run has fetched nothing, so there is nothing that a lock could stand for yet.
         if not dry_run:
             text = declared.lock_text(declarations, entries, datetime.now(UTC))
-            writing_files.place(chart.root, {chart.lock_file: text}, overwrite=True)
-    return chart.result(result, lock)
+            writing_files.place(root, {chart.lock_file: text}, overwrite=True)
+    return chart.result(members, lock)
