@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hanbae import confinement, errors, subjects
-from hanbae.actions import reseal
-from hanbae.planning import sealed_files
+from hanbae.planning import sealed_files, stale_values
 from hanbae.policy import environments, loading, naming
 from hanbae.repository import services
 from hanbae.results import secrets
@@ -64,10 +63,10 @@ async def by_controller(
         per_second=per_second,
     ) as controller:
         certificate = certificates.parse(await controller.certificate(), controller.source)
-        reseal.check_certificate(loaded, target, certificate, accept=accept_certificate)
-        stale = reseal.Stale(target, foreign.values)
-        anew = await reseal.asked_for(loaded, controller, stale, certificate)
-    return reseal.write(loaded, [stale], [anew], certificate, controller.source)
+        stale_values.check_certificate(loaded, target, certificate, accept=accept_certificate)
+        stale = stale_values.Stale(target, foreign.values)
+        anew = await stale_values.asked_for(loaded, controller, stale, certificate)
+    return stale_values.write(loaded, [stale], [anew], certificate, controller.source)
 
 
 def by_backup(
@@ -103,12 +102,12 @@ def by_backup(
     certificate = keys[0].certificate
     if certificate is None:
         raise errors.WrongUse("backup.no-certificate", source=source)
-    reseal.check_certificate(loaded, target, certificate, accept=accept_certificate)
-    stale = reseal.Stale(target, foreign.values)
+    stale_values.check_certificate(loaded, target, certificate, accept=accept_certificate)
+    stale = stale_values.Stale(target, foreign.values)
     # The label that the values were sealed with opens them; what is written is bound to the
     # service's own Secret.
-    anew = reseal.recrypted(loaded, keys, stale, certificate, former=foreign.label)
-    return reseal.write(loaded, [stale], [anew], certificate, source)
+    anew = stale_values.recrypted(loaded, keys, stale, certificate, former=foreign.label)
+    return stale_values.write(loaded, [stale], [anew], certificate, source)
 
 
 def as_it_is(
@@ -129,9 +128,9 @@ def as_it_is(
     """
     loaded, target = _target(directory, service, environment)
     _check_binding(loaded, target, foreign)
-    reseal.check_certificate(loaded, target, certificate, accept=accept_certificate)
-    stale = reseal.Stale(target, foreign.values)
-    return reseal.write(loaded, [stale], [foreign.values], certificate, source)
+    stale_values.check_certificate(loaded, target, certificate, accept=accept_certificate)
+    stale = stale_values.Stale(target, foreign.values)
+    return stale_values.write(loaded, [stale], [foreign.values], certificate, source)
 
 
 async def of_cluster(

@@ -11,9 +11,9 @@ import pytest
 from tests.support import sealing
 
 from hanbae import errors, masking, subjects
-from hanbae.actions import init, reseal
+from hanbae.actions import init
 from hanbae.clusters import sealing_controllers
-from hanbae.planning import sealed_files
+from hanbae.planning import sealed_files, stale_values
 from hanbae.policy import loading
 from hanbae.sealing import certificates, encrypting
 
@@ -55,8 +55,8 @@ def asked_for(folder: Path, answer: Mapping[str, Any] | None) -> Mapping[str, st
         "auth", "dev", "v.yaml", {}, "services-dev", "auth-secrets", subjects.Place("v.yaml"), False
     )
     controller = cast("sealing_controllers.Controller", Controller(answer))
-    loaded, stale = loading.load(folder / "hanbae.yaml"), reseal.Stale(file, BEFORE)
-    return asyncio.run(reseal.asked_for(loaded, controller, stale, SMALL))
+    loaded, stale = loading.load(folder / "hanbae.yaml"), stale_values.Stale(file, BEFORE)
+    return asyncio.run(stale_values.asked_for(loaded, controller, stale, SMALL))
 
 
 def test_what_a_controller_seals_anew_is_taken(tmp_path: Path) -> None:
