@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae.releases import shells
+from hanbae.releases import shell_commands, shells
 from hanbae.releases.shells import Word
 
 
@@ -29,7 +29,7 @@ class Invocation(Struct, frozen=True):
     words: tuple[Word, ...]
     assignments: Mapping[str, Word] = {}
     folder: Word | None = None
-    within: shells.Within = ""
+    within: shell_commands.Within = ""
     is_named: bool = True
     from_shell: bool = False
 
@@ -72,6 +72,7 @@ _WRAPPERS: Final[Mapping[str, _Wrapper]] = {
     "tini": _Wrapper(options=("-e", "-p")),
     "xargs": _Wrapper(),
 }
+_OPTIONS_OF_CD: Final = frozenset({"--", "-L", "-P"})
 # How many shells may stand in each other, `sh -c 'bash -c "..."'`: the text is a chart's, so it is bounded.
 _DEEPEST: Final = 4
 
@@ -91,7 +92,7 @@ def of(container: Mapping[str, Any], variables: Container[str]) -> tuple[Invocat
     # entry point that runs its arguments, such as tini, is assumed.
     if not command and not (args and _SHELL.fullmatch(args[0].rpartition("/")[2])):
         return (Invocation(words, folder=folder, is_named=False),)
-    return tuple(_run(Invocation(words, folder=folder), (*command, *args), variables, 0))
+    return tuple(_run(Invocation(words, folder=folder), 0))
 
 
 def _words(value: Any) -> list[str]:
@@ -99,11 +100,9 @@ def _words(value: Any) -> list[str]:
     return [str(entry) for entry in entries if isinstance(entry, str | int | float)]
 
 
-def _run(
-    invocation: Invocation, texts: Sequence[str | None], variables: Container[str], depth: int
-) -> Iterator[Invocation]:
+def _run(invocation: Invocation, depth: int) -> Iterator[Invocation]:
     """What an invocation comes to: what the shell or the wrapper that it calls runs."""
-    # `texts` are the same words as texts; None for one that holds more than a text.
+    texts = [_text(word) for word in invocation.words]
     skipped, assignments = _wrapped(invocation.words, texts)
     texts = texts[skipped:]
     inner = msgspec.structs.replace(
@@ -111,27 +110,32 @@ def _run(
         words=invocation.words[skipped:],
         assignments={**invocation.assignments, **assignments},
     )
-    program = (texts[0] or "").rpartition("/")[2] if texts else ""
+    program = texts[0].rpartition("/")[2] if texts else ""
     if _SHELL.fullmatch(program) and depth < _DEEPEST:
-        script = _script(texts)
+        script = _script(inner.words, texts)
         if script is not None:
-            yield from _of_shell(script, inner, variables, depth)
+            yield from _of_shell(script, inner, depth)
             return
     if inner.words:
         yield inner
 
 
-def _wrapped(words: Sequence[Word], texts: Sequence[str | None]) -> tuple[int, dict[str, Word]]:
+def _text(word: Word) -> str:
+    """The text of a word, with a ``$`` for each part that is none."""
+    return "".join(part if isinstance(part, str) else "$" for part in word)
+
+
+def _wrapped(words: Sequence[Word], texts: Sequence[str]) -> tuple[int, dict[str, Word]]:
     """How many words in front are a wrapper's, and which variables it sets."""
     position, assignments = 0, {}
     # Wrappers may stand in a row, as in `exec env A=b timeout 60 goose up`.
     while position < len(texts):
-        wrapper = _WRAPPERS.get((texts[position] or "").rpartition("/")[2])
+        wrapper = _WRAPPERS.get(texts[position].rpartition("/")[2])
         if wrapper is None:
             break
         position += 1
         while position < len(texts):
-            option = texts[position] or ""
+            option = texts[position]
             pair = shells.assignment(words[position])
             if pair is not None:
                 assignments[pair[0]] = pair[1]
@@ -151,31 +155,33 @@ def _takes_next(option: str, valued: Sequence[str]) -> bool:
     return option.startswith("-") and first == len(option) - 1
 
 
-def _script(texts: Sequence[str | None]) -> str | None:
-    """The text that a shell is given by ``-c``: the first word behind its options."""
+def _script(words: Sequence[Word], texts: Sequence[str]) -> Word | None:
+    """The text that a shell is given by ``-c``: the first word behind its options; None where only a shell knows it."""
     is_text = False
-    words = iter(texts[1:])
-    for text in words:
-        if text is None or not text.startswith(("-", "+")):
+    pairs = iter(zip(words[1:], texts[1:], strict=True))
+    for word, text in pairs:
+        if not text.startswith(("-", "+")):
             # What stands behind the script is `$0`, `$1` and so on.
-            return text if is_text else None
+            return word if is_text and not _is_computed(word) else None
         if text in _LONG_OPTIONS:
             continue
         if _OPTIONS.fullmatch(text):
             is_text = is_text or "c" in text
             # `-o` and bash's `-O` take a word of their own, also among other letters: `-euo pipefail`.
             for _ in range(text.lower().count("o")):
-                next(words, None)
+                next(pairs, None)
     return None
 
 
-def _of_shell(
-    script: str, outer: Invocation, variables: Container[str], depth: int
-) -> Iterator[Invocation]:
-    states: dict[shells.Subshell | None, _State] = {
+def _is_computed(word: Word) -> bool:
+    return any(isinstance(part, shells.Computed) for part in word)
+
+
+def _of_shell(script: Word, outer: Invocation, depth: int) -> Iterator[Invocation]:
+    states: dict[shell_commands.Subshell | None, _State] = {
         None: _State(dict(outer.assignments), outer.folder)
     }
-    for command in shells.commands(script, variables):
+    for command in shell_commands.commands(script):
         state = _state(states, command.subshell)
         bound = state.assignments
         own = {name: _with(value, bound) for name, value in command.assignments}
@@ -193,12 +199,12 @@ def _of_shell(
             }
         elif texts[0] == "cd":
             # Where a branch goes is not known behind it, like what it sets.
-            target = ((shells.Computed("cd"),),) if command.within else words[1:2]
-            state.folder = _entered(state.folder, target)
+            target = [word for word in words[1:] if shells.literal(word) not in _OPTIONS_OF_CD]
+            state.folder = _entered(state.folder, [] if command.within else target)
         else:
             within = outer.within or command.within
             inner = Invocation(words, {**bound, **own}, state.folder, within, from_shell=True)
-            yield from _run(inner, texts, variables, depth + 1)
+            yield from _run(inner, depth + 1)
 
 
 class _State(Struct):
@@ -209,7 +215,7 @@ class _State(Struct):
 
 
 def _state(
-    states: dict[shells.Subshell | None, _State], subshell: shells.Subshell | None
+    states: dict[shell_commands.Subshell | None, _State], subshell: shell_commands.Subshell | None
 ) -> _State:
     """The state of a subshell: it begins with that of what is around it, and leaves nothing behind."""
     begun = []
@@ -222,10 +228,10 @@ def _state(
     return state
 
 
-def _entered(folder: Word | None, target: tuple[Word, ...]) -> Word | None:
-    """The folder after ``cd``."""
+def _entered(folder: Word | None, target: Sequence[Word]) -> Word | None:
+    """The folder after ``cd``; one that cannot be read without a target."""
     path = shells.literal(target[0]) if target else None
-    if path is None:
+    if path in (None, "-"):
         return (shells.Computed("cd"),)
     before = shells.literal(folder) if folder is not None else ""
     if path.startswith("/") or before == "":
@@ -238,9 +244,14 @@ def _entered(folder: Word | None, target: tuple[Word, ...]) -> Word | None:
 def _with(word: Word, bound: Mapping[str, Word]) -> Word:
     """A word with the values of the variables that the shell itself has set."""
     parts: list[shells.Part] = []
+    size = 0
     for part in word:
-        if isinstance(part, shells.Variable) and part.name in bound:
-            parts += bound[part.name]
-        else:
-            parts.append(part)
+        values: Word = (part,)
+        if isinstance(part, shells.Variable) and not part.expanded:
+            values = bound.get(part.name, values)
+        size += sum(len(value) if isinstance(value, str) else 1 for value in values)
+        # A text that doubles a variable line by line would soon fill the memory.
+        if size > shells.LONGEST:
+            return (shells.Computed("…"),)
+        parts += values
     return shells.joined(parts)

@@ -1,4 +1,4 @@
-"""Shell text, read as far as that is possible without running it.
+"""The words of a shell text, read as far as that is possible without running it.
 
 `shlex` cannot serve: it forgets whether a ``$`` stood in single quotes, takes a ``#`` in the middle of an address for
 a comment and keeps a continued line's end.
@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 LONGEST: Final = 32_768
 """Characters of a text that are read; what is longer is left unread."""
+_MARK: Final = "\0"
+"""Stands around the number of a variable that is put in before the shell begins: no argument of a program has it."""
 
 
 class Variable(Struct, frozen=True):
-    """A variable's value in a word: ``$NAME``, ``${NAME}``, or ``$(NAME)`` where Kubernetes expands it."""
+    """A variable's value in a word: ``$NAME`` or ``${NAME}`` of a shell, or ``$(NAME)`` that Kubernetes expands.
+
+    Attributes:
+        name: The variable.
+        expanded: Whether the value is put in before the shell begins, which can then no longer change it.
+    """
 
     name: str
+    expanded: bool = False
 
 
 class Computed(Struct, frozen=True):
@@ -33,60 +40,29 @@ class Computed(Struct, frozen=True):
 Part = str | Variable | Computed
 Word = tuple[Part, ...]
 """A word of a command; neighbouring texts are one part."""
-Within = Literal["", "loop", "condition"]
 
-
-class Subshell(Struct, frozen=True, eq=False):
-    """A pair of parentheses: what is set in it is gone behind it.
-
-    Attributes:
-        around: The one that it stands in; None for none.
-        opened: How many branches and loops are open where it begins.
-    """
-
-    around: Subshell | None
-    opened: int
-
-
-class Command(Struct, frozen=True):
-    """A simple command.
-
-    Attributes:
-        words: Its words, assignments in front of it left out; empty where there are only those.
-        assignments: Name and value of the assignments in front of it.
-        within: Whether it may run several times, or not at all.
-        subshell: The subshell that it runs in; None for none.
-    """
-
-    words: tuple[Word, ...]
-    assignments: tuple[tuple[str, Word], ...] = ()
-    within: Within = ""
-    subshell: Subshell | None = None
-
-
-# `$$` is Kubernetes' escape for one `$`. Its variables may have dots and dashes in their names, a shell's may not.
-_EXPANDED: Final = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 _REFERENCE: Final = (
-    # Kubernetes has made one `$` of two before the shell begins, so the first one is nothing.
-    r"(?P<doubled>\$(?=\$))"
-    r"|\$\((?P<expanded>[A-Za-z_.-][A-Za-z0-9_.-]*)\)"
+    r"\0(?P<expanded>[0-9]+)\0"
     r"|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|\$(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<computed>\$\(|\$\{|`|\$[0-9@*#?!-])"
+    r"|(?P<computed>\$\(|\$\{|`|\$[0-9@*#?!$-])"
 )
 # Alternatives are tried in order: `>&` and `&>` have to be redirections before `&` is an operator. The
 # last one takes any character, such as a quote that is never closed, so that the lexer always moves on.
+# What a backslash stands before may be a variable that is put in, and then the backslash is nothing.
 _BARE: Final = re.compile(
     r"(?P<gap>[ \t\r]+|\\\r?\n)|(?P<comment>#[^\n]*)"
     r"|(?P<redirect>(?:[0-9]*(?:>>|>&|>\||<<-?|<&|<>|>|<))|&>>?)"
     r"|(?P<operator>\n|;;|;|&&|\|\||\||&|\(|\))"
-    r"|'(?P<single>[^']*)'|(?P<double>\")|\\(?P<escaped>.)|"
+    r"|'(?P<single>[^']*)'|(?P<double>\")|\\(?P<escaped>[^\0]|(?=\0))|"
     + _REFERENCE
-    + r"|(?P<text>[^\s'\"\\$`;&|<>()#]+)|(?P<other>.)",
+    + r"|(?P<text>[^\s'\"\\$`;&|<>()#\0]+)|(?P<other>.)",
     re.DOTALL,
 )
 # Inside double quotes a backslash is itself, except in front of these five.
 _QUOTED: Final = re.compile(
-    r"(?P<end>\")|\\(?P<escaped>[\"\\$`\n])|" + _REFERENCE + r"|(?P<text>[^\"\\$`]+)|(?P<other>.)",
+    r"(?P<end>\")|\\(?P<escaped>[\"\\$`\n])|"
+    + _REFERENCE
+    + r"|(?P<text>[^\"\\$`\0]+)|(?P<other>.)",
     re.DOTALL,
 )
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
@@ -95,17 +71,28 @@ _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 def argument(text: str, variables: Container[str]) -> Word:
     """A word of an exec form: Kubernetes expands ``$(NAME)`` in it and nothing else happens to it.
 
+    As Kubernetes has it, ``$$`` is one ``$`` that begins nothing, a name is whatever stands before the next ``)``, and
+    a reference to what is no variable stays as it is, with all that is in it.
+
     Args:
         text: The word.
-        variables: The names of the container's variables; other references stay as they are.
+        variables: The names of the container's variables.
     """
     parts: list[Part] = []
-    end = 0
-    for match in _EXPANDED.finditer(text):
-        if match[1] is None or match[1] in variables:
-            parts += [text[end : match.start()], "$" if match[1] is None else Variable(match[1])]
-            end = match.end()
-    return joined([*parts, text[end:]])
+    start = position = 0
+    last = text.rfind(")")
+    while (dollar := text.find("$", position)) >= 0:
+        following, position = text[dollar + 1 : dollar + 2], dollar + 2
+        if following == "$":
+            parts.append(text[start : dollar + 1])
+            start = position
+        elif following == "(" and position <= last:
+            close = text.index(")", position)
+            name, position = text[position:close], close + 1
+            if name in variables:
+                parts += [text[start:dollar], Variable(name, expanded=True)]
+                start = position
+    return joined([*parts, text[start:]])
 
 
 def literal(word: Word) -> str | None:
@@ -115,33 +102,45 @@ def literal(word: Word) -> str | None:
     return word[0] if len(word) == 1 and isinstance(word[0], str) else None
 
 
-def commands(text: str, variables: Container[str]) -> tuple[Command, ...]:
-    """The simple commands of a shell text, in their order; nothing of a text that is too long.
+def tokens(script: Word) -> Iterator[Word | str]:
+    """The words and operators of a shell text, operators as texts; nothing of one that is too long to be read.
 
     Args:
-        text: The text, as ``sh -c`` is given it.
-        variables: The names of the container's variables, which Kubernetes expands before the shell begins.
+        script: The text, as ``sh -c`` is given it; variables in it are put in before it is read.
     """
-    return tuple(_commands(text, variables)) if len(text) <= LONGEST else ()
+    text = ""
+    expanded: list[Variable] = []
+    for part in script:
+        if isinstance(part, Variable):
+            text += f"{_MARK}{len(expanded)}{_MARK}"
+            expanded.append(Variable(part.name, expanded=True))
+        elif isinstance(part, Computed) or _MARK in part:
+            return
+        else:
+            text += part
+    if len(text) <= LONGEST:
+        yield from _Lexer(text, expanded).tokens()
 
 
 def joined(parts: list[Part]) -> Word:
     """Parts as a word."""
     joined: list[Part] = []
+    before = ""
     for part in parts:
-        if isinstance(part, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += part
-        elif part != "":
-            joined.append(part)
-    return tuple(joined)
+        if isinstance(part, str):
+            before += part
+            continue
+        joined += [before, part] if before else [part]
+        before = ""
+    return (*joined, before) if before else tuple(joined)
 
 
 class _Lexer:
     """Divides a text into words and operators."""
 
-    def __init__(self, text: str, variables: Container[str]) -> None:
+    def __init__(self, text: str, expanded: list[Variable]) -> None:
         self.text = text
-        self.variables = variables
+        self.expanded = expanded
         self.position = 0
 
     def tokens(self) -> Iterator[Word | str]:
@@ -197,16 +196,23 @@ class _Lexer:
         group, text = match.lastgroup or "", match[match.lastgroup or 0]
         if group in ("braced", "plain"):
             return [Variable(text)]
-        if group == "expanded" and text in self.variables:
-            return [Variable(text)]
-        if group in ("computed", "expanded"):
+        if group == "expanded":
+            return [self.expanded[int(text)]]
+        if group == "computed":
             return [self._computed(match.start())]
         if group == "single":
             # Kubernetes knows no quotes: it has expanded `$(NAME)` in them before the shell begins.
-            return list(argument(text, self.variables)) or [""]
+            return self._unmarked(text)
         # A backslash at the end of a line continues it, and leaves nothing in the word.
-        is_nothing = group == "doubled" or (group == "escaped" and text == "\n")
-        return [""] if is_nothing else [text]
+        return [""] if group == "escaped" and text == "\n" else [text]
+
+    def _unmarked(self, text: str) -> list[Part]:
+        """A part of the text with the variables that are put into it, and nothing of a shell."""
+        # Marks come in pairs, so every other piece is a number.
+        return [
+            self.expanded[int(piece)] if index % 2 else piece
+            for index, piece in enumerate(text.split(_MARK))
+        ]
 
     def _computed(self, start: int) -> Computed:
         """What a shell would work out, to its end."""
@@ -223,83 +229,10 @@ class _Lexer:
         elif opening == "${" or opening[0] == "`":
             close = self.text.find("}" if opening == "${" else "`", start + 1)
             self.position = len(self.text) if close < 0 else close + 1
+        parts = self._unmarked(self.text[start : self.position])
+        names = (f"$({part.name})" if isinstance(part, Variable) else part for part in parts)
         # Messages quote it, and it may be a whole script.
-        return Computed(self.text[start : self.position][:80])
-
-
-_OPENING: Final[dict[str, str]] = {
-    "if": "condition",
-    "case": "condition",
-    "for": "loop",
-    "while": "loop",
-    "until": "loop",
-    "select": "loop",
-}
-_CLOSING: Final = frozenset({"fi", "done", "esac"})
-_HEADED: Final = frozenset({"for", "case", "select"})
-"""Words after which the rest of the command is none that runs."""
-_PASSED: Final = frozenset({"then", "do", "else", "elif", "!", "time"})
-_TESTS: Final = frozenset({"[", "[[", "test"})
-
-
-def _commands(text: str, variables: Container[str]) -> Iterator[Command]:
-    around: list[str] = []
-    words: list[Word] = []
-    subshell: Subshell | None = None
-    before, tested = "", False
-    # The operator at the end closes the last command.
-    for piece in (*_Lexer(text, variables).tokens(), ";"):
-        if isinstance(piece, tuple):
-            words.append(piece)
-            continue
-        if piece == "(" and words:  # a function: its commands run where it is called
-            words = []
-            around.append("function")
-        elif piece == "(":
-            subshell = Subshell(subshell, len(around))
-        simple = _simple(words, around, subshell)
-        if simple is not None:
-            # What follows `cd /app &&` is taken to run: nobody means that as a choice. What follows
-            # `[ -n "$X" ] &&` is a condition, and so is the rest of its chain.
-            maybe = before == "||" or (before == "&&" and tested)
-            tested = maybe or bool(simple.words and literal(simple.words[0]) in _TESTS)
-            if maybe and not simple.within:
-                simple = msgspec.structs.replace(simple, within="condition")
-            yield simple
-        # A `)` within a `case` that has begun in the subshell ends a pattern.
-        if piece == ")" and subshell is not None and len(around) <= subshell.opened:
-            subshell = subshell.around
-        words, before = [], piece
-
-
-def _simple(words: list[Word], around: list[str], subshell: Subshell | None) -> Command | None:
-    """The command that words are, without what a shell's grammar has in front of it."""
-    rest = list(words)
-    while rest:
-        word = literal(rest[0]) or ""
-        if word in _OPENING:
-            around.append(_OPENING[word])
-            if word in _HEADED:
-                return None
-        elif word in _CLOSING or word == "}":
-            # Slices, because a text may close what it has not opened.
-            del around[-1:]
-            if word == "}" and around[-1:] == ["function"]:
-                del around[-1:]
-            return None
-        elif word == "{":
-            around.append("")
-        elif word not in _PASSED:
-            break
-        del rest[0]
-    assignments: list[tuple[str, Word]] = []
-    while rest and (pair := assignment(rest[0])) is not None:
-        assignments.append(pair)
-        del rest[0]
-    if not rest and not assignments:
-        return None
-    within: Within = "loop" if "loop" in around else "condition" if any(around) else ""
-    return Command(tuple(rest), tuple(assignments), within, subshell)
+        return Computed("".join(map(str, names))[:80])
 
 
 def assignment(word: Word) -> tuple[str, Word] | None:

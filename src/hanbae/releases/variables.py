@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -45,8 +46,8 @@ class Unread(Struct, frozen=True):
 Value = tuple[str | Key | Unread, ...]
 """What a word comes to; neighbouring texts are one part."""
 
-# Variables that name each other in a circle would be followed for ever.
-_DEEPEST: Final = 8
+_LARGEST: Final = 2 * 1024 * 1024
+"""Characters of all values that are put together; Linux gives no program more, and each may double the one before."""
 _CONSTANT: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -72,22 +73,39 @@ class Variables:
 
     def __init__(self, container: Mapping[str, Any], sources: Sources) -> None:
         self._sources = sources
-        self._entries: dict[str, Mapping[str, Any]] = {
-            str(entry["name"]): entry
-            for entry in _mappings(container.get("env"))
-            if "name" in entry
-        }
+        self._entries = [entry for entry in _mappings(container.get("env")) if "name" in entry]
+        self._indexes: dict[str, list[int]] = {}
+        for index, entry in enumerate(self._entries):
+            self._indexes.setdefault(str(entry["name"]), []).append(index)
+        self._values: list[Value] = []
+        self._left = _LARGEST
         self._from = list(_mappings(container.get("envFrom")))
 
     def __contains__(self, name: object) -> bool:
         """Whether Kubernetes expands ``$(name)``; of a Secret whose keys are not known, it is assumed."""
-        if not isinstance(name, str) or name in self._entries:
-            return isinstance(name, str)
+        return isinstance(name, str) and self.is_expanded(name)
+
+    def is_expanded(self, name: str, before: int | None = None) -> bool:
+        """Whether Kubernetes expands ``$(name)``.
+
+        Args:
+            name: The name.
+            before: Index of the entry of ``env`` in whose value it stands: only those before it count; None for a
+                command or its arguments.
+        """
+        if self._index(name, before) is not None:
+            return True
         # ``$(date)`` is the shell's, although a Secret whose keys are not known might have such a key.
         source = self._of_source(name)
         return source is not None and (
             isinstance(source, str) or _CONSTANT.fullmatch(name) is not None
         )
+
+    def _index(self, name: str, before: int | None = None) -> int | None:
+        """The index of a variable's entry: of several ones the last, as in Kubernetes."""
+        indexes = self._indexes.get(name, [])
+        count = len(indexes) if before is None else bisect_left(indexes, before)
+        return indexes[count - 1] if count else None
 
     def value(self, word: Word, assignments: Mapping[str, Word] | None = None) -> Value:
         """What a word comes to.
@@ -96,7 +114,7 @@ class Variables:
             word: The word.
             assignments: What a shell has set for the program, which goes before the container's own.
         """
-        return tuple(_joined(self._parts(word, assignments or {}, 0)))
+        return _whole(self._parts(word, assignments or {}))
 
     def variable(self, name: str, assignments: Mapping[str, Word] | None = None) -> Value | None:
         """What a variable holds that a program looks up by itself; None where nothing sets it for certain.
@@ -115,7 +133,7 @@ class Variables:
 
     def _is_set(self, name: str) -> bool:
         """Whether a variable is set for certain: not where only a Secret with unknown keys could set it."""
-        if name in self._entries:
+        if name in self._indexes:
             return True
         source = self._of_source(name)
         if isinstance(source, Key):
@@ -123,42 +141,47 @@ class Variables:
         return isinstance(source, str)
 
     def _parts(
-        self, word: Word, assignments: Mapping[str, Word], depth: int
+        self, word: Word, assignments: Mapping[str, Word], before: int | None = None
     ) -> Iterator[str | Key | Unread]:
         for part in word:
             if isinstance(part, str):
                 yield part
             elif isinstance(part, shells.Computed):
                 yield Unread("computed", part.text)
-            elif depth >= _DEEPEST:
-                yield Unread("variable", part.name)
-            elif part.name in assignments:
+            elif part.name in assignments and not part.expanded:
                 # Without the assignments: in `URL="$URL?sslmode=disable" goose …` the inner one is
                 # the container's.
-                yield from self._parts(assignments[part.name], {}, depth + 1)
+                yield from self._parts(assignments[part.name], {})
             else:
-                yield from self._own(part.name, depth)
+                yield from self._own(part.name, before)
 
-    def _own(self, name: str, depth: int) -> Iterator[str | Key | Unread]:
-        entry = self._entries.get(name)
+    def _own(self, name: str, before: int | None) -> Value:
+        index = self._index(name, before)
         # As in Kubernetes, `env` goes before `envFrom`.
-        if entry is None:
-            yield self._of_source(name) or Unread("variable", name)
-            return
-        source = entry.get("valueFrom")
+        if index is None:
+            return (self._of_source(name) or Unread("variable", name),)
+        # In their order, because each may name those before it.
+        while len(self._values) <= index:
+            self._values.append(self._of_entry(len(self._values)))
+        return self._values[index]
+
+    def _of_entry(self, index: int) -> Value:
+        """What an entry of ``env`` says."""
+        entry = self._entries[index]
+        name, source = str(entry["name"]), entry.get("valueFrom")
         if not isinstance(source, Mapping):
-            word = shells.argument(str(entry.get("value") or ""), self)
-            yield from self._parts(word, {}, depth + 1)
-            return
+            word = shells.argument(str(entry.get("value") or ""), _Earlier(self, index))
+            value = _whole(self._parts(word, {}, index), self._left, name)
+            self._left -= _size(value)
+            return value
         secret, config = source.get("secretKeyRef"), source.get("configMapKeyRef")
         if isinstance(secret, Mapping):
-            yield Key(str(secret.get("name")), str(secret.get("key")), name)
-        elif isinstance(config, Mapping):
+            return (Key(str(secret.get("name")), str(secret.get("key")), name),)
+        if isinstance(config, Mapping):
             data = self._sources.config_maps.get(str(config.get("name")), {})
-            value = data.get(str(config.get("key")))
-            yield Unread("variable", name) if value is None else str(value)
-        else:
-            yield Unread("variable", name)
+            content = data.get(str(config.get("key")))
+            return (Unread("variable", name) if content is None else str(content),)
+        return (Unread("variable", name),)
 
     def _of_source(self, name: str) -> str | Key | Unread | None:
         """What ``envFrom`` gives: of several sources the last one that has it counts, as in Kubernetes."""
@@ -196,18 +219,34 @@ def text(value: Value) -> str | None:
     return value[0] if len(value) == 1 and isinstance(value[0], str) else None
 
 
-def _joined(parts: Iterator[str | Key | Unread]) -> Iterator[str | Key | Unread]:
+class _Earlier:
+    """The names that Kubernetes expands in the value of an entry of ``env``."""
+
+    def __init__(self, all_: Variables, index: int) -> None:
+        self._all, self._index = all_, index
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._all.is_expanded(name, self._index)
+
+
+def _whole(parts: Iterator[str | Key | Unread], most: int = _LARGEST, name: str = "…") -> Value:
+    """Parts as a value, in which no text is next to another one; unread where they are longer than it may be."""
+    whole: list[str | Key | Unread] = []
     before = ""
     for part in parts:
+        most -= _size((part,))
+        if most < 0:
+            return (Unread("variable", name),)
         if isinstance(part, str):
             before += part
             continue
-        if before:
-            yield before
+        whole += [before, part] if before else [part]
         before = ""
-        yield part
-    if before:
-        yield before
+    return (*whole, before) if before else tuple(whole)
+
+
+def _size(value: Value) -> int:
+    return sum(len(part) if isinstance(part, str) else 1 for part in value)
 
 
 def _mappings(entries: Any) -> Iterator[Mapping[str, Any]]:

@@ -149,6 +149,24 @@ def test_secrets_are_nowhere_in_the_file_even_where_a_value_is_made_of_one() -> 
     assert "hunter2" not in compose_file.text(composition, "en")
 
 
+def test_values_and_arguments_are_expanded_as_kubernetes_does() -> None:
+    container = {
+        "env": [
+            env("EARLY", value="$(LATE) $(EARLY)"),
+            env("LATE", value="a"),
+            env("TWICE", value="b"),
+            env("TWICE", value="$(TWICE)$(LATE)"),
+            env("MY VAR", value="c"),
+        ],
+        "args": [
+            "$(EARLY)", "$(TWICE)", "$(MY VAR)", "$$(LATE)", "$$$(LATE)", "$(cat $(LATE))", "$($$)", "$($(LATE", "$",
+        ],
+    }  # fmt: skip
+    assert service(main(container)).command == (
+        "$(LATE) $(EARLY)", "ba", "c", "$(LATE)", "$a", "$(cat $(LATE))", "$($$)", "$($(LATE", "$",
+    )  # fmt: skip
+
+
 def test_the_later_source_and_env_win_as_in_kubernetes() -> None:
     maps = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
@@ -296,6 +314,23 @@ def test_kinds_of_probes(probe: dict[str, Any], test: list[str] | None, gap: str
     entry = written(composition)["services"]["auth-service"]
     assert entry.get("healthcheck", {}).get("test") == test
     assert list(compositions.gaps(composition)) == ([gap] if gap else [])
+
+
+def test_the_command_of_a_probe_is_expanded_with_what_env_says_as_it_says_it() -> None:
+    command = ["ok", "$(HOST)$(URL)", "$$(HOST)", "$(NOBODY)", "$(cat $(HOST))", "[$(KEY)]", "$"]
+    container = {
+        "env": [
+            env("HOST", value="db"),
+            env("URL", value=":$(HOST)"),
+            env("KEY", secret="auth-secrets"),
+        ],
+        "readinessProbe": {"exec": {"command": command}},
+    }
+    check = service(main(container)).healthcheck
+    assert check is not None
+    assert check.test == (
+        "CMD", "ok", "db:$(HOST)", "$(HOST)", "$(NOBODY)", "$(cat $(HOST))", "[]", "$",
+    )  # fmt: skip
 
 
 def test_no_chart_gets_power_over_the_machine() -> None:
