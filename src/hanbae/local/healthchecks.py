@@ -6,18 +6,21 @@ ask. So the check runs a program that a volume brings: it works in every image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from hanbae import wording
 from hanbae.local.composition import Healthcheck
+from hanbae.releases import shells
 
 PROGRAM: Final = "/.hanbae/busybox"
 """Where the program is in each container that is probed over the network."""
 _PROBES: Final = ("readinessProbe", "startupProbe", "livenessProbe")
 _HOST: Final = "127.0.0.1"
+_LONGEST: Final = 128 * 1024
+"""Characters of an argument; Linux gives a program no longer one."""
 _MOST: Final = 86_400
 """Seconds; what is longer is of nobody who wants to wait for it."""
 
@@ -76,7 +79,7 @@ _Test = tuple[tuple[str, ...], tuple[str, ...], tuple[wording.Text, ...]]
 def _test(probe: Mapping[str, Any], container: Mapping[str, Any]) -> _Test:
     command = probe.get("exec")
     if isinstance(command, Mapping) and isinstance(command.get("command"), list):
-        words = tuple(map(str, command["command"]))
+        words = tuple(_expanded(command["command"], container))
         return ("CMD", *words), words, ()
     for kind in ("httpGet", "tcpSocket", "grpc"):
         request = probe.get(kind)
@@ -93,6 +96,22 @@ def _test(probe: Mapping[str, Any], container: Mapping[str, Any]) -> _Test:
         nothing = ("-e", PROGRAM, "true")
         return ("CMD", PROGRAM, "nc", _HOST, str(port), *nothing), (str(port),), gaps
     return (), (), (wording.Text("local.gap-probe"),)
+
+
+def _expanded(words: Sequence[Any], container: Mapping[str, Any]) -> Iterator[str]:
+    """The words of a command as the kubelet expands them for a probe: only with what ``env`` says, as it says it."""
+    entries = container.get("env")
+    values = {
+        str(entry["name"]): str(entry.get("value") or "")
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, Mapping) and "name" in entry
+    }
+    for word in map(str, words):
+        texts = [
+            values[part.name] if isinstance(part, shells.Variable) else str(part)
+            for part in shells.argument(word, values)
+        ]
+        yield "".join(texts) if sum(map(len, texts)) <= _LONGEST else word
 
 
 def _of_http(request: Mapping[str, Any], port: int) -> _Test:
