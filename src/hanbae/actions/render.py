@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from hanbae.charts import rendering as charts
 from hanbae.checking import program_fingerprint, projects
 from hanbae.planning import manifests, releases
 from hanbae.policy import environments, naming, service_paths
-from hanbae.repository import keeping, services, trees
+from hanbae.repository import keeping, readings, services, trees
 from hanbae.rules import application_sources, views
 
 _AHEAD: Final = 4
@@ -211,19 +210,17 @@ class _Renderer:
     ) -> list[pools.Answer]:
         """What workers answer, or have answered before."""
         chart = str(naming.chart(self._project.policy, service))
-        keys = {}
+        tree = readings.Readings(self._project.tree)
+        keys, chart_digest = {}, ""
         if self._kept is not None:
             # Nothing of the chart is read for this but links and `.helmignore`; git's ids stand for
             # contents.
-            chart_digest = gathering.digest(self._project.tree, chart)
+            chart_digest = gathering.digest(tree, chart)
             # Files are in the key by their ids, so values that were edited are never answered for
             # by former ones.
             keys = {
                 name: self._key(
-                    service,
-                    name,
-                    chart_digest,
-                    *(_id(self._project.tree, file, ids) for file in files),
+                    tree, service, name, chart_digest, *(_id(tree, file, ids) for file in files)
                 )
                 for name, files in values.items()
             }
@@ -232,40 +229,41 @@ class _Renderer:
         }
         missing = [name for name in values if recalled.get(name) is None]
         if missing:
-            read = {
-                name: [self._project.tree.read(file) or b"" for file in values[name]]
-                for name in missing
-            }
-            requests = [self._want(service, name, data) for name, data in read.items()]
+            read = {name: [tree.read(file) or b"" for file in values[name]] for name in missing}
+            requests = [self._want(tree, service, name, data) for name, data in read.items()]
             answers = await charts.answers(
-                self._pool,
-                self._project.tree,
-                chart,
-                requests,
-                manifest=True,
-                printed=self._wanted.printed,
+                self._pool, tree, chart, requests, manifest=True, printed=self._wanted.printed
             )
             recalled |= dict(zip(missing, answers, strict=True))
-            self._keep(
-                {keys[name]: answer for name, answer in zip(missing, answers, strict=True) if keys}
-            )
+            # What was saved, or fetched, since the keys were made is not what they are of.
+            if keys and not tree.has_changed and gathering.digest(tree, chart) == chart_digest:
+                self._keep(
+                    {keys[name]: answer for name, answer in zip(missing, answers, strict=True)}
+                )
         return [answer for name in values if (answer := recalled[name]) is not None]
 
-    def _want(self, service: str, environment: str, values: Sequence[bytes]) -> pools.Wanted:
+    def _want(
+        self, tree: trees.Tree, service: str, environment: str, values: Sequence[bytes]
+    ) -> pools.Wanted:
+        policy = self._project.policy
+        # Of the tree itself, which is looked through once for all services.
+        written = application_sources.in_files(policy, self._project.tree, service, environment)
         return releases.requested(
-            self._project.policy,
+            policy,
             service,
             environment,
             values,
             overrides=releases.overrides(
-                self._project.tree, self._project.policy, service, environment, values
+                tree, policy, service, environment, values, written=written
             ),
             kube_version=self._wanted.kube_version,
             api_versions=self._wanted.api_versions,
         )
 
-    def _key(self, service: str, environment: str, chart: str, *values: str) -> str:
-        want = self._want(service, environment, ())
+    def _key(
+        self, tree: trees.Tree, service: str, environment: str, chart: str, *values: str
+    ) -> str:
+        want = self._want(tree, service, environment, ())
         return keeping.key(
             f"render {self._wanted.printed}",
             program_fingerprint.program(),
@@ -318,7 +316,7 @@ def _id(tree: trees.Tree, file: str, ids: dict[str, str]) -> str:
     # be read has none.
     object_id = ids[file]
     if object_id.startswith("link:") or object_id == trees.UNREADABLE:
-        return hashlib.sha256(tree.read(file) or b"").hexdigest()
+        return readings.digest(tree.read(file) or b"")
     return object_id
 
 

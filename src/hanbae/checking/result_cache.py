@@ -4,6 +4,7 @@ Which files a rule reads is its own affair: charts, migrations, another service'
 So reading is recorded: every question that was put to a tree or to the shared facts, and the state of the answer.
 A kept inspection is used only if every one of these questions would be answered the same today; for that the ids that
 git has are compared, and no unchanged file is read.
+The state is that of the answer which the rules were given: a file may be saved after it was listed, or was read.
 
 A rule can put no question that is not recorded: it is handed :class:`RecordingTree` and :class:`RecordingFacts`, which
 spell out all that there is to ask, and a project whose other fields are part of every entry's key.
@@ -15,7 +16,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -24,12 +25,16 @@ from hanbae import errors
 from hanbae.apis import crds
 from hanbae.charts import dependency_cache
 from hanbae.checking import inspecting, program_fingerprint
-from hanbae.repository import keeping, revisions, trees
+from hanbae.repository import keeping, readings, revisions, trees
 from hanbae.rules import application_sources, declaring, neighbours, rulebook, shared_facts, views
 
 # Ids of links begin with it, see hanbae.repository.trees.
 _LINK: Final = "link:"
 _ABSENT: Final = "absent"
+_UNSETTLED: Final = "unsettled"
+"""The state of a question that was answered in two ways: no answer has it."""
+_CONTENT: Final = "content"
+"""Stands where a tree's method would, for a file of which the listing says too little: only its content does."""
 # Stands where a tree's method would, for a question that is put to the shared facts.
 _FACT: Final = "@"
 _PROPERTIES: Final = frozenset(
@@ -38,6 +43,10 @@ _PROPERTIES: Final = frozenset(
 """Facts that are about no environment; a kept entry may ask for anything."""
 Question = tuple[str, str, str]
 """Name of the tree (empty for the one that is checked), the method, and its argument."""
+Questions = dict[Question, str | None]
+"""With the state of each answer; None where that is the listing's, or the shared facts', which stay as they are."""
+
+T = TypeVar("T")
 
 
 class _Entry(Struct, array_like=True):
@@ -59,9 +68,8 @@ class RecordingTree:
         questions: Where questions are recorded.
     """
 
-    def __init__(self, name: str, tree: trees.Tree, questions: dict[Question, None]) -> None:
-        self._name, self._tree, self._questions = name, tree, questions
-        self._contents: dict[str, bytes | None] = {}
+    def __init__(self, name: str, tree: trees.Tree, questions: Questions) -> None:
+        self._name, self._tree, self._questions = name, readings.Readings(tree), questions
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`~hanbae.repository.trees.Tree`."""
@@ -70,28 +78,44 @@ class RecordingTree:
 
     def linked(self, path: str) -> str | None:
         """The folder that a link leads to; see :class:`~hanbae.repository.trees.Tree`."""
-        self._record("linked", path)
-        return self._tree.linked(path)
+        return self._answer("linked", path, self._tree.linked)
 
     def read(self, path: str) -> bytes | None:
         """The content of a file, read once for the chart and for all rules of a service."""
-        self._record("read", path)
-        if path not in self._contents:
-            self._contents[path] = self._tree.read(path)
-        return self._contents[path]
+        try:
+            data = self._tree.read(path)
+        except errors.Error as error:
+            self._record(_CONTENT, path, _failed(error))
+            raise
+        digest = self._tree.unlisted.get(path)
+        self._record("read" if digest is None else _CONTENT, path, digest)
+        return data
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
-        self._record("ignored", path)
-        return self._tree.ignored(path)
+        return self._answer("ignored", path, self._tree.ignored)
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder; see :class:`~hanbae.repository.trees.Tree`."""
-        self._record("links", folder)
-        return self._tree.links(folder)
+        return self._answer("links", folder, self._tree.links)
 
-    def _record(self, method: str, argument: str) -> None:
-        self._questions[self._name, method, argument] = None
+    def _answer(self, method: str, argument: str, ask: Callable[[str], T]) -> T:
+        try:
+            answer = ask(argument)
+        except errors.Error as error:
+            self._record(method, argument, _failed(error))
+            raise
+        self._record(method, argument, repr(answer))
+        return answer
+
+    def _record(self, method: str, argument: str, state: str | None = None) -> None:
+        question = self._name, method, argument
+        if self._questions.setdefault(question, state) != state:
+            self._questions[question] = _UNSETTLED
+
+
+def _failed(error: errors.Error) -> str:
+    return f"error {error.text.id}"
 
 
 class RecordingFacts(shared_facts.SharedFacts):
@@ -102,7 +126,7 @@ class RecordingFacts(shared_facts.SharedFacts):
         questions: Where questions are recorded.
     """
 
-    def __init__(self, facts: shared_facts.SharedFacts, questions: dict[Question, None]) -> None:
+    def __init__(self, facts: shared_facts.SharedFacts, questions: Questions) -> None:
         # Not super().__init__(): this one has no policy and no tree of which it could work out a fact unrecorded.
         self._facts, self._questions = facts, questions
 
@@ -186,11 +210,11 @@ class Recording:
 
     Attributes:
         project: The repository, without overlays and clashes: they are not known while services are inspected.
-        questions: The questions, in order.
+        questions: The questions, in order, with the states of their answers.
     """
 
     def __init__(self, project: views.Project) -> None:
-        self.questions: dict[Question, None] = {}
+        self.questions: Questions = {}
         self.project: views.Project = _RecordingProject(
             policy=project.policy,
             places=project.places,
@@ -225,6 +249,7 @@ class _States:
         states: dict[str, Callable[[str], str | None]] = {
             "files": self._folder,
             "read": self._file,
+            _CONTENT: self._content,
             "linked": lambda path: self._answer(lambda: self.tree.linked(path)),
             "ignored": lambda path: self._answer(lambda: self.tree.ignored(path)),
             "links": lambda folder: self._answer(lambda: self.tree.links(folder)),
@@ -236,7 +261,7 @@ class _States:
         try:
             return repr(ask())
         except errors.Error as error:
-            return f"error {error.text.id}"
+            return _failed(error)
 
     def _file(self, path: str) -> str | None:
         if isinstance(self.tree, revisions.Revision):
@@ -253,9 +278,9 @@ class _States:
 
     def _content(self, path: str) -> str:
         try:
-            return hashlib.sha256(self.tree.read(path) or b"").hexdigest()
+            return readings.digest(self.tree.read(path) or b"")
         except errors.Error as error:
-            return f"error {error.text.id}"
+            return _failed(error)
 
     def _folder(self, path: str) -> str | None:
         if isinstance(self.tree, revisions.Revision):
@@ -338,12 +363,15 @@ class ResultCache:
         """Keep a service's inspection for another check."""
         if self._kept is None:
             return
-        questions = list(recording.questions)
-        states = self._answers(questions)
+        listed = [question for question, state in recording.questions.items() if state is None]
+        states = self._answers(listed)
         if states is not None:
+            answers = recording.questions | dict(zip(listed, states, strict=True))
             try:
                 raw = msgspec.Raw(msgspec.msgpack.encode(inspection))
-                entry = msgspec.msgpack.encode(_Entry(questions, states, raw))
+                entry = msgspec.msgpack.encode(
+                    _Entry(list(answers), [state or "" for state in answers.values()], raw)
+                )
             except (
                 UnicodeEncodeError
             ):  # of a file whose name is no text: it is looked at anew each time

@@ -362,6 +362,13 @@ def _refuse_odd(root: Path, path: str) -> None:
         raise errors.FileFault("repository.link-of-git", place=subjects.Place(path))
 
 
+def id_of(data: bytes) -> str:
+    """The id that a listing has of a file with this content; of a link it is another one."""
+    import pygit2
+
+    return str(pygit2.hash(data))
+
+
 def refuse_large(size: int, path: str) -> None:
     """Refuse a file that is too large to be looked at.
 

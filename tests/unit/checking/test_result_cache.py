@@ -264,6 +264,85 @@ def test_a_result_is_recalled_until_an_answer_changes(
     assert (_recall(kept, shop).of("auth") is None) == (question in of)
 
 
+@pytest.mark.parametrize(
+    ("question", "path", "text"),
+    [
+        ("a file", "README.md", "b"),
+        ("a file", "README.md", None),
+        ("whether git ignores", ".gitignore", "*.log\n"),
+        ("what is computed once", "k8s/argocd/x.yaml", "kind: Application"),
+    ],
+)
+def test_what_is_saved_before_it_is_read_is_not_kept_for_what_was_there(
+    shop: Path, kept: keeping.Kept, question: str, path: str, text: str | None
+) -> None:
+    target = shop / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(_APPLICATION)
+    recall = _recall(kept, shop)
+    recording = result_cache.Recording(recall._project)
+    target.unlink()
+    if text is not None:
+        target.write_text(text)
+    try:
+        QUESTIONS[question](recording.project)
+    except errors.FileFault:
+        assert text is None
+    recall.keep("auth", recording, inspecting.Inspection())
+    assert (_recall(kept, shop).of("auth") is not None) == (text is not None)
+    target.write_text(_APPLICATION)
+    assert _recall(kept, shop).of("auth") is None
+
+
+def test_what_is_saved_after_it_was_asked_for_is_not_kept_with_the_answer_before(
+    shop: Path, kept: keeping.Kept
+) -> None:
+    recall = _recall(kept, shop)
+    recording = result_cache.Recording(recall._project)
+    assert not recording.project.tree.ignored("some.log")
+    (shop / ".gitignore").write_text("*.log\n")
+    recall.keep("auth", recording, inspecting.Inspection())
+    assert _recall(kept, shop).of("auth") is None
+
+
+async def test_an_editor_that_saves_during_a_check_leaves_no_finding_for_what_was_there(
+    shop: Path, kept: keeping.Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = shop / "services/auth/helm/templates/service.yaml"
+    before, opened = template.read_text(), projects.opened
+    after = before.replace("kind: Service", "kind: {{ .Values.a.b }}")
+
+    def saved(*words: Any, **more: Any) -> Any:
+        result = opened(*words, **more)
+        template.write_text(after)
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(projects, "opened", saved)
+        broken = await checked(shop, kept)
+    template.write_text(before)
+    restored = await checked(shop, kept)
+    assert restored == await checked(shop, None)
+    assert restored != broken
+
+
+async def test_files_that_git_converts_are_recalled_as_others_are(
+    shop: Path, kept: keeping.Kept, rendered: list[str]
+) -> None:
+    template = shop / "services/auth/helm/templates/service.yaml"
+    template.write_bytes(template.read_bytes().replace(b"\n", b"\r\n"))
+    (shop / ".gitattributes").write_text("*.yaml text\n")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "converted")
+    first = await checked(shop, kept)
+    rendered.clear()
+    assert await checked(shop, kept) == first
+    assert not rendered
+    template.write_bytes(template.read_bytes().replace(b"\r\n", b"\n"))
+    await checked(shop, kept)
+    assert set(rendered) == {"services/auth/helm"}
+
+
 def _recall(kept: keeping.Kept, shop: Path) -> result_cache.ResultCache:
     return result_cache.ResultCache(kept, projects.project(shop), ())
 
