@@ -110,6 +110,11 @@ def first_verbs(text: str) -> str:
     return "\n".join([f"{head}verbs: ['*']", *items[end:]])
 
 
+def unapplied(folder: Path) -> None:
+    (folder / "admission.yaml").rename(folder / "policies.yaml")
+    (folder / "admission.yaml").write_text("# as before\n")
+
+
 ATTACKS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "all verbs": (edited("roles.yaml", first_verbs), {"wildcard", "differs"}),
     "one more verb": (
@@ -148,6 +153,19 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         edited("kustomization.yaml", lambda text: text + "patches: [{path: x.yaml}]\n"),
         {"differs"},
     ),
+    "a kustomization that is too large to be looked at": (
+        edited("kustomization.yaml", lambda text: f"{text}patches: [{{path: x.yaml}}]\n{'#' * 2**20}\n"),
+        {"differs"},
+    ),
+    "resources that are merged": (
+        edited("kustomization.yaml", lambda text: text + "<<: {resources: [x.yaml]}\n"),
+        {"differs"},
+    ),
+    "a second kustomization": (
+        edited("kustomization.yaml", lambda text: f"resources: []\n---\n{text}"),
+        {"differs"},
+    ),
+    "policies in a file that is not applied": (unapplied, {"missing"}),
 }  # fmt: skip
 
 

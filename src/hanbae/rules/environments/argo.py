@@ -12,7 +12,7 @@ from hanbae.argo import generating, sync_windows
 from hanbae.policy import documents, environments, naming
 from hanbae.rules import application_sources, declaring, rulebook, views
 from hanbae.rules.argo import sets
-from hanbae.rules.environments import specs
+from hanbae.rules.environments import committed_objects, specs
 
 FOLDER: Final = "k8s/argocd"
 """Where ``hanbae generate argocd`` writes."""
@@ -25,7 +25,8 @@ _MARK: Final = "hanbae generate argocd"
 _HEAD: Final = 400
 _LONGEST: Final = 300
 """Characters of what one Application sets."""
-_FILES: Final = ("applicationset.yaml", "kustomization.yaml", "project.yaml")
+_GENERATED: Final = ("applicationset.yaml", "project.yaml")
+_FILES: Final = (*_GENERATED, committed_objects.KUSTOMIZATION)
 # What is said of a running Application is mended where the policy says it, or by generating again.
 _KEYS: Final = {
     "branch": "branch",
@@ -63,6 +64,38 @@ def contradicting(project: views.Project) -> Iterator[rulebook.Hit]:
             if not _elsewhere(difference):
                 facts = {"object": declared.label, **difference.facts}
                 yield rulebook.Hit(declared.place(*difference.pointer), facts, difference.variant)
+    generated = {
+        declared.places.file for declared in project.declared if _is_ours(project, declared)
+    }
+    for name in _deployed(project):
+        folder = f"{FOLDER}/{name}"
+        if generated >= {f"{folder}/{file}" for file in _GENERATED}:
+            yield from _kustomized(project, folder)
+
+
+def _kustomized(project: views.Project, folder: str) -> Iterator[rulebook.Hit]:
+    """What a kustomization makes of the generated files, or leaves out; what it adds is looked at by itself."""
+    path = f"{folder}/{committed_objects.KUSTOMIZATION}"
+    if path not in project.tree.files(folder):
+        return  # that is said of the environment
+    for deviation in committed_objects.kustomization(project, folder, _GENERATED):
+        if not deviation.is_extra:
+            facts = {
+                "object": path,
+                "field": deviation.field,
+                "wanted": deviation.wanted or "-",
+                "found": deviation.present or "-",
+            }
+            yield rulebook.Hit(deviation.place, facts, "field")
+
+
+def _is_ours(project: views.Project, declared: declaring.Declared) -> bool:
+    """Whether an object is called as the one that hanbae generates in its place."""
+    environment = declared.places.file.removeprefix(f"{FOLDER}/").partition("/")[0]
+    return environment in _deployed(project) and declared.name in (
+        naming.project(project.policy, environment),
+        naming.application_set(project.policy, environment),
+    )
 
 
 def _elsewhere(difference: specs.Difference) -> bool:

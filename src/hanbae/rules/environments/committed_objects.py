@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from msgspec import Struct
+
+from hanbae import subjects
 from hanbae.rules import valuesfiles, views
 
 _LARGEST: Final = 1024 * 1024
+KUSTOMIZATION: Final = "kustomization.yaml"
+"""The file that says what of a folder ``kubectl apply -k`` applies."""
+_RESOURCES: Final = "resources"
+_HEADER: Final = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 # Characters at the beginning of a generated file, where it says which command has written it.
 _HEAD: Final = 400
 
@@ -37,6 +44,74 @@ def generated(project: views.Project, folder: str, command: str) -> frozenset[st
         for path in project.tree.files(folder)
         if path.endswith((".yaml", ".yml")) and command in (project.text(path) or "")[:_HEAD]
     )
+
+
+class Deviation(Struct, frozen=True):
+    """What a kustomization over generated files says otherwise than the generated one.
+
+    Attributes:
+        place: Where.
+        field: The key.
+        wanted: What the generated one has there; empty for nothing.
+        present: What is there; empty for nothing.
+    """
+
+    place: subjects.Place
+    field: str
+    wanted: str = ""
+    present: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The key; of a list of files with the one that is meant."""
+        entry = self.wanted or self.present
+        return f"{self.field}: {entry}"[:200] if self.field == _RESOURCES else self.field[:100]
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it only names a file, or a folder, that is applied besides the generated ones."""
+        return self.field == _RESOURCES and not self.wanted
+
+
+def kustomization(project: views.Project, folder: str, names: Sequence[str]) -> Iterator[Deviation]:
+    """Why ``kubectl apply -k`` would leave files out, change what is in them, or apply something besides.
+
+    Args:
+        project: The repository.
+        folder: The folder, which has a kustomization.
+        names: The names of the files that were generated beside it.
+    """
+    path = f"{folder}/{KUSTOMIZATION}"
+    contents = documents(project, path)
+    merges = _merges(project, path)
+    # Kustomize may read what is not read here, and what is merged it reads in an order of its own.
+    if len(contents) != 1 or merges is not None:
+        yield Deviation(merges or subjects.Place(path), _RESOURCES, ", ".join(names), "-")
+        return
+    ((manifest, places),) = contents
+    listed = manifest.get(_RESOURCES)
+    # `./identity.yaml` is the same file. `x/../identity.yaml` need not be: x may be a link.
+    entries = [
+        entry.removeprefix("./") if isinstance(entry, str) else entry
+        for entry in (listed if isinstance(listed, list) else [])
+    ]
+    for name in names:
+        if name not in entries:
+            yield Deviation(places.place((_RESOURCES,)), _RESOURCES, name)
+    for index, entry in enumerate(entries):
+        if entry not in names:
+            place = places.place((_RESOURCES, index))
+            yield Deviation(place, _RESOURCES, "", str(entry)[:200] or "-")
+    for key, value in manifest.items():
+        if key != _RESOURCES and value != _HEADER.get(key):
+            place = places.place((key,))
+            yield Deviation(place, str(key), _HEADER.get(key, ""), str(value)[:200])
+
+
+def _merges(project: views.Project, path: str) -> subjects.Place | None:
+    """Where a file has a ``<<``, by which one mapping is put into another."""
+    places = valuesfiles.parse((project.text(path) or "")[:_LARGEST].encode(), path)
+    return next((places.place(keys) for keys in places.places if keys[-1] == "<<"), None)
 
 
 def difference(expected: Any, actual: Any, pointer: views.Pointer = ()) -> views.Pointer | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import subjects
 from hanbae.argo import own_rules
 from hanbae.policy import environments
-from hanbae.rules import rulebook, views
+from hanbae.rules import rulebook, valuesfiles, views
 from hanbae.rules.environments import committed_objects
 
 FOLDER: Final = "k8s/admission"
 """Where ``hanbae generate admission`` writes."""
 
 _COMMAND: Final = "hanbae generate admission"
+_FILES: Final = ("rules.yaml",)
+_POLICY: Final = "ValidatingAdmissionPolicy"
 
 
 @rulebook.of_project("ENV019", "error", source="docs: hanbae generate admission", essential=True)
@@ -41,28 +42,54 @@ def _of(project: views.Project, environment: str) -> Iterator[rulebook.Hit]:
     if not expected:
         return
     folder = f"{FOLDER}/{environment}"
-    present = set()
+    present: set[committed_objects.Key] = set()
     for path in project.tree.files(folder):
-        if not path.endswith((".yaml", ".yml")) or posixpath.basename(path).startswith("kustom"):
+        if not path.endswith((".yaml", ".yml")):
             continue
-        for manifest, places in committed_objects.documents(project, path):
-            key = committed_objects.key(manifest)
-            present.add(key)
-            label = committed_objects.label(manifest)
-            pointer = (
-                committed_objects.difference(expected[key], manifest) if key in expected else None
-            )
-            if pointer is not None:
-                facts = {"object": label, "field": ".".join(map(str, pointer))[:200] or "."}
-                yield rulebook.Hit(places.place(pointer), facts, "differs")
-            elif key not in expected and _is_generated(manifest):
-                yield rulebook.Hit(places.place(("kind",)), {"object": label}, "rule-left")
-    for kind, _, name in sorted(expected.keys() - present):
-        if kind == "ValidatingAdmissionPolicy":  # its binding is missing with it
-            rule = name
-            facts = {"object": f"{kind}/{rule}", "environment": environment}
+        objects = committed_objects.documents(project, path)
+        # In another file they may be as they have to be, and are not applied.
+        if path.removeprefix(f"{folder}/") in _FILES:
+            present |= {committed_objects.key(manifest) for manifest, _ in objects}
+        for manifest, places in objects:
+            yield from _compared(manifest, places, expected)
+    missing = expected.keys() - present
+    for kind, namespace, name in sorted(missing):
+        # A binding is missing with its policy; alone it is told, for without it nothing is refused.
+        if kind == _POLICY or (_POLICY, namespace, name) not in missing:
+            facts = {"object": f"{kind}/{name}", "environment": environment}
             yield rulebook.Hit(project.place("rules"), facts, "missing")
+    if present:
+        yield from _kustomized(project, environment, folder)
+
+
+def _compared(
+    manifest: Mapping[str, Any],
+    places: valuesfiles.ValuesFile,
+    expected: Mapping[committed_objects.Key, Mapping[str, Any]],
+) -> Iterator[rulebook.Hit]:
+    """What an object says otherwise than the policy's rule, or without one."""
+    key, label = committed_objects.key(manifest), committed_objects.label(manifest)
+    pointer = committed_objects.difference(expected[key], manifest) if key in expected else None
+    if pointer is not None:
+        facts = {"object": label, "field": ".".join(map(str, pointer))[:200] or "."}
+        yield rulebook.Hit(places.place(pointer), facts, "differs")
+    elif key not in expected and _is_generated(manifest):
+        yield rulebook.Hit(places.place(("kind",)), {"object": label}, "rule-left")
+
+
+def _kustomized(project: views.Project, environment: str, folder: str) -> Iterator[rulebook.Hit]:
+    """What the kustomization makes of the files, or leaves out; policies that it adds take nothing away."""
+    path = f"{folder}/{committed_objects.KUSTOMIZATION}"
+    if path not in project.tree.files(folder):
+        facts = {"object": committed_objects.KUSTOMIZATION, "environment": environment}
+        yield rulebook.Hit(subjects.Place(path), facts, "missing")
+        return
+    for deviation in committed_objects.kustomization(project, folder, _FILES):
+        if not deviation.is_extra:
+            yield rulebook.Hit(
+                deviation.place, {"object": path, "field": deviation.shown}, "differs"
+            )
 
 
 def _is_generated(manifest: Mapping[str, Any]) -> bool:
-    return str(manifest.get("kind", "")).startswith("ValidatingAdmissionPolicy")
+    return str(manifest.get("kind", "")).startswith(_POLICY)

@@ -26,6 +26,7 @@ _SOURCE: Final = "docs: hanbae generate rbac"
 _COMMAND: Final = "hanbae generate rbac"
 _HEADER_LINES: Final = 10
 _CLUSTERS: Final[tuple[authorizing.Cluster, ...]] = ("control", "workload")
+_FILES: Final = ("identity.yaml", "roles.yaml", "admission.yaml")
 _LISTS: Final = ("verbs", "resources", "apiGroups", "nonResourceURLs")
 
 
@@ -104,18 +105,21 @@ def _differences(
     for folder, of_folder in parts.items():
         inside = {path: files for path, files in committed.items() if path.startswith(f"{folder}/")}
         names = {path.removeprefix(f"{folder}/") for path in inside}
-        generated = ("identity.yaml", "roles.yaml", "admission.yaml", "kustomization.yaml")
-        if not names & set(generated[:3]):
+        if names.isdisjoint(_FILES):
             continue  # nothing was generated here; what is left of another layout is reported by itself
         if folder == f"{naming.RBAC}/{environment}":
             # Not split: what is left below it is of the time when it was.
             inside = {path: manifests for path, manifests in inside.items() if not _of_part(path)}
-        for name in generated:
+        for name in (*_FILES, committed_objects.KUSTOMIZATION):
             if name not in names:
                 facts = {"file": f"{folder}/{name}", "environment": environment}
                 yield rulebook.Hit(subjects.Place(f"{folder}/{name}"), facts, "missing")
-        yield from _resources(inside.get(f"{folder}/kustomization.yaml", ()), generated[:3])
-        yield from _objects(project, environment, of_folder, inside)
+        if committed_objects.KUSTOMIZATION in names:
+            for deviation in committed_objects.kustomization(project, folder, _FILES):
+                file = f"{folder}/{committed_objects.KUSTOMIZATION}"
+                facts = {"object": file, "field": deviation.shown}
+                yield rulebook.Hit(deviation.place, facts, "differs")
+        yield from _objects(project, environment, folder, of_folder, inside)
 
 
 def _of_part(path: str) -> bool:
@@ -123,34 +127,10 @@ def _of_part(path: str) -> bool:
     return posixpath.basename(posixpath.dirname(path)) in _CLUSTERS
 
 
-def _resources(
-    documents: Sequence[committed_objects.Document], names: Sequence[str]
-) -> Iterator[rulebook.Hit]:
-    """Files that ``kubectl apply -k`` would leave out, change, or apply besides."""
-    for manifest, places in documents:
-        resources = manifest.get("resources")
-        # `./identity.yaml` is the same file. `x/../identity.yaml` need not be: x may be a link.
-        listed = [
-            entry.removeprefix("./") if isinstance(entry, str) else entry
-            for entry in (resources if isinstance(resources, list) else [])
-        ]
-        for name in names:
-            if name not in listed:
-                facts = {"object": places.file, "field": f"resources: {name}"}
-                yield rulebook.Hit(places.place(("resources",)), facts, "differs")
-        for index, entry in enumerate(listed):
-            if entry not in names:
-                facts = {"object": places.file, "field": f"resources: {entry}"[:200]}
-                yield rulebook.Hit(places.place(("resources", index)), facts, "differs")
-        for key in manifest:
-            if key not in {"apiVersion", "kind", "resources"}:
-                facts = {"object": places.file, "field": str(key)[:100]}
-                yield rulebook.Hit(places.place((key,)), facts, "differs")
-
-
 def _objects(
     project: views.Project,
     environment: str,
+    folder: str,
     clusters: Sequence[authorizing.Cluster],
     inside: Mapping[str, Sequence[committed_objects.Document]],
 ) -> Iterator[rulebook.Hit]:
@@ -173,12 +153,15 @@ def _objects(
         )
     }
     present = set()
+    applied = {f"{folder}/{name}" for name in _FILES}
     for path, documents in inside.items():
+        if path == f"{folder}/{committed_objects.KUSTOMIZATION}":
+            continue
         for manifest, places in documents:
-            if manifest.get("kind") == "Kustomization" and path.endswith("/kustomization.yaml"):
-                continue
             key = committed_objects.key(manifest)
-            present.add(key)
+            # In another file it may be as it has to be, and is not applied.
+            if path in applied:
+                present.add(key)
             if key not in expected:
                 facts = {"object": committed_objects.label(manifest), "environment": environment}
                 yield rulebook.Hit(places.place(("kind",)), facts, "other")
@@ -191,7 +174,6 @@ def _objects(
                 facts = {"object": committed_objects.label(manifest), "field": field}
                 yield rulebook.Hit(places.place(pointer), facts, "differs")
     for key in sorted(expected.keys() - present):
-        folder = naming.rbac_folder(policy.environments[environment], environment, clusters[0])
         facts = {"file": f"{key[0]}/{key[2]}", "environment": environment}
         yield rulebook.Hit(subjects.Place(folder), facts, "missing")
 

@@ -92,6 +92,32 @@ def test_missing_and_leftover_files_are_told(generated: trees.MemoryTree) -> Non
     ]  # fmt: skip
 
 
+KUSTOMIZATION = "k8s/argocd/production/kustomization.yaml"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("kind:", "patches: [{path: x.yaml}]\nkind:", {"patches"}),
+        ("  - project.yaml\n", "", {"resources"}),
+        ("  - project.yaml\n", "  - https://example.com/project.yaml\n", {"resources"}),
+        ("  - project.yaml\n", "  - ./project.yaml\n  - own.yaml\n", set()),
+        ("kind:", "<<: {resources: []}\nkind:", {"resources"}),
+    ],
+)
+def test_what_a_kustomization_makes_of_the_generated_files_is_told(
+    generated: trees.MemoryTree, before: str, after: str, expected: set[str]
+) -> None:
+    text = generated.contents[KUSTOMIZATION].decode()
+    assert before in text
+    changed = generated.changed([Change(KUSTOMIZATION, text=text.replace(before, after, 1))])
+    results = findings_of(changed)
+    assert {(place.split(":")[0], variant) for place, variant, _ in results} == {
+        (KUSTOMIZATION, "field") for _ in expected
+    }
+    assert {facts["field"] for _, _, facts in results} == expected
+
+
 def application(**changes: str) -> str:
     parts = {
         "branch": "refs/heads/develop",

@@ -123,5 +123,84 @@ def test_admission_policies_follow_the_rules(
     assert {variant for variant, _ in hits} == expected
 
 
+FOLDER = "k8s/admission/production"
+
+
+def altered(*changes: tuple[str, str, str]) -> Manifests:
+    """The generated admission policies with some files changed: name, what is replaced, and by what."""
+
+    def generate(policy: documents.Policy, environment: str) -> dict[str, str]:
+        texts = admission(policy, environment)
+        for name, old, new in changes if texts else ():
+            path = f"{FOLDER}/{name}"
+            text = texts.get(path, "")
+            assert old in text
+            texts[path] = text.replace(old, new) if old else new
+        return texts
+
+    return generate
+
+
+BINDING = "kind: ValidatingAdmissionPolicyBinding"
+KUSTOMIZATION = "kustomization.yaml"
+
+
+@pytest.mark.parametrize(
+    ("generate", "expected"),
+    [
+        (altered((KUSTOMIZATION, "  - rules.yaml", "  - ./rules.yaml\n  - own.yaml")), set()),
+        (altered((KUSTOMIZATION, "  - rules.yaml", "  - other.yaml")), {("differs", KUSTOMIZATION)}),
+        (altered((KUSTOMIZATION, "kind:", "patches: [{path: a.yaml}]\nkind:")), {("differs", KUSTOMIZATION)}),
+        (altered((KUSTOMIZATION, "kind:", "namePrefix: x\nkind:")), {("differs", KUSTOMIZATION)}),
+        (altered((KUSTOMIZATION, "kind: Kustomization", "kind: Component")), {("differs", KUSTOMIZATION)}),
+        (altered((KUSTOMIZATION, "kind:", "<<: {resources: []}\nkind:")), {("differs", KUSTOMIZATION)}),
+        (altered((KUSTOMIZATION, "kind:", f"# {'x' * 2**20}\nkind:")), {("differs", KUSTOMIZATION)}),
+        (altered((KUSTOMIZATION, "", "")), {("differs", KUSTOMIZATION)}),
+        (altered((KUSTOMIZATION, "", "resources: [rules.yaml]\n")), set()),
+        (altered((KUSTOMIZATION, "", "resources: [rules.yaml]\n---\nresources: []\n")), {("differs", KUSTOMIZATION)}),
+        (altered(("kustom.yaml", "", f"{BINDING}\nmetadata: {{name: x}}\n")), {("rule-left", "kustom.yaml")}),
+        (altered(("rules.yaml", "kind: Val", "kind: Wal")), {("missing", "hanbae.yaml")}),
+    ],
+)  # fmt: skip
+def test_what_a_kustomization_makes_of_admission_policies_is_told(
+    shop: trees.MemoryTree, generate: Manifests, expected: set[tuple[str, str]]
+) -> None:
+    hits = variants(shop, "ENV019", generate, more=RULE)
+    assert {(variant, path.removeprefix(f"{FOLDER}/")) for variant, path in hits} == expected
+
+
+def test_admission_policies_without_their_kustomization_are_told(shop: trees.MemoryTree) -> None:
+    def generate(policy: documents.Policy, environment: str) -> dict[str, str]:
+        texts = admission(policy, environment)
+        texts.pop(f"{FOLDER}/{KUSTOMIZATION}", None)
+        return texts | {f"{FOLDER}/kustomization.yml": "resources: []\n"}
+
+    hits = variants(shop, "ENV019", generate, more=RULE)
+    assert hits == {("missing", f"{FOLDER}/{KUSTOMIZATION}")}
+
+
+def test_a_policy_without_its_binding_is_told(shop: trees.MemoryTree) -> None:
+    def generate(policy: documents.Policy, environment: str) -> dict[str, str]:
+        texts = admission(policy, environment)
+        path = f"{FOLDER}/rules.yaml"
+        if path in texts:
+            texts[path], _, binding = texts[path].partition("---\n")
+            assert BINDING in binding
+        return texts
+
+    assert variants(shop, "ENV019", generate, more=RULE) == {("missing", "hanbae.yaml")}
+
+
+def test_policies_in_a_file_that_is_not_applied_are_missing(shop: trees.MemoryTree) -> None:
+    def generate(policy: documents.Policy, environment: str) -> dict[str, str]:
+        texts = admission(policy, environment)
+        path = f"{FOLDER}/rules.yaml"
+        if path in texts:
+            texts |= {path: "# nothing\n", f"{FOLDER}/moved.yaml": texts[path]}
+        return texts
+
+    assert variants(shop, "ENV019", generate, more=RULE) == {("missing", "hanbae.yaml")}
+
+
 def test_rules_that_were_never_generated_are_not_asked_for(shop: trees.MemoryTree) -> None:
     assert variants(shop, "ENV019", lambda _policy, _name: {}, more=RULE) == set()
