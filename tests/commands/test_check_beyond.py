@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hanbae.checking import history_scan
 from hanbae.cli import main
 from hanbae.sandbox import demo_repository
 
@@ -78,7 +79,14 @@ def test_every_format_has_them(clone: Path, run: Run) -> None:
         assert "LAY014" in out, kind
         assert LEAKED in out, kind
     _, out, _ = run("auth", "--history", "--output", "json")
-    assert json.loads(out)["searched"] == {"commits": 3, "shallow": False}
+    assert json.loads(out)["searched"] == {
+        "commits": 3,
+        "shallow": False,
+        "revision": "HEAD",
+        "unsearched": [],
+        "others": 0,
+        "ended": "",
+    }
     assert clone.is_dir()
 
 
@@ -99,6 +107,25 @@ def test_shallow_clone_is_told(
     assert "shallow" in err
     code, _, err = run("auth", "--history", lang="ko")
     assert "얕은 클론" in err
+
+
+def test_what_could_not_be_searched_is_told(
+    clone: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clone / "deploy").mkdir(exist_ok=True)
+    (clone / LEAKED).write_bytes(b"DB_PASSWORD=\xff\n")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", "binary")
+    commit = git(clone, "rev-parse", "HEAD")[:12]
+    for lang in ("en", "ko"):
+        _, _, err = run("auth", "--history", lang=lang)
+        assert f"{LEAKED} ({commit})" in err
+        assert "HEAD" in err
+    leak = git(clone, "rev-parse", "HEAD~2")[:12]
+    monkeypatch.setattr(history_scan, "_MOST_LINES", 1)
+    for lang in ("en", "ko"):
+        _, _, err = run("auth", "--history", lang=lang)
+        assert f"--since {leak}" in err
 
 
 def test_baseline_accepts_them_and_is_not_stale_when_nobody_searches(clone: Path, run: Run) -> None:

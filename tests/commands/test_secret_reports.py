@@ -16,6 +16,7 @@ from tests.support import sealing
 from hanbae.actions import init, new_service
 from hanbae.charts import values
 from hanbae.cli import main
+from hanbae.repository import histories
 from hanbae.sealing import certificates
 
 FORMER, NEWEST = sealing.key("former"), sealing.key("newest")
@@ -92,6 +93,16 @@ def test_age_is_of_the_value_and_not_of_the_seal(shop: Path, run: Run) -> None:
     assert {key: row["author"] for key, row in keys.items()} == {"TOKEN": MINA, "PASSWORD": JUN}
     assert keys["TOKEN"]["certificates"] == [fingerprint("former"), fingerprint("newest")]
     assert keys["PASSWORD"]["certificates"] == [fingerprint("newest")]
+
+
+@pytest.mark.filterwarnings("default::hanbae.wording.Warned")
+def test_former_content_that_was_too_large_to_be_read_is_told(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "LARGEST_FILE", 10)
+    code, _, err = run("report")
+    assert code == 0
+    assert f"{dev(shop).relative_to(shop)} is too large to be read" in err
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from hanbae.checking import (
     projects,
     rule_settings,
     schedules,
+    searches,
     settling,
     whole_repository,
     workers,
@@ -78,7 +79,7 @@ class Result(Struct, frozen=True):
     unprepared: tuple[inspecting.Unprepared, ...] = ()
     about: Mapping[str, About] = {}
     folder: str = ""
-    searched: beyond_files.Searched | None = None
+    searched: searches.Searched | None = None
     changed_files: frozenset[str] | None = None
     elsewhere: tuple[str, ...] = ()
     is_policy_new: bool = False
@@ -212,7 +213,7 @@ async def _with_what_is_beyond_files(
     project: views.Project,
     inspection: inspecting.Inspection,
     services: Sequence[str] | None,
-) -> tuple[inspecting.Inspection, beyond_files.Searched | None]:
+) -> tuple[inspecting.Inspection, searches.Searched | None]:
     """The inspection of the files with the findings in former commits and in clusters, and how far was searched."""
     collected, searched = list(inspection.findings), None
     if request.history is not None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from hanbae import errors
+from hanbae import errors, wording
 from hanbae.planning import sealed_files
 from hanbae.policy import documents, environments, loading
 from hanbae.repository import histories, services
@@ -87,7 +87,11 @@ def _states(
     by_path = {file.path: file for file in files}
     states: dict[str, list[pasts.State]] = {path: [] for path in by_path}
     history = histories.History(loaded.root)
-    for added in history.added(by_path.__contains__):
+    for added in history.added(lambda path: path if path in by_path else None):
+        if added.data is None:
+            facts = {"file": added.path, "commit": added.commit[:12]}
+            wording.warn(wording.Text("report.too-large", facts))
+            continue
         section = sealed_files.section_of(added.data, chartless=by_path[added.path].chartless)
         states[added.path].append(pasts.State(section, added.commit, added.time, added.author))
     # The working tree comes last, as if it were committed now: a value that is not committed is

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hanbae.checking import searches
 from hanbae.results import findings
 from hanbae.rules import views
 from hanbae.rules.environments import argo
@@ -36,26 +37,14 @@ class Live(Struct, frozen=True):
     kubeconfig: Path | None = None
 
 
-class Searched(Struct, frozen=True):
-    """How far former commits were searched.
-
-    Attributes:
-        commits: How many there are in the clone.
-        shallow: Whether the clone does not hold all of them, so that there may be more.
-    """
-
-    commits: int
-    shallow: bool
-
-
 def searched(
     directory: Path, history: History, revision: str | None
-) -> tuple[tuple[findings.Finding, ...], Searched]:
-    """The secrets that former commits hold, and how many were searched."""
+) -> tuple[tuple[findings.Finding, ...], searches.Searched]:
+    """The secrets that former commits hold, and how far they were searched."""
     from hanbae.checking import history_scan  # only who asks for it waits for its imports
 
     scan = history_scan.check_history(directory, revision=revision or "HEAD", since=history.since)
-    return scan.findings, Searched(scan.commits, scan.shallow)
+    return scan.findings, scan.searched
 
 
 async def live(

@@ -117,7 +117,7 @@ Examples:
 @click.option(
     "--history",
     is_flag=True,
-    help="Search all former commits for plaintext secrets as well.",
+    help="Search all former commits of the branch for plaintext secrets as well.",
 )
 @click.option(
     "--since", metavar="REV", help="With --history: search only what came after a commit."

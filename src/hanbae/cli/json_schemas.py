@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hanbae import subjects, wording
 from hanbae.actions import stop
-from hanbae.checking import beyond_files, inspecting
+from hanbae.checking import inspecting, searches
 from hanbae.cli import outputs
 from hanbae.results import (
     checklists,
@@ -190,7 +190,7 @@ class Check(Struct):
     findings: tuple[WordedFinding, ...]
     accepted: tuple[WordedAcceptance, ...]
     unprepared: tuple[inspecting.Unprepared, ...]
-    searched: beyond_files.Searched | None = None
+    searched: searches.Searched | None = None
 
 
 class Rule(Struct):

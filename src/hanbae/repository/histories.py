@@ -1,8 +1,8 @@
-"""What a branch has ever held: each content of a file once, with the commit that brought it in."""
+"""What a branch has ever held: each content of a kind of files once, with the commit that brought it in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LARGEST_FILE: Final = 2 * 1024 * 1024
 """Bytes of one content that is read."""
+_MOST_SIZES: Final = 250_000
+"""Trees whose sizes are remembered; a history of a million commits has many more."""
 
 
 class Added(Struct, frozen=True):
@@ -26,14 +28,14 @@ class Added(Struct, frozen=True):
     Attributes:
         commit: The commit's full id.
         path: The file, relative to the repository's root.
-        data: Its content.
+        data: Its content; None where it is larger than :data:`LARGEST_FILE`, and was not read.
         time: When it was committed, as the committer's computer had it.
         author: The author's address, as the author gave it.
     """
 
     commit: str
     path: str
-    data: bytes
+    data: bytes | None
     time: datetime
     author: str
 
@@ -70,43 +72,49 @@ class History:
         self.commits = 0
         self._sizes: dict[str, int] = {}
 
-    def added(self, is_read: Callable[[str], bool]) -> Iterator[Added]:
-        """Each content of the wanted files once, the oldest first.
+    def added(self, kind: Callable[[str], Hashable | None]) -> Iterator[Added]:
+        """Each content of the wanted files once for each kind of them, the oldest first.
 
         Args:
-            is_read: Says of a path whether its content is to be read.
+            kind: Says of a path what kind of file it is; None for one that is not wanted.
         """
         with clones.readable(self._repository.path):
-            yield from self._added(is_read)
+            yield from self._added(kind)
 
-    def _added(self, is_read: Callable[[str], bool]) -> Iterator[Added]:
+    def _added(self, kind: Callable[[str], Hashable | None]) -> Iterator[Added]:
         import pygit2
 
         order = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.REVERSE
         walker = self._repository.walk(self.commit, order)
         if self._since is not None:
             walker.hide(self._since)
-        visited: set[str] = set()
+        visited: dict[Hashable, set[bytes]] = {}
         for commit in walker:
             self.commits += 1
+            if len(self._sizes) > _MOST_SIZES:
+                self._sizes.clear()
             # Comparing it with another one would not end.
             revisions.refuse_bomb(commit.tree, self._sizes)
             # What a merge took from its other parents was brought in by them, and they come before it.
             for path, blob in self._changed(commit):
-                if blob in visited or not path.startswith(self._prefix):
+                if not path.startswith(self._prefix):
                     continue
                 path = path[len(self._prefix) :]  # noqa: PLW2901
-                if not is_read(path):
+                group, name = kind(path), bytes.fromhex(blob)
+                if group is None or name in visited.setdefault(group, set()):
                     continue
-                visited.add(blob)
+                visited[group].add(name)
                 # The size first: to read an object is to unpack all of it.
-                kind, size = self._repository.odb.read_header(blob)
-                if kind == pygit2.enums.ObjectType.BLOB and size <= LARGEST_FILE:
-                    clones.refuse_damaged(self._repository, blob)
-                    content = self._repository.odb.read(blob)[1]
+                object_kind, size = self._repository.odb.read_header(blob)
+                if object_kind == pygit2.enums.ObjectType.BLOB:
+                    content = self._content(blob) if size <= LARGEST_FILE else None
                     time = datetime.fromtimestamp(commit.commit_time, UTC)
                     author = commit.author.email or commit.author.name
-                    yield Added(str(commit.id), path, bytes(content), time, author)
+                    yield Added(str(commit.id), path, content, time, author)
+
+    def _content(self, blob: str) -> bytes:
+        clones.refuse_damaged(self._repository, blob)
+        return bytes(self._repository.odb.read(blob)[1])
 
     def now(self, path: str) -> bytes | None:
         """The content of a file in the last commit; None where there is none, or it cannot be read."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.support import trees
 
 from hanbae import errors
-from hanbae.checking import history_scan
+from hanbae.checking import history_scan, searches
+from hanbae.repository import histories
 from hanbae.rules import casebook
 from hanbae.rules.layout import secrets
 from hanbae.sandbox import demo_repository
@@ -74,7 +76,7 @@ def test_secret_that_was_removed_is_told_with_the_commit_that_brought_it(clone: 
     clone.commit({VALUES: "a: 3\nDB_PASSWORD: changeme\n"})
     result = history_scan.check_history(clone.root)
     assert shown(result) == [(f"{VALUES}:2:1", "rule.lay014-found-named", bad[:12])]
-    assert (result.commits, result.shallow) == (4, False)
+    assert result.searched == searches.Searched(4, shallow=False)
     assert PASSWORD not in str(result)
 
 
@@ -162,7 +164,7 @@ def test_only_what_came_after_a_commit_is_looked_at(clone: Clone) -> None:
     clone.commit({"keys/tls.p12": None})
     result = history_scan.check_history(clone.root, since=old)
     assert shown(result) == [("keys/tls.p12", "rule.lay014-found-keystore", new[:12])]
-    assert result.commits == 2
+    assert result.searched.commits == 2
 
 
 def test_clone_that_was_cut_off_says_so(clone: Clone, tmp_path: Path) -> None:
@@ -170,7 +172,82 @@ def test_clone_that_was_cut_off_says_so(clone: Clone, tmp_path: Path) -> None:
     clone.commit({VALUES: "a: 1\n"})
     cut = tmp_path / "cut"
     clone.git("clone", "--quiet", "--depth=1", f"file://{clone.root}", str(cut))
-    assert history_scan.check_history(cut) == history_scan.Result((), 1, shallow=True)
+    searched = searches.Searched(1, shallow=True)
+    assert history_scan.check_history(cut) == history_scan.Result((), searched)
+
+
+def left_out(clone: Clone) -> list[tuple[str, str, str]]:
+    return [
+        (content.file, content.commit, content.reason)
+        for content in history_scan.check_history(clone.root).searched.unsearched
+    ]
+
+
+def test_what_is_too_large_or_no_text_is_told(clone: Clone) -> None:
+    secret = f"DB_PASSWORD: {PASSWORD}\n"
+    large = clone.commit({VALUES: secret + "#" * histories.LARGEST_FILE})[:12]
+    assert left_out(clone) == [(VALUES, large, "large")]
+    (clone.root / "deploy").mkdir()
+    (clone.root / "deploy/.env").write_bytes("DB_PASSWORD=9f-Tulpe-kiesel # 암호".encode("euc-kr"))
+    odd = clone.commit({VALUES: secret + "#" * (histories.LARGEST_FILE + 1)})[:12]
+    clone.commit({VALUES: "a: 1\n", "deploy/.env": None, "a.png": "\0"})
+    assert left_out(clone) == [(VALUES, large, "large"), ("deploy/.env", odd, "no-text")]
+
+
+def test_what_is_left_out_is_counted_where_it_is_too_much_to_be_listed(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_scan, "_MOST_UNSEARCHED", 2)
+    for name in ("a.env", "b.env", "c.env", "d.env"):
+        (clone.root / name).write_bytes(b"\xff" + name.encode())
+        clone.commit({})
+    searched = history_scan.check_history(clone.root).searched
+    assert [content.file for content in searched.unsearched] == ["a.env", "b.env"]
+    assert searched.others == 2
+
+
+def test_more_secrets_than_are_kept_end_the_search_and_are_told(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_scan, "_MOST_LINES", 2)
+    for number in range(3):
+        last = clone.commit({VALUES: f"DB_PASSWORD: {PASSWORD}-{number}\n"})
+    clone.commit({VALUES: "a: 1\n"})
+    result = history_scan.check_history(clone.root)
+    assert len(result.findings) == 2
+    assert result.searched.ended == clone.git("rev-parse", f"{last}~1")[:12]
+    after = history_scan.check_history(clone.root, since=result.searched.ended)
+    assert (len(after.findings), after.searched.ended) == (1, "")
+
+
+def test_a_line_of_any_length_is_kept_by_its_digest() -> None:
+    time = datetime.now(UTC)
+    search = history_scan._Search()
+    for name, secret in (("a.env", f"DB_PASSWORD={PASSWORD} #"), ("a.p12", "")):
+        data = secret.encode() + b"x" * 1_000_000
+        search.look(histories.Added("0" * 40, name, data, time, ""))
+    assert [len(line) for _, _, lines in search.former for line in lines] == [16, 16]
+
+
+def test_content_that_was_words_in_one_file_is_a_secret_in_another(clone: Clone) -> None:
+    text = f"DB_PASSWORD: {PASSWORD}\n"
+    clone.commit({"i18n/de.yaml": text})
+    bad = clone.commit({VALUES: text})
+    clone.commit({VALUES: "a: 1\n"})
+    assert shown(history_scan.check_history(clone.root)) == [
+        (f"{VALUES}:1:1", "rule.lay014-found-named", bad[:12])
+    ]
+
+
+def test_sizes_of_trees_are_not_remembered_for_ever(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "_MOST_SIZES", 5)
+    for number in range(6):
+        clone.commit({"a/b.txt": f"{number}"})
+    history = histories.History(clone.root)
+    assert not list(history.added(lambda _: None))
+    assert len(history._sizes) <= 7
 
 
 def test_unknown_revision_is_wrong_use(clone: Clone) -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final, Self
 from hanbae import wording
 from hanbae.cli import reports
 from hanbae.cli.text import catalogue, escaping, narration
+from hanbae.repository import histories
 
 if TYPE_CHECKING:
     from hanbae.actions import fix
+    from hanbae.checking import searches
     from hanbae.results import findings
 
 _MOST_NAMES: Final = 5
@@ -96,12 +98,27 @@ def tell(speaker: narration.Narration, report: reports.Report, *, by_rule: bool 
         speaker.note(wording.Text("check.overview"))
     _tell_accepted(speaker, result.accepted)
     if result.searched is not None:
-        facts = {"commits": str(result.searched.commits)}
-        speaker.note(wording.Text("check.searched", facts))
-        if result.searched.shallow:
-            speaker.warn(wording.Text("check.searched-shallow"))
+        _tell_searched(speaker, result.searched)
     if result.unprepared:
         speaker.note(_unprepared(report))
+
+
+def _tell_searched(speaker: narration.Narration, searched: searches.Searched) -> None:
+    facts = {"commits": str(searched.commits), "revision": escaping.plain(searched.revision)}
+    speaker.note(wording.Text("check.searched", facts))
+    if searched.shallow:
+        speaker.warn(wording.Text("check.searched-shallow"))
+    if searched.unsearched:
+        files = [f"{content.file} ({content.commit})" for content in searched.unsearched]
+        left = len(files[_MOST_NAMES:]) + searched.others
+        more = [f"… (+{left})"] if left else []
+        facts = {
+            "limit": str(histories.LARGEST_FILE // 1024**2),
+            "files": escaping.plain(", ".join([*files[:_MOST_NAMES], *more])),
+        }
+        speaker.warn(wording.Text("check.searched-without", facts))
+    if searched.ended:
+        speaker.warn(wording.Text("check.searched-ended", {"commit": searched.ended}))
 
 
 def _tell_accepted(speaker: narration.Narration, accepted: Sequence[findings.Accepted]) -> None:
