@@ -185,6 +185,9 @@ def test_up_brings_everything_in_order_and_keeps_secrets_to_itself(
     logs = host.hanbae(root, "local", "logs", "personal")
     assert "serving" in logs.stdout
     assert "identity-service" not in logs.stdout
+    logs = host.hanbae(root, "local", "logs", "nope")
+    assert logs.returncode == 2, logs.stdout
+    assert "There is no service nope in services/*/helm." in logs.stderr
 
     assert host.hanbae(root, "local", "down").returncode == 0
     assert containers(host) == {}

@@ -150,7 +150,7 @@ async def described(
     """
     names = tuple(name for name in services.of_checkout(loaded) if naming.is_service(name))
     if not names:
-        raise errors.WrongUse("rbac.no-services", path=services.source(loaded.policy))
+        raise errors.WrongUse("services.none-yet", path=services.source(loaded.policy))
     read = []
     for name in names:
         try:

@@ -43,7 +43,7 @@ async def preview(
     revision = space.checkout.revision(commit)
     branch = space.environment(environment).branch or ""
     names = services.chosen(
-        space.policy, revision, requested, branch=branch, environment=environment
+        space.policy, revision, requested, revision=branch, environment=environment
     )
     places = asyncio.Semaphore(_AT_ONCE)
     async with space.clusters(environment) as clusters:

@@ -48,7 +48,7 @@ async def plan(
     older = space.checkout.revision(base) if base is not None else None
     branch = settings.branch or ""
     names = services.chosen(
-        space.policy, revision, requested, branch=branch, environment=environment
+        space.policy, revision, requested, revision=head or branch, environment=environment
     )
     urls = dict(addresses or {})
     planned = []

@@ -107,14 +107,8 @@ async def foresee(
     settings = space.environment(environment)
     later = space.checkout.revision(head)
     older = space.checkout.revision(base or await space.head(environment))
-    for revision in (later, older):
-        services.chosen(
-            space.policy,
-            revision,
-            (service,),
-            branch=settings.branch or "",
-            environment=environment,
-        )
+    for revision, shown in ((later, head), (older, base or settings.branch or "")):
+        services.chosen(space.policy, revision, (service,), revision=shown, environment=environment)
     sources = [
         await deployments.read(space.policy, revision, service, environment)
         for revision in (later, older)

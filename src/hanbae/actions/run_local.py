@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,8 @@ from hanbae import errors, files, masking, wording
 from hanbae.actions import generate_compose
 from hanbae.local import compose_document, compose_file, docker, reading, secret_values
 from hanbae.local.composition import Composition, Service
-from hanbae.policy import naming
-from hanbae.repository import services as checkouts
+from hanbae.policy import loading, naming
+from hanbae.repository import services as repository_services
 from hanbae.results import compositions
 
 _PAUSE: Final = 0.5
@@ -59,7 +59,7 @@ def up(
     """
     local = asyncio.run(reading.read(directory))
     root, composition = local.loaded.root, local.composition
-    chosen = _chosen(composition, names)
+    chosen = _chosen(local, names)
     foreign = generate_compose.foreign_file(root)
     if foreign:
         raise errors.Refused("local.foreign-up", path=foreign)
@@ -140,18 +140,20 @@ def logs(
         tail: Only so many lines of each; None for all.
 
     Raises:
-        hanbae.errors.WrongUse: No policy, or no Compose file.
+        hanbae.errors.WrongUse: No policy, no such service, or no Compose file.
         hanbae.errors.Lacking: There is no Docker, or no Compose.
         hanbae.errors.Unreachable: Docker does not answer.
     """
     project = _opened(directory)
     redact = masking.Redactor(secret_values.Store(project.root).read().values())
     every = tuple(compose_document.services(project.config()))
-    chosen = [
-        own
-        for name in names
-        for own in ([name] if name in every else _beginning(name, every) or [name])
-    ]
+    chosen = []
+    for name in names:
+        own = [name] if name in every else _beginning(name, every)
+        # Compose itself would name no log, and say nothing.
+        if not own and name not in compose_document.services(project.config(profiles=True)):
+            raise _unknown(repository_services.opened(directory), name, every)
+        chosen += own or [name]
     for line in project.logs(chosen, follow=follow, tail=tail):
         yield redact(line)
 
@@ -161,8 +163,18 @@ def _beginning(name: str, every: Sequence[str]) -> list[str]:
     return [own for own in every if own == name or own.startswith(f"{name}-")]
 
 
-def _chosen(composition: Composition, names: Sequence[str]) -> tuple[Service, ...]:
+def _unknown(loaded: loading.Loaded, name: str, every: Iterable[str]) -> errors.WrongUse:
+    """Why a name is none of what runs: the repository has no such service, or nothing of it runs here."""
+    try:
+        repository_services.check(loaded, name)
+    except errors.WrongUse as error:
+        return error
+    return errors.WrongUse("local.nothing-of", service=name, known=", ".join(every) or "-")
+
+
+def _chosen(local: reading.Local, names: Sequence[str]) -> tuple[Service, ...]:
     """The services that are meant: by their names in Compose, or all of a service of the repository."""
+    composition = local.composition
     if not names:
         return tuple(
             service for service in composition.services if not service.settings.get("profiles")
@@ -174,7 +186,7 @@ def _chosen(composition: Composition, names: Sequence[str]) -> tuple[Service, ..
             listed = dict.fromkeys(
                 service.owner or service.name for service in composition.services
             )
-            raise errors.WrongUse("local.unknown-service", service=name, known=", ".join(listed))
+            raise _unknown(local.loaded, name, listed)
         chosen += [service for service in own if not service.settings.get("profiles")] or own
     return tuple(chosen)
 
@@ -209,7 +221,7 @@ def _project(
 
 def _opened(directory: Path) -> docker.Project:
     """The project as it is on the disk, whatever has become of the charts since."""
-    return _project(checkouts.opened(directory).root)
+    return _project(repository_services.opened(directory).root)
 
 
 def _refuse_busy(

@@ -135,11 +135,11 @@ async def prepare(
     space.refuse_unknown(requested, environment)
     commit = await _commit(space, environment, claim, older, goes_back=back is not None)
     revision = space.checkout.revision(commit)
-    branch = commit[:12] if older else space.environment(environment).branch or ""
+    shown = commit[:12] if older else space.environment(environment).branch or ""
     if claim is not None:
         freezing.check_names(claim, space.policy, services.every(space.policy, revision))
     names = services.chosen(
-        space.policy, revision, requested, branch=branch, environment=environment
+        space.policy, revision, requested, revision=shown, environment=environment
     )
     async with space.clusters(environment) as clusters:
         by, cluster = await asyncio.gather(

@@ -100,15 +100,18 @@ class Project:
                     ports[int(published)] = str(name), int(port.get("target") or 0)
         return ports
 
-    def config(self) -> dict[str, Any]:
+    def config(self, *, profiles: bool = False) -> dict[str, Any]:
         """The files as Compose merges them, without the values of variables' files.
+
+        Args:
+            profiles: Whether what only starts with a profile is in it as well.
 
         Raises:
             hanbae.errors.Failed: Compose refuses its files.
         """
-        text = self._answer(
-            ["config", "--format", "json", "--no-env-resolution", "--no-path-resolution"]
-        )
+        chosen = ["--profile", "*"] if profiles else []
+        form = ["--format", "json", "--no-env-resolution", "--no-path-resolution"]
+        text = self._answer([*chosen, "config", *form])
         document = _decoded(text)
         return document if isinstance(document, dict) else {}
 

@@ -252,23 +252,36 @@ def chosen(
     tree: trees.Tree,
     names: Iterable[str],
     *,
-    branch: str,
+    revision: str,
     environment: str,
 ) -> tuple[str, ...]:
-    """The services of a branch that a command line names, in its order and each once; all of them when it names none.
+    """The services of a commit that a command line names, in its order and each once; all of them when it names none.
 
     A service without a chart that has nothing for the environment is left out of all of them.
 
+    Args:
+        policy: The policy.
+        tree: The commit's files.
+        names: What the command line names.
+        revision: How the commit is called in messages: its branch, or as the command line has it.
+        environment: The environment.
+
     Raises:
-        errors.WrongUse: The branch has no such service, or none at all.
+        errors.WrongUse: The commit has no such service, or none at all.
     """
     services = every(policy, tree)
     there = located(policy, tree).services
     here = tuple(name for name in services if service_paths.is_in(there, name, environment))
     picked = tuple(dict.fromkeys(names)) or here
-    require(picked, services, source=source(policy, branch))
+    shown = source(policy, revision)
+    require(picked, services, source=shown)
+    if not services:
+        raise errors.WrongUse("services.none-yet", path=shown)
     if not picked:
-        raise errors.WrongUse("plan.no-services", branch=branch, path=source(policy))
+        listed = ", ".join(services)
+        raise errors.WrongUse(
+            "services.none-in", source=shown, environment=environment, known=listed
+        )
     return picked
 
 

@@ -253,7 +253,7 @@ def test_services_are_the_charts_of_the_commit(root: Path, commit: Commit) -> No
     assert services.of(POLICY, revision) == ("auth", "identity")
 
     def chosen(*names: str) -> tuple[str, ...]:
-        return services.chosen(POLICY, revision, names, branch="develop", environment="dev")
+        return services.chosen(POLICY, revision, names, revision="develop", environment="dev")
 
     assert chosen("identity", "auth", "identity") == ("identity", "auth")
     assert chosen() == ("auth", "identity")
