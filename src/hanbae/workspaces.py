@@ -210,7 +210,9 @@ class Workspace:
         if command[:1] != ("kubectl",) or "--context" in command:
             return command
         settings = self.environment(environment)
-        of_argocd = not {"application", "applications"}.isdisjoint(command)
+        # Argo CD's own pods are where its Applications are.
+        about = {"application", "applications", self.policy.argocd.namespace}
+        of_argocd = not about.isdisjoint(command)
         named = environments.control(settings) if of_argocd else environments.workload(settings)
         context = self.context or named
         return (*command, "--context", context) if context else command

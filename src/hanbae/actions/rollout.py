@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hanbae import errors, subjects, workspaces
 from hanbae.argo import applications
@@ -161,7 +161,12 @@ class Pods:
             own |= {ref: item for ref, item in objects.items() if _is_wanted(item, own)}
         about = {ref: item for ref, item in objects.items() if ref.kind == "Event"}
         picture = pictures.Picture(own | about, service=self.service, environment=self.environment)
-        return tuple(cause.found for cause in causes.named(picture))
+        return tuple(
+            structs.replace(
+                cause.found, command=self._space.typed(self.environment, cause.found.command)
+            )
+            for cause in causes.named(picture)
+        )
 
     async def former(self, number: int | None, name: str | None) -> tuple[Step, ...]:
         """What an undo would put back.

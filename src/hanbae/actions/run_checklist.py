@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 
 from hanbae import errors, wording, workspaces
@@ -78,6 +79,7 @@ async def run(
             trusted=trusting.commands(space),
             clock=space.clock,
             stated=await _stated(space, clusters, service, environment, commit),
+            typed=functools.partial(space.typed, environment),
         )
         decided = [await deciding.decide(phase, target) for phase in phases]
     return checklists.Checklist(service, environment, commit, tuple(decided))

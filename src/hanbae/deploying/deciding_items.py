@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -58,6 +59,7 @@ async def decide(
         trusted=trusting.commands(space),
         clock=space.clock,
         stated=stating.holding(marks, plan.revision, space.clock()),
+        typed=functools.partial(space.typed, plan.environment),
     )
     failed: list[checklists.Decision] = []
     before = decided.get("before")

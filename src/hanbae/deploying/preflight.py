@@ -7,6 +7,7 @@ and said: who reads nothing of it takes it for checked.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -101,6 +102,7 @@ async def examine(
         stated=stated,
         trusted=trusting.commands(space),
         clock=space.clock,
+        typed=functools.partial(space.typed, plan.environment),
     )
     bound = deciding.gates(source.policy, "before")
     by_gate = await deciding.verdicts_of(dict.fromkeys((*_ALWAYS, *bound)), target)

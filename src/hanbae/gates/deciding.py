@@ -87,9 +87,10 @@ async def verdicts_of(checks: Iterable[str], target: targets.Target) -> dict[str
 
 async def _of(check: str, target: targets.Target) -> verdicts.Verdict:
     try:
-        return await GATES[check](target)
+        verdict = await GATES[check](target)
     except errors.Error as error:
         return verdicts.unseen(error)
+    return verdict.then(*target.typed(verdict.command))
 
 
 async def own(phase: checklists.Phase, target: targets.Target) -> dict[str, verdicts.Verdict]:

@@ -59,6 +59,7 @@ class Target:
         trusted: The commands that may run on this machine; None where it is not known which.
         stated: What people say of its items, as far as it holds for this commit and today.
         clock: The time.
+        typed: Completes a command for a person; by default it is complete.
     """
 
     source: deployments.Source
@@ -73,6 +74,7 @@ class Target:
     stated: tuple[checklists.Statement, ...] = ()
     trusted: Trusted | None = None
     clock: Callable[[], datetime] = _now
+    typed: Callable[[tuple[str, ...]], tuple[str, ...]] = tuple
     _digests: list[asyncio.Task[dict[str, str | errors.Error]]] = field(default_factory=list)
 
     @property

@@ -61,6 +61,7 @@ class World:
             insecure=False,
             clock=lambda: MOMENT,
             checkout=SimpleNamespace(root=Path()),
+            typed=lambda _, command: command,
         )
         source: Any = SimpleNamespace(policy=POLICY, service="auth", environment="dev")
         order = orders.Order(space, PLAN, "d1", "ann", source=source)

@@ -80,7 +80,9 @@ class World:
 
     async def examined(self) -> preflight.Examined:
         source = await self.source()
-        space: Any = SimpleNamespace(policy=POLICY, insecure=False, clock=_now)
+        space: Any = SimpleNamespace(
+            policy=POLICY, insecure=False, clock=_now, typed=lambda _, command: command
+        )
         clusters: Any = SimpleNamespace(workload=None)
         return await preflight.examine(space, clusters, source, deployments.plan(source))
 

@@ -94,6 +94,7 @@ class Loaded:
 
 LOGS = ("kubectl", "logs", "auth-1", "-n", "services")
 APPLICATION = ("kubectl", "describe", "application", "auth", "-n", "argocd")
+REPO_SERVER = ("kubectl", "get", "pods", "-n", "argocd", "-l", "name=argocd-repo-server")
 SEAL = ("hanbae", "secrets", "seal", "auth", "--env", "staging")
 
 
@@ -106,6 +107,7 @@ SEAL = ("hanbae", "secrets", "seal", "auth", "--env", "staging")
         ("staging", None, APPLICATION, "staging-cluster"),
         ("production", None, LOGS, "pods"),
         ("production", None, APPLICATION, "hub"),
+        ("production", None, REPO_SERVER, "hub"),
         ("staging", None, SEAL, ""),
     ],
 )

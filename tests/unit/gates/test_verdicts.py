@@ -83,6 +83,7 @@ def target(
         "began": None,
         "workload": None,
         "stated": (),
+        "typed": tuple,
         "facts": {"service": "auth", "environment": "dev", "revision": "abc"},
     }
     return SimpleNamespace(**(fields | more))
@@ -716,6 +717,22 @@ async def test_items_are_decided_by_their_gate_and_others_by_a_person(
         ("release-notes", "person", "undecided"),
     ]
     assert not checklists.failed([checked])
+
+
+async def test_command_of_an_item_asks_the_cluster_that_the_item_was_decided_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("kubectl", "logs", "auth-1", "-n", "services")
+
+    async def decide(_: targets.Target) -> verdicts.Verdict:
+        return verdicts.failed("gate.no-pods").then(*command)
+
+    monkeypatch.setattr(deciding, "GATES", {"logs-clean": decide})
+    of_cluster = ("--context", "pods")
+    judged = await deciding.verdicts_of(
+        ["logs-clean"], target(typed=lambda words: (*words, *of_cluster))
+    )
+    assert judged["logs-clean"].command == (*command, *of_cluster)
 
 
 def test_every_check_of_the_policy_is_a_gate_or_a_person() -> None:
