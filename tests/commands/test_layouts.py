@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import subprocess
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from tests.support import layouts, sealing
+from tests.support import command_tree, layouts, records, sealing
 
 from hanbae.cli import main
+from hanbae.history import stores
+from hanbae.results import checklists, events
 
 URL = "https://git.example.com/shop.git"
-ENVIRONMENTS = ("dev", "staging", "production")
+ENVIRONMENTS = layouts.ENVIRONMENTS
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -64,14 +67,18 @@ def generated(root: Path, file: str) -> list[dict[str, Any]]:
 
 
 def test_what_a_newcomer_has_after_two_commands_is_clean(shop: Path, run: Run, layout: str) -> None:
-    assert run("init")[1:] is not None
+    policy = (shop / "hanbae.yaml").read_bytes()
+    code, out, err = run("init", "--output", "json")
+    assert code == 0, err
+    assert {file["outcome"] for file in json.loads(out)["files"]} == {"unchanged"}
+    assert (shop / "hanbae.yaml").read_bytes() == policy
     assert findings(run) == []
     assert run("generate", "argocd")[0] == 0
     assert run("generate", "rbac")[0] == 0
     assert findings(run) == [], layout
     # It is the check that is quiet, not the files that are absent: a real fault is reported.
-    policy = shop / "services/auth/helm/templates/role.yaml"
-    policy.write_text(
+    template = shop / "services/auth/helm/templates/role.yaml"
+    template.write_text(
         "apiVersion: v1\nkind: Service\nmetadata: {name: auth-service}\nspec: {type: Bogus}\n"
     )
     assert findings(run)
@@ -166,23 +173,147 @@ def test_values_are_sealed_for_their_environment(
 ) -> None:
     key = sealing.key()
     (tmp_path / "cert.pem").write_bytes(sealing.certificate(key))
-    command = ("secrets", "seal", "auth", "DATABASE_URL", "--stdin")
-    offline = ("--certificate", str(tmp_path / "cert.pem"))
-    assert run(*command, "--env", "dev", *offline, stdin=b"postgres://x")[0] == 0
+    value = ("auth", "DATABASE_URL", "--stdin", "--certificate", str(tmp_path / "cert.pem"))
+    assert run("secrets", "seal", *value, "--env", "dev", stdin=b"postgres://x")[0] == 0
     label = f"{layouts.namespace('dev', layout)}/auth-secrets"
     values = YAML(typ="safe").load((shop / "services/auth/helm/values-dev.yaml").read_text())
     sealed = values["sealedSecret"]["encryptedData"]["DATABASE_URL"]
     assert sealing.unsealed(sealed, key, label) == b"postgres://x"
     # One certificate for two clusters is a mistake, and for two environments of one cluster it is not.
-    code = run(*command, "--env", "staging", *offline, stdin=b"postgres://x")[0]
+    code = run("secrets", "seal", *value, "--env", "staging", stdin=b"postgres://x")[0]
     assert code == (0 if layout == "one-cluster" else 5)
     code, out, _ = run("secrets", "list", "--output", "json")
     assert code in (0, 1)
     assert {key["environment"] for key in json.loads(out)["keys"]} == set(ENVIRONMENTS)
+    # The backup opens what it is for, by the namespaces that the values are sealed for.
+    (tmp_path / "keys.pem").write_bytes(sealing.pem(key))
+    code, out, err = run("secrets", "backup", "verify", str(tmp_path / "keys.pem"))
+    assert code == 0, err
+    git(shop, "commit", "--quiet", "--all", "--message", "two")
+    code, out, err = run("secrets", "report", "--output", "json")
+    assert code == 0, err
+    rows = json.loads(out)["keys"]
+    expected = {"dev", "staging"} if layout == "one-cluster" else {"dev"}
+    assert {row["environment"] for row in rows if row["days"] is not None} == expected
+
+
+ASKED_FOR = """
+gateways:
+  domains: {dev: dev.example.com, staging: staging.example.com, production: example.com}
+  routes: {auth: {}}
+rules:
+  - id: named
+    kinds: [v1/Service]
+    expression: object.metadata.name != ''
+    message: "Services have names."
+"""
+
+
+def test_what_an_administrator_applies_is_in_the_namespaces_of_each_environment(
+    shop: Path, run: Run, layout: str
+) -> None:
+    with (shop / "hanbae.yaml").open("a") as policy:
+        policy.write(ASKED_FOR)
+    assert run("generate", "namespaces")[0] == 0
+    assert run("generate", "gateways")[0] == 0
+    assert run("generate", "admission")[0] == 0
+    for name in ENVIRONMENTS:
+        namespace = layouts.namespace(name, layout)
+        _, route = generated(shop, f"k8s/overlays/{name}/gateway.yaml")
+        assert (route["kind"], route["metadata"]["namespace"]) == ("HTTPRoute", namespace)
+        patches = generated(shop, f"k8s/overlays/{name}/kustomization.yaml")[0].get("patches", ())
+        renamed = {patch["target"].get("name") for patch in patches}
+        assert ("services" in renamed) == (namespace != "services")
+        assert f"- {namespace}\n" in (shop / f"k8s/admission/{name}/rules.yaml").read_text()
+    for command in ("namespaces", "gateways", "admission"):
+        assert run("generate", command, "--check")[0] == 0
+    # Without an image the chart has no Service yet that the routes could lead to.
+    assert {finding["code"] for finding in findings(run)} == {"KUB029"}
+
+
+def test_what_follows_from_the_policy_is_fresh_once_it_is_generated(
+    shop: Path, run: Run, layout: str
+) -> None:
+    policy = shop / "hanbae.yaml"
+    runner = "\nmigrations:\n  runner: hanbae-migrate\n"
+    policy.write_text(policy.read_text().replace("\nmigrations:\n", runner))
+    assert run("generate", "runner")[0] == 0
+    assert run("generate", "docs")[0] == 0
+    assert run("generate", "compose")[0] == 0
+    assert run("generate", "schema", "--write")[0] == 0
+    for command in ("runner", "docs", "compose", "schema"):
+        assert run("generate", command, "--check")[0] == 0, command
+    # The documents name the cluster of each environment's pods.
+    documents = "".join(path.read_text() for path in (shop / "docs").rglob("*.md"))
+    rows = [line.split(" | ") for line in documents.splitlines() if "| kubernetes |" in line]
+    named = {row[0].strip("| `"): row[5].strip("`") for row in rows}
+    contexts = {name: layouts.workload(name, layout) for name in ENVIRONMENTS}
+    assert named == (contexts if layout != "one-cluster" else dict.fromkeys(ENVIRONMENTS, "-"))
+    code, _, err = run("local", "check")
+    assert code == 0, err
+
+
+def test_charts_follow_what_hanbae_scaffolds(shop: Path, run: Run, layout: str) -> None:
+    code, out, err = run("upgrade", "--check", "--output", "json")
+    assert code == 0, err
+    assert json.loads(out)["services"], layout
+    assert run("dependencies", "build", "auth")[0] == 0
+    assert run("dependencies", "update", "--dry-run")[0] == 0
+
+
+def test_record_says_which_cluster_was_deployed_to(
+    shop: Path, run: Run, layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    item = checklists.Decision("logs-clean", "Logs", "logs-clean", "passed")
+    checked = events.Decided(checklists.Checked("after", (item,)))
+    with stores.open_store() as store:
+        for event in records.stream([records.opened("auth"), checked, records.closed()]):
+            store.append(event.deployment, event.step, event.fact, event.at)
+    code, out, err = run("history", "list", "--env", "dev", "--output", "json")
+    assert code == 0, err
+    assert [entry["id"] for entry in json.loads(out)["deployments"]] == ["d1"]
+    assert run("history", "show", "d1")[0] == 0
+    code, out, err = run("checklist", "show", "d1", "--output", "json")
+    assert code == 0, err
+    assert json.loads(out)["phases"][0]["decisions"][0]["outcome"] == "passed"
+    assert run("history", "dora", "--env", "dev")[0] == 0
+    code, out, err = run("history", "export", "--controls", "soc2", "--output", "json")
+    assert code == 0, err
+    assert {
+        entry["name"]: (entry["context"], entry["namespaces"])
+        for entry in json.loads(out)["environments"]
+    } == {
+        name: (
+            "" if layout == "one-cluster" else layouts.workload(name, layout),
+            [layouts.namespace(name, layout)],
+        )
+        for name in ENVIRONMENTS
+    }
 
 
 SERVICE = [
     ("check", "nope"),
+    ("dependencies", "build", "nope"),
+    ("dependencies", "update", "nope"),
+    ("deploy", "nope", "--env", "dev"),
+    ("doctor", "nope", "--env", "dev"),
+    ("hold", "add", "nope", "--env", "dev", "--why", "slow"),
+    ("hold", "lift", "nope", "--env", "dev"),
+    ("hold", "list", "nope"),
+    ("local", "up", "nope"),
+    ("migrations", "plan", "nope", "--env", "dev", "--head", "HEAD"),
+    ("migrations", "rehearse", "nope"),
+    ("migrations", "status", "nope", "--env", "dev", "--head", "HEAD"),
+    ("promote", "nope", "--from", "dev", "--to", "staging"),
+    ("rollback", "nope", "--env", "dev"),
+    ("rollback", "nope", "--env", "dev", "--dry-run", "--head", "HEAD", "--base", "HEAD"),
+    ("rollout", "restart", "nope", "--env", "dev"),
+    ("rollout", "status", "nope", "--env", "dev"),
+    ("rollout", "undo", "nope", "--env", "dev"),
+    ("checklist", "run", "nope", "--env", "dev"),
+    ("status", "nope"),
+    ("upgrade", "nope"),
     ("render", "nope"),
     ("plan", "--base", "HEAD", "nope"),
     ("secrets", "list", "nope"),
@@ -213,7 +344,9 @@ def test_a_service_that_is_not_there_is_refused_in_the_same_words(
     code, _, err = run(*command, stdin=b"x")
     assert code == 2
     assert "There is no service nope in " in err
-    assert "services/*/helm. There are: auth" in " ".join(err.split())
+    assert "services/*/helm. There are: auth." in " ".join(err.split())
+    if "HEAD" in command:
+        assert "HEAD:services/*/helm" in err, "what was looked at, not the environment's branch"
 
 
 @pytest.mark.parametrize("layout", ["hub"], indirect=True)
@@ -246,3 +379,31 @@ def test_every_command_has_the_same_services(shop: Path, run: Run, layout: str) 
     assert run("generate", "rbac")[0] == 0
     rights = "".join(path.read_text() for path in (shop / "k8s/rbac").rglob("*.yaml"))
     assert "auth_v2" not in rights, layout
+
+
+#: What is run over no layout, and why.
+ELSEWHERE = {
+    "completion": "it reads no policy",
+    "demo": "it has a policy and clusters of its own",
+    "history copy": "it reads no policy: its addresses are arguments",
+    "local down": "Docker alone is asked",
+    "local logs": "Docker alone is asked",
+    "local status": "Docker alone is asked; what should run is rendered as for `local check`",
+    "local up": "it needs Docker; what it starts is rendered as for `local check`",
+    "migrations rehearse": "it needs PostgreSQL, and asks no cluster",
+    "sandbox down": "it reads no policy",
+    "sandbox env": "it reads no policy",
+    "sandbox status": "it reads no policy",
+    "sandbox up": "it reads no policy",
+}
+
+
+def test_every_command_is_run_over_the_layouts() -> None:
+    commands = {tuple(name.split()) for name in command_tree.leaves()}
+    ran = set()
+    for path in (Path(__file__), Path(__file__).with_name("test_clusters_asked.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("run"):
+                words = [word.value for word in call.args if isinstance(word, ast.Constant)]
+                ran |= {command for command in commands if tuple(words[: len(command)]) == command}
+    assert {" ".join(command) for command in commands - ran} == ELSEWHERE.keys()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import click
 import pytest
 from babel.messages.pofile import read_po
 from tests.commands.test_json_documents import in_shop, shop
-from tests.support import records
+from tests.support import command_tree, records
 
 from hanbae import subjects, wording
 from hanbae.cli import main
@@ -26,17 +25,7 @@ LANGUAGES = ("en", "ko")
 ID = "20261128-122651-22x207"
 
 
-def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    yield path
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            assert child is not None
-            yield from walk(child, (*path, name))
-
-
-PATHS = list(walk(main.front))
+PATHS = [path for path, _ in command_tree.walk()]
 
 
 def wide(text: str, columns: int) -> list[str]:

@@ -11,7 +11,9 @@ from hanbae.actions import init
 LAYOUTS: Final = ("one-cluster", "clusters", "hub")
 """All environments in one cluster; a cluster for each; one Argo CD that deploys into a cluster for each."""
 
+ENVIRONMENTS: Final = ("dev", "staging", "production")
 _HUB: Final = "hub"
+_ALONE: Final = "alone"
 
 
 def options(layout: str) -> list[str]:
@@ -33,6 +35,25 @@ def begin(root: Path, layout: str, *, repository: str = "https://git.example.com
     """A repository as ``hanbae init`` makes it, of a layout."""
     init.init(root, repository=repository, one_cluster=layout == "one-cluster")
     arrange(root, layout)
+
+
+def control(environment: str, layout: str) -> str:
+    """The context of the cluster that Argo CD is in; of the only one where the policy names none."""
+    return {"one-cluster": _ALONE, "hub": _HUB}.get(layout, environment)
+
+
+def workload(environment: str, layout: str) -> str:
+    """The context of the pods' cluster; of the only one where the policy names none."""
+    return _ALONE if layout == "one-cluster" else environment
+
+
+def contexts(layout: str) -> tuple[str, ...]:
+    """The contexts of all clusters."""
+    return tuple(
+        dict.fromkeys(
+            of(environment, layout) for environment in ENVIRONMENTS for of in (control, workload)
+        )
+    )
 
 
 def namespace(environment: str, layout: str) -> str:

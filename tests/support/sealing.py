@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,12 @@ def key(name: str = "newest") -> rsa.RSAPrivateKey:
     Making one takes a twentieth of a second, and dozens of modules need one when they are imported.
     """
     return _of_name(name)
+
+
+@functools.cache
+def authority() -> str:
+    """A certificate authority as a kubeconfig has it, for API servers whose certificates nobody shows."""
+    return base64.b64encode(certificate(key("authority"))).decode()
 
 
 @functools.cache

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import polling
+from tests.support import layouts, polling
 
-from hanbae.actions import init
 from hanbae.argo import generating
 from hanbae.engines import owning_releases
 from hanbae.engines.helm import records
@@ -34,19 +33,29 @@ class Shop:
         folder: An empty folder.
         services: The services.
         engine: What deploys them.
+        layout: How its environments and clusters belong together.
 
     Attributes:
+        layout: Likewise.
         root: The clone.
         deployed: The commit that runs everywhere.
         head: The head of every branch, in which the first service has one more migration.
     """
 
-    def __init__(self, folder: Path, services: Sequence[str], *, engine: str = "argocd") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        services: Sequence[str],
+        *,
+        engine: str = "argocd",
+        layout: str = "one-cluster",
+    ) -> None:
         self.services = tuple(services)
+        self.layout = layout
         self.root = folder / "clone"
         git(folder, "init", "--quiet", "--bare", "origin")
         git(folder, "clone", "--quiet", "origin", "clone")
-        init.init(self.root, repository="https://git.example.com/shop.git", one_cluster=True)
+        layouts.begin(self.root, layout)
         file = self.root / "hanbae.yaml"
         platform = "platform: kubernetes\n"
         file.write_text(file.read_text().replace(platform, f"{platform}    engine: {engine}\n"))

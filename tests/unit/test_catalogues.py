@@ -12,12 +12,13 @@ from typing import Final, get_args, get_type_hints
 import click
 import pytest
 from babel.messages.pofile import read_po
+from tests.support import command_tree
 
 import hanbae
 from hanbae import errors
 from hanbae.actions import export_evidence
 from hanbae.charts import pools
-from hanbae.cli import delivery, main
+from hanbae.cli import delivery
 from hanbae.cli.reports import evidence as evidence_reports
 from hanbae.cli.text import tables
 from hanbae.deploying import approving, permitting
@@ -349,18 +350,7 @@ def test_sentences_are_given_the_facts_that_they_tell() -> None:
     assert checked > 100
 
 
-def walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, click.Command]]:
-    commands = [(" ".join(path), command)]
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            assert child is not None
-            commands += walk(child, (*path, name))
-    return commands
-
-
-COMMANDS = walk(main.front, ("hanbae",))
+COMMANDS = [(" ".join(path), command) for path, command in command_tree.walk(path=("hanbae",))]
 
 
 def heading(command: click.Command) -> str:
