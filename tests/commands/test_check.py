@@ -740,3 +740,13 @@ def test_essential_profile_assumes_nothing_of_projects_and_namespaces(shop: Path
     policy.write_text(policy.read_text() + "profile: essential\n")
     out = run()[1]
     assert not {"ARG027", "ARG028", "KUB017"} & set(re.findall(r"[A-Z]{3}\d{3}", out))
+
+
+def test_file_that_is_taken_out_of_the_index_is_reported_no_longer(clone: Path, run: Run) -> None:
+    path = "services/auth/helm/values.yaml"
+    (clone / path).write_text("replicas: 1\n")
+    git(clone, "add", "--force", path)
+    git(clone, "commit", "-qm", "second")
+    assert "LAY003" in run("auth", "--output", "json")[1]
+    git(clone, "rm", "-q", "--cached", path)  # as its fix says; the next commit has it no longer
+    assert "LAY003" not in run("auth", "--output", "json")[1]

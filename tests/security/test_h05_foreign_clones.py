@@ -26,6 +26,25 @@ COMMANDS = [
     ("generate", "compose"),
     ("local", "check"),
     ("image", "set", "auth", ":1", "--env", "dev", "--no-resolve"),
+    ("checklist", "run", "auth", "--env", "dev"),
+    ("dependencies", "build"),
+    ("doctor", "auth", "--env", "dev"),
+    ("generate", "docs"),
+    ("hold", "add", "auth", "--env", "dev", "--why", "slow"),
+    ("hold", "list"),
+    ("local", "up"),
+    ("migrations", "plan", "auth", "--env", "dev"),
+    ("migrations", "rehearse", "auth"),
+    ("new", "service", "auth"),
+    ("overlay", "plan", "dev"),
+    ("promote", "--from", "dev", "--to", "staging"),
+    ("rollback", "auth", "--env", "dev"),
+    ("rollout", "status", "auth", "--env", "dev"),
+    ("secrets", "report"),
+    ("secrets", "seal", "auth", "--env", "dev", "--generate", "KEY=16"),
+    ("status",),
+    ("stop", "auth", "--env", "dev"),
+    ("upgrade",),
 ]
 
 
@@ -63,3 +82,15 @@ def test_the_command_that_is_named_cures_it(shop: Path, tmp_path: Path) -> None:
     cure = ["git", "config", "--global", "--add", "safe.directory", str(shop)]
     subprocess.run(cure, env=environment, check=True)
     assert ran(shop, tmp_path, "render", "auth", "--env", "dev").code == 0
+
+
+def test_nothing_is_laid_into_a_clone_that_is_not_trusted(tmp_path: Path) -> None:
+    root, home = tmp_path / "bare", tmp_path / "home"
+    for folder in (root, home):
+        folder.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    subprocess.run(["chown", "-R", "1000", str(root)], check=True)
+    ended = ran(root, home, "init", "--repository", "https://git.example.com/shop.git")
+    assert ended.code == 2, ended.err
+    assert f"git config --global --add safe.directory {root}" in ended.err
+    assert [path.name for path in root.iterdir()] == [".git"]
