@@ -47,6 +47,8 @@ class Facts:
         shells: Where it calls something with ``shell=``.
         prints: Where it prints.
         placeholders: Names that say nothing.
+        renamings: Where it gives a file its name, or makes one that is to get another's.
+        cluster_fields: Where it reads ``control`` or ``workload`` of something that may be a policy's environment.
     """
 
     lines: int
@@ -56,6 +58,8 @@ class Facts:
     shells: tuple[str, ...]
     prints: tuple[str, ...]
     placeholders: tuple[str, ...]
+    renamings: tuple[str, ...]
+    cluster_fields: tuple[str, ...]
 
 
 @functools.cache
@@ -93,6 +97,19 @@ def facts(path: Path) -> Facts:
         placeholders=tuple(
             f"{shown}:{line}: {name}" for line, name in names if name.strip("_") in PLACEHOLDERS
         ),
+        renamings=tuple(
+            f"{shown}:{node.lineno}: {ast.unparse(node.func)}"
+            for node in nodes
+            if isinstance(node, ast.Call) and renames(node)
+        ),
+        cluster_fields=tuple(
+            f"{shown}:{node.lineno}: {ast.unparse(node)}"
+            for node in nodes
+            if isinstance(node, ast.Attribute)
+            and node.attr in CLUSTER_FIELDS
+            and isinstance(node.ctx, ast.Load)
+            and last_word(node.value) not in NO_ENVIRONMENTS
+        ),
     )
 
 
@@ -124,21 +141,78 @@ def test_labels_of_hanbaes_own_are_spelled_in_one_place() -> None:
     assert spelling == [SOURCE / "policy" / "labels.py"]
 
 
+def last_word(expression: ast.expr) -> str:
+    """The last name of ``a.b.c``; empty where it does not end in one."""
+    return expression.id if isinstance(expression, ast.Name) else getattr(expression, "attr", "")
+
+
 PRINTING = {"print", "click.echo", "click.secho"}
 LAST_WORDS = {name.rpartition(".")[2] for name in PRINTING}
 
 
 def called(call: ast.Call) -> str | None:
     """The function that a call names, if it may be one that prints; to write out every name takes seconds."""
-    function = call.func
-    word = function.id if isinstance(function, ast.Name) else getattr(function, "attr", None)
-    return ast.unparse(function) if word in LAST_WORDS else None
+    return ast.unparse(call.func) if last_word(call.func) in LAST_WORDS else None
 
 
 def test_only_outputs_and_narration_print() -> None:
     allowed = {"cli/outputs.py", "cli/text/narration.py", "cli/main.py", "cli/text/live_view.py"}
     others = [path for path in MODULES if str(path.relative_to(SOURCE)) not in allowed]
     assert not all_of(others, lambda module: module.prints)
+
+
+NAMING = {
+    "NamedTemporaryFile", "link", "mkdtemp", "mkstemp", "move", "rename", "renames",
+}  # fmt: skip
+#: Everybody else writes through `files`, which knows what mode a file has and what is left after a crash.
+RENAMES = {
+    "files.py": "the one place",
+    "actions/save_rendered.py": "rendered files take their places when all of them are there",
+    "charts/compiling.py": "a program that the compiler writes, and a link to it",
+    "cli/failures.py": "a new file in the system's own folder for such; it replaces none",
+    "history/databases.py": "SQLite writes its file itself, and it must not replace another process's",
+    "repository/keeping.py": "the first of two runs wins, which a file that is replaced cannot tell",
+    "sandbox/caching.py": "a folder, not a file",
+}
+
+
+def renames(call: ast.Call) -> bool:
+    """Whether a call gives a file its name: by its function's, or as ``Path.replace`` with the new path alone."""
+    word = last_word(call.func)
+    is_path = len(call.args) == 1 and not call.keywords
+    is_system = isinstance(call.func, ast.Attribute) and last_word(call.func.value) == "os"
+    return word in NAMING or (word == "replace" and (is_path or is_system))
+
+
+def test_files_are_replaced_in_one_way() -> None:
+    using = {str(path.relative_to(SOURCE)) for path in MODULES if facts(path).renamings}
+    others = [path for path in MODULES if str(path.relative_to(SOURCE)) not in RENAMES]
+    assert not all_of(others, lambda module: module.renamings)
+    assert using == RENAMES.keys()
+
+
+CLUSTER_FIELDS = {"control", "workload"}
+#: What has such an attribute and is no environment of a policy.
+NO_ENVIRONMENTS = {
+    "_begun", "beforehand", "begun",  # an engine's watch over the pods
+    "_clusters", "clusters", "target",  # connections that are open
+    "environments", "policy_environments",  # the functions that decide
+    "guard", "step",  # an object of the cluster
+}  # fmt: skip
+DECIDE_CLUSTERS = {
+    "policy/environments.py": "the one place",
+    "workspaces.py": "its own attributes; and the line of the policy that has the name",
+    "adopting/policy_text.py": "an environment that is only suggested, as its policy will have it",
+    "adopting/proposal.py": "likewise",
+    "cli/asking.py": "likewise",
+}
+
+
+def test_one_module_decides_which_cluster_an_environment_uses() -> None:
+    using = {str(path.relative_to(SOURCE)) for path in MODULES if facts(path).cluster_fields}
+    others = [path for path in MODULES if str(path.relative_to(SOURCE)) not in DECIDE_CLUSTERS]
+    assert not all_of(others, lambda module: module.cluster_fields)
+    assert using == DECIDE_CLUSTERS.keys()
 
 
 def _public_errors() -> list[type[BaseException]]:
