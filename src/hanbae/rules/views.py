@@ -2,18 +2,18 @@
 
 Views hold what was read once and compute the rest when it is asked for.
 All rules share them and none writes into them: what several rules work out of a view is computed by
-:meth:`Computing.once`.
+:meth:`hanbae.rules.computing.Computing.once`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -31,6 +31,7 @@ from hanbae.repository import trees
 from hanbae.rules import (
     builds,
     claims,
+    computing,
     declaring,
     definitions,
     rewritten_values,
@@ -39,28 +40,6 @@ from hanbae.rules import (
 )
 
 __all__ = ["Dependence", "Object", "On", "Pointer", "Project", "Release", "Service"]
-
-T = TypeVar("T")
-
-
-class Computing:
-    """Something that rules look at, with what functions make of it."""
-
-    def once(self, compute: Callable[[Self], T]) -> T:
-        """What a function makes of it, computed for the first rule that asks.
-
-        Args:
-            compute: A function of a module: it is what the result is kept under, so a lambda would be computed again.
-        """
-        if compute not in self._computed:
-            self._computed[compute] = compute(self)
-        result: T = self._computed[compute]
-        return result
-
-    # cached_property writes into __dict__, which a frozen dataclass does not refuse.
-    @cached_property
-    def _computed(self) -> dict[Callable[..., Any], Any]:
-        return {}
 
 
 class Dependence(Struct, frozen=True):
@@ -80,7 +59,7 @@ class Dependence(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Release(Computing):
+class Release(computing.Computing):
     """A service in one environment.
 
     Attributes:
@@ -235,7 +214,7 @@ class Release(Computing):
 
 
 @dataclass(frozen=True)
-class Service(Computing):
+class Service(computing.Computing):
     """A service: its chart, its files, and its releases.
 
     Attributes:
@@ -400,7 +379,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Project(Computing):
+class Project(computing.Computing):
     """The repository.
 
     Attributes:
