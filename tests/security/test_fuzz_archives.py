@@ -134,7 +134,7 @@ def is_whole(files: dict[str, bytes], values: bytes) -> bool:
     """Whether a chart is rendered, or refused in words and without objects; never half of it."""
 
     async def ask() -> list[pools.Answer]:
-        release = pools.Wanted("auth", "services", (values,), "v1.35.0", complete=True)
+        release = pools.Wanted("auth", "services", (values,), "v1.35.0").alone
         async with pools.opened(1) as pool:
             return await pool.render(files, pools.Asked([release], texts=True), shown="chart")
 

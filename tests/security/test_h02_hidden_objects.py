@@ -146,6 +146,25 @@ def test_a_hidden_pod_is_judged_as_one_that_is_there(shop: Path, run: Run) -> No
     }
 
 
+def test_a_branch_settles_nothing_but_what_argo_cd_renders_with(shop: Path, run: Run) -> None:
+    """Beside the chart it may say which Kubernetes there is, and that says nothing of other API versions."""
+
+    def codes() -> set[str]:
+        _, out = run("check", "--no-cache", "--env", "dev", "--output", "json")
+        return {finding["code"] for finding in json.loads(out)["findings"]}
+
+    hide(shop, '.Capabilities.APIVersions.Has "argoproj.io/v1alpha1/Rollout"')
+    source = shop / "services/auth/helm/.argocd-source.yaml"
+    source.write_text("helm: {kubeVersion: v1.35.4}\n")
+    commit(shop)
+    without = codes()
+    assert "INP008" in without
+    source.write_text("helm: {apiVersions: [argoproj.io/v1alpha1/Rollout]}\n")
+    commit(shop)
+    assert codes() - {"INP008"} >= without - {"INP008"}, "the pod is there in any case"
+    assert "INP008" not in codes()
+
+
 HAS = ".Capabilities.APIVersions.Has"
 OF_MANY = f'and ({HAS} "a.io/v1") ({HAS} "b.io/v1") (not ({HAS} "c.io/v1")) (not ({HAS} "d.io/v1"))'
 # Condition → what is noted of it: functions that were called, identities that differ, what was not tried.

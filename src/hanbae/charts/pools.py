@@ -52,8 +52,10 @@ class Wanted(Struct, frozen=True):
         values: Values files' contents; later ones win.
         kube_version: Kubernetes version for ``.Capabilities``, such as ``v1.35.4``; None for Helm's own.
         api_versions: More API versions for ``.Capabilities``, such as ``bitnami.com/v1alpha1``.
-        complete: Whether these two are what the cluster has, rather than what is known of it: then a release is not
-            rendered for other patch releases and with other API versions as well.
+        version_is_known: Whether that is the version, rather than one of its minor version: then a release is not
+            rendered for other patch releases as well.
+        apis_are_known: Whether these are all API versions, rather than those that are known: then a release is not
+            rendered with others as well.
         values_files: Paths of the values files, for faults; empty where there are none.
         skip_crds: Whether the CRDs in the chart's ``crds`` folders are left out, as ``helm template`` does unasked.
         skip_schema: Whether the values are not held against the chart's schema.
@@ -64,10 +66,16 @@ class Wanted(Struct, frozen=True):
     values: tuple[bytes, ...] = ()
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
-    complete: bool = False
+    version_is_known: bool = False
+    apis_are_known: bool = False
     values_files: tuple[str, ...] = ()
     skip_crds: bool = False
     skip_schema: bool = False
+
+    @property
+    def alone(self) -> Wanted:
+        """The same, of which nobody wants to know what it is in another cluster."""
+        return msgspec.structs.replace(self, version_is_known=True, apis_are_known=True)
 
 
 class Difference(Struct, frozen=True):
@@ -219,7 +227,8 @@ class Asked(Struct, frozen=True):
                         "values": release.values,
                         "kube_version": release.kube_version or "",
                         "api_versions": release.api_versions,
-                        "complete": release.complete,
+                        "version_is_known": release.version_is_known,
+                        "apis_are_known": release.apis_are_known,
                         "skip_crds": release.skip_crds,
                         "skip_schema": release.skip_schema,
                     }

@@ -118,10 +118,9 @@ async def _quoted(
         own = {_DEFAULTS: by_file[-1].encode()} if _DEFAULTS in files else {}
         return {**files, **own}
 
-    # Complete: what other clusters make of it is known from the first rendering.
-    quoted = msgspec.structs.replace(
-        request, values=tuple(text.encode() for text in by_file[:-1]), complete=True
-    )
+    # Alone: what other clusters make of it is known from the first rendering.
+    contents = tuple(text.encode() for text in by_file[:-1])
+    quoted = msgspec.structs.replace(request.alone, values=contents)
     quoted = unbegun.with_layer(quoted, release.layer)
     tree, chart = release.service.project.tree, release.service.chart
     try:

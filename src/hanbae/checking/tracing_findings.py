@@ -58,8 +58,8 @@ async def _numbered(
         )
         request = unbegun.with_layer(request, service.releases[environment].layer)
         versions = (*request.api_versions, *assumed)
-        # Complete: what other clusters make of it is known from the first rendering.
-        request = msgspec.structs.replace(request, api_versions=versions, complete=True)
+        # Alone: what other clusters make of it is known from the first rendering.
+        request = msgspec.structs.replace(request.alone, api_versions=versions)
         (answer,) = await rendering.answers(
             pool,
             project.tree,

@@ -95,7 +95,7 @@ async def of(
         hanbae.errors.FileFault: The chart does not render.
     """
     # One rendering is enough: whether it is another one under another Helm or cluster is for a check to find.
-    request = msgspec.structs.replace(request, complete=True)
+    request = request.alone
     (answer,) = await rendering.answers(pool, tree, chart, [request])
     rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
     before = images(rendered)

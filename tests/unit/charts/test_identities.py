@@ -21,10 +21,15 @@ async def pool() -> AsyncIterator[pools.Pool]:
 
 
 async def answer(
-    pool: pools.Pool, template: str, *, version: str = "v1.35.0", complete: bool = False
+    pool: pools.Pool,
+    template: str,
+    *,
+    version: str = "v1.35.0",
+    version_is_known: bool = False,
+    apis_are_known: bool = False,
 ) -> pools.Answer:
     files = CHART | {"templates/a.yaml": template.encode()}
-    request = pools.Wanted("r", "n", (), version, ("apps/v1",), complete)
+    request = pools.Wanted("r", "n", (), version, ("apps/v1",), version_is_known, apis_are_known)
     (result,) = await pool.render(files, pools.Asked([request]), shown="a")
     assert result.error is None, result.error
     return result
@@ -100,7 +105,7 @@ async def test_objects_that_depend_on_the_patch_release_of_kubernetes_are_report
     assert names(result) == ["always"]
     (difference,) = result.differences
     assert (difference.asked, difference.identity) == ("kubernetes", "Kubernetes v1.35.99")
-    exact = await answer(pool, template, version="v1.35.4", complete=True)
+    exact = await answer(pool, template, version="v1.35.4", version_is_known=True)
     assert exact.differences == ()
 
 
@@ -119,7 +124,18 @@ async def test_api_versions_of_which_nothing_is_known_are_rendered_both_ways(
     (other,) = result.alternatives
     assert other.assumed == ("example.com/v1",)
     assert names(other) == ["gated", "always"] or names(other) == ["always", "gated"]
-    assert (await answer(pool, template, complete=True)).alternatives == ()
+    assert (await answer(pool, template, apis_are_known=True)).alternatives == ()
+
+
+async def test_who_knows_the_version_need_not_know_the_api_versions_nor_the_other_way_round(
+    pool: pools.Pool,
+) -> None:
+    by_api, by_patch = (
+        gated('.Capabilities.APIVersions.Has "example.com/v1"'),
+        gated('ne .Capabilities.KubeVersion.Version "v1.35.0"'),
+    )
+    assert len((await answer(pool, by_api, version_is_known=True)).alternatives) == 1
+    assert len((await answer(pool, by_patch, apis_are_known=True)).differences) == 1
 
 
 # What Helm's capabilities do, and the ones that note questions do not or do otherwise.
@@ -196,7 +212,7 @@ async def test_what_is_read_of_all_api_versions_is_said_to_be_untried(
     pool: pools.Pool, condition: str
 ) -> None:
     assert (await answer(pool, gated(condition))).untried == ("API versions",)
-    assert (await answer(pool, gated(condition), complete=True)).untried == ()
+    assert (await answer(pool, gated(condition), apis_are_known=True)).untried == ()
 
 
 async def test_each_combination_of_a_few_api_versions_is_rendered(pool: pools.Pool) -> None:

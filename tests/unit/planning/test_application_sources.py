@@ -263,6 +263,24 @@ def test_what_an_application_says_to_helm_reaches_the_renderer(tmp_path: Path) -
     assert request.namespace == "elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("helm", "version_is_known", "apis_are_known"),
+    [
+        ({}, False, False),
+        ({"kubeVersion": "1.30.0"}, True, False),
+        ({"apiVersions": ["example.com/v1"]}, False, True),
+    ],
+)
+def test_an_application_settles_what_it_says_of_the_cluster_and_no_more(
+    tmp_path: Path, helm: dict[str, Any], version_is_known: bool, apis_are_known: bool
+) -> None:
+    policy, tree = policy_and_tree(tmp_path)
+    now = application_sources.of_live(policy, "cart", "dev", live(helm))
+    overrides = releases.overrides(tree, policy, "cart", "dev", (), written=now)
+    request = releases.requested(policy, "cart", "dev", (), overrides=overrides)
+    assert (request.version_is_known, request.apis_are_known) == (version_is_known, apis_are_known)
+
+
 def test_an_application_of_another_folder_is_not_the_services(tmp_path: Path) -> None:
     policy, _ = policy_and_tree(tmp_path)
     assert application_sources.is_about(policy, "cart", "dev", live({}))

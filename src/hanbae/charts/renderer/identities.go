@@ -73,14 +73,14 @@ func (w *witness) compare(out *bytes.Buffer, asked *tracking.Asked) {
 		}
 		differences = append(differences, w.releases(len(differences) > 0)...)
 	}
-	if asked.Kube && !w.rel.Complete {
+	if asked.Kube && !w.rel.VersionIsKnown {
 		differences = append(differences, w.patches()...)
 	}
 	if len(differences) > 0 {
 		out.WriteString(`,"differences":`)
 		put(out, differences)
 	}
-	if !w.rel.Complete {
+	if !w.rel.APIsAreKnown {
 		w.alternatives(out, asked)
 	}
 	if len(w.untried) > 0 {

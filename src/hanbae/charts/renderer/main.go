@@ -53,14 +53,15 @@ type request struct {
 }
 
 type release struct {
-	Name        string   `json:"name"`
-	Namespace   string   `json:"namespace"`
-	Values      [][]byte `json:"values"`
-	KubeVersion string   `json:"kube_version"`
-	APIVersions []string `json:"api_versions"`
-	Complete    bool     `json:"complete"`
-	SkipCRDs    bool     `json:"skip_crds"`
-	SkipSchema  bool     `json:"skip_schema"`
+	Name           string   `json:"name"`
+	Namespace      string   `json:"namespace"`
+	Values         [][]byte `json:"values"`
+	KubeVersion    string   `json:"kube_version"`
+	APIVersions    []string `json:"api_versions"`
+	VersionIsKnown bool     `json:"version_is_known"`
+	APIsAreKnown   bool     `json:"apis_are_known"`
+	SkipCRDs       bool     `json:"skip_crds"`
+	SkipSchema     bool     `json:"skip_schema"`
 }
 
 func main() {
