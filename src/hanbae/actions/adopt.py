@@ -185,7 +185,7 @@ async def _rendered(
     chart = str(naming.chart(policy, service))
     if values.missing or tree.read(folders.path(chart, services.CHART)) is None:
         return None
-    request = releases.requested(policy, service, environment, values.contents)
+    request = releases.requested(tree, policy, service, environment, values.contents)
     (answer,) = await rendering.answers(pool, tree, chart, [request])
     rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
     return _read(policy, tree, service, environment, rendered)

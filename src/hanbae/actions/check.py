@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from hanbae import wording
 from hanbae.adopting import survey
+from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import (
     acceptance,
@@ -97,7 +99,8 @@ class Wanted(Struct, frozen=True):
         changed_since: A commit; only services that were touched since then are checked.
         baseline: Whether the baseline counts.
         history: How former commits are searched for plaintext secrets; None for not at all.
-        live: Which clusters' Applications are held against the policy, and asked what was deployed; None for none.
+        live: Which clusters' Applications are held against the policy, and asked what they serve and what was deployed;
+            None for none.
     """
 
     services: tuple[str, ...] = ()
@@ -150,6 +153,8 @@ async def _checked(
     if project.proposal is not None:
         rule_settings.require_codes(project.proposal.policy, project.proposal.places)
     _check_names(project, request)
+    served = await _served(project, request)
+    project = dataclasses.replace(project, served=served)
     without_chart = kustomize_builds.without_chart(project)
     chosen = request.services or (*project.services, *without_chart)
     changed_files = None
@@ -162,7 +167,7 @@ async def _checked(
     rules = own.held(project.policy)
     folder = os.fsencode(kept.folder) if kept is not None else None
     task = workers.Task(
-        os.fsencode(directory), request.revision, request.policy_from, project.now, folder
+        os.fsencode(directory), request.revision, request.policy_from, project.now, folder, served
     )
     inspection = await whole_repository.inspect(
         project, chosen, rules, progress=progress, kept=kept, task=task, pool=pool
@@ -178,7 +183,10 @@ async def _checked(
     judged = applied_migrations.judged(project, root, inspection.findings, claimed)
     inspection = msgspec.structs.replace(inspection, findings=judged)
     unsought = beyond_files.unsought(
-        request.history, request.live, narrowed=narrowed or request.environment is not None
+        request.history,
+        request.live,
+        narrowed=narrowed or request.environment is not None,
+        rules=rules,
     )
     settled = settling.settle(
         project, inspection, chosen, base=base, baseline=request.baseline, unsought=unsought
@@ -204,6 +212,20 @@ async def _checked(
         changed_files,
         () if project.services else survey.chart_globs(project.tree),
         is_policy_new=request.policy_from is not None and base is None,
+    )
+
+
+async def _served(project: views.Project, request: Wanted) -> dict[str, serving.Cluster]:
+    """What clusters say of themselves where they are looked at: charts are rendered for that."""
+    if request.live is None:
+        return {}
+    from hanbae.deploying import (
+        cluster_versions,
+    )  # only who looks at clusters waits for its imports
+
+    names = project.environments if request.environment is None else (request.environment,)
+    return await cluster_versions.of_environments(
+        project.policy, names, context=request.live.context, kubeconfig=request.live.kubeconfig
     )
 
 

@@ -33,7 +33,8 @@ class Wanted(Struct, frozen=True):
         environment: The one environment; None for all.
         revision: A commit instead of the working tree.
         kube_version: The cluster's Kubernetes version, such as ``v1.35.4``; None for the policy's.
-        api_versions: What the cluster has beyond Kubernetes' own, such as ``bitnami.com/v1alpha1``.
+        api_versions: What the cluster has beyond what the policy and the repository say, such as
+            ``bitnami.com/v1alpha1``.
         printed: Whether only what Helm prints is wanted; then a chart's CRDs are not among the objects.
     """
 
@@ -249,6 +250,7 @@ class _Renderer:
         # Of the tree itself, which is looked through once for all services.
         written = application_sources.in_files(policy, self._project.tree, service, environment)
         return releases.requested(
+            self._project.tree,
             policy,
             service,
             environment,

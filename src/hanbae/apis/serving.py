@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+
+
+class Cluster(Struct, frozen=True):
+    """What a workload cluster says of itself, and Argo CD passes on to Helm.
+
+    Attributes:
+        version: Its version, such as ``v1.35.4``.
+        api_versions: ``group/version`` and ``group/version/Kind`` of all that it serves.
+    """
+
+    version: str
+    api_versions: tuple[str, ...]
 
 
 class Kind(Struct, frozen=True, array_like=True):
@@ -150,6 +162,13 @@ def api_versions(version: str) -> tuple[str, ...]:
     }
     served.add("bitnami.com/v1alpha1/SealedSecret")
     return tuple(sorted(served | {full.rpartition("/")[0] for full in served}))
+
+
+def listed(names: Iterable[str]) -> tuple[str, ...]:
+    """API versions and kinds as a cluster lists them: whoever has ``group/version/Kind`` has ``group/version``."""
+    kinds = frozenset(names)
+    versions = {name.rpartition("/")[0] for name in kinds if name.count("/") > 1}
+    return tuple(sorted(kinds | versions))
 
 
 @cache

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from hanbae.checking import searches
 from hanbae.results import findings
-from hanbae.rules import views
+from hanbae.rules import rulebook, views
 from hanbae.rules.environments import argo
 from hanbae.rules.layout import secrets
 from hanbae.rules.secrets import controllers
@@ -26,7 +26,7 @@ class History(Struct, frozen=True):
 
 
 class Live(Struct, frozen=True):
-    """Look at the Applications that are in the clusters.
+    """Look at the Applications that are in the clusters, and render for what these serve.
 
     Attributes:
         context: kubeconfig context to use instead of each environment's own.
@@ -81,17 +81,28 @@ async def live(
     return (*applications, *old)
 
 
-def unsought(history: History | None, live: Live | None, *, narrowed: bool) -> frozenset[str]:
+def unsought(
+    history: History | None,
+    live: Live | None,
+    *,
+    narrowed: bool,
+    rules: Iterable[rulebook.Rule] = (),
+) -> frozenset[str]:
     """The codes of which a check does not find all that there is, so that what accepts them may seem of no use.
 
     Args:
         history: How former commits are searched; None for not at all.
         live: Which clusters are looked at; None for none.
         narrowed: Whether only some services or one environment are.
+        rules: The rules that are run.
     """
     codes = set()
     if history is None or history.since is not None:
         codes.add(secrets.FORMER)
     if live is None or narrowed:
         codes |= {argo.LIVE, controllers.LIVE}
+    if live is not None:
+        # Charts are rendered for the clusters as they are; a check without them also looks at what charts would make
+        # in clusters with other API versions.
+        codes |= {rule.code for rule in rules if rule.scope != "project"}
     return frozenset(codes)

@@ -194,7 +194,14 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
                 tree, policy, name, environment, contents, written=written
             )
             requests[environment] = releases.requested(
-                policy, name, environment, contents, overrides=overrides
+                tree,
+                policy,
+                name,
+                environment,
+                contents,
+                overrides=overrides,
+                added=project.added,
+                cluster=project.served.get(environment),
             )
     if not requests:
         return RenderedService(view)

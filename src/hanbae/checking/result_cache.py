@@ -25,6 +25,7 @@ from hanbae import errors
 from hanbae.apis import crds
 from hanbae.charts import dependency_cache
 from hanbae.checking import inspecting, program_fingerprint
+from hanbae.planning import committed_kinds
 from hanbae.repository import keeping, readings, revisions, trees
 from hanbae.rules import application_sources, declaring, neighbours, rulebook, shared_facts, views
 
@@ -226,6 +227,9 @@ class Recording:
             },
             now=project.now,
             schemas=project.schemas,  # follow from what they are asked, and are compiled once for all
+            # Not to be looked for in the tree that records: it is in every key.
+            added=committed_kinds.of(project.policy, project.tree),
+            served=project.served,
             recording=RecordingFacts(project.shared, self.questions),
         )
 
@@ -323,7 +327,8 @@ class ResultCache:
     def _common(self) -> str:
         """What every inspection depends on. The day is part of it: certificates and agreements expire.
 
-        So are the charts that were fetched: what depends on them is rendered with them, or without.
+        So are the charts that were fetched: what depends on them is rendered with them, or without. And so is what is
+        known of clusters beyond the policy, which every chart may ask for.
         """
         project = self._project
         return keeping.key(
@@ -337,6 +342,8 @@ class ResultCache:
             msgspec.json.encode([rule.code for rule in self._rules]),
             project.now.date().isoformat(),
             dependency_cache.stamp(),
+            repr(committed_kinds.of(project.policy, project.tree)),
+            repr(project.served),
         )
 
     def known(self, services: Sequence[str]) -> dict[str, inspecting.Inspection]:

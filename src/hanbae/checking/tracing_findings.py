@@ -54,7 +54,14 @@ async def _numbered(
             project.tree, policy, name, environment, values.contents, written=written
         )
         request = releases.requested(
-            policy, name, environment, values.contents, overrides=overrides
+            project.tree,
+            policy,
+            name,
+            environment,
+            values.contents,
+            overrides=overrides,
+            added=project.added,
+            cluster=project.served.get(environment),
         )
         request = unbegun.with_layer(request, service.releases[environment].layer)
         versions = (*request.api_versions, *assumed)

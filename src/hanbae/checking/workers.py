@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
+from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache, schedules, tasks
 from hanbae.repository import keeping
@@ -43,6 +45,7 @@ class Task(Struct, frozen=True):
         policy_from: The commit whose policy counts; None for its own.
         now: The time of the check.
         folder: Where results are kept, in bytes likewise; None for nowhere.
+        served: Environment → what its cluster says of itself, where it was asked.
     """
 
     directory: bytes
@@ -50,6 +53,7 @@ class Task(Struct, frozen=True):
     policy_from: str | None
     now: datetime
     folder: bytes | None
+    served: dict[str, serving.Cluster] = {}
 
 
 def batch_size(waiting: int) -> int:
@@ -153,6 +157,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
     project, _ = projects.opened(
         Path(os.fsdecode(task.directory)), task.revision, task.policy_from, now=task.now
     )
+    project = dataclasses.replace(project, served=task.served)
     rules = own.held(project.policy)
     kept = None
     if task.folder is not None:

@@ -111,7 +111,7 @@ Examples:
 @click.option(
     "--live",
     is_flag=True,
-    help="Look at the clusters as well: their Applications, and what was deployed last.",
+    help="Look at the clusters as well: their Applications, what they serve, and what was deployed last.",
 )
 @options.context()
 @click.option(

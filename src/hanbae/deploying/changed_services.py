@@ -13,8 +13,9 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import errors, workspaces
+from hanbae.apis import serving
 from hanbae.deploying import claiming, live_sources
-from hanbae.planning import deployments, freezing, releases
+from hanbae.planning import deployments, freezing
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import revisions
 from hanbae.results import freezes
@@ -49,7 +50,7 @@ async def unchanged(
     clusters: workspaces.Clusters,
     sources: Mapping[str, deployments.Source],
     *,
-    cluster: releases.Cluster | None = None,
+    cluster: serving.Cluster | None = None,
 ) -> tuple[str, ...]:
     """The services whose last deployment succeeded, and of which everything is as it was then.
 
@@ -100,7 +101,7 @@ async def is_as_at(
     source: deployments.Source,
     commit: str,
     *,
-    cluster: releases.Cluster | None = None,
+    cluster: serving.Cluster | None = None,
 ) -> bool:
     """Whether everything of a service is as it was in another commit; no where nothing can be compared.
 
@@ -128,7 +129,7 @@ async def _is_unchanged(
     space: workspaces.Workspace,
     clusters: workspaces.Clusters,
     source: deployments.Source,
-    cluster: releases.Cluster | None,
+    cluster: serving.Cluster | None,
 ) -> bool:
     proof = await last_proof(space, clusters, source.service, source.environment)
     if proof is None:

@@ -12,9 +12,10 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import errors, wording, workspaces
+from hanbae.apis import serving
 from hanbae.clusters import leases
 from hanbae.deploying import claiming, live_sources, older_commits, preflight
-from hanbae.planning import deployments, releases, ways_back
+from hanbae.planning import deployments, ways_back
 from hanbae.policy import environments
 from hanbae.results import plans
 
@@ -122,7 +123,7 @@ async def planned(
     plan: plans.Plan,
     *,
     begun: Start,
-    cluster: releases.Cluster | None = None,
+    cluster: serving.Cluster | None = None,
 ) -> plans.Plan:
     """The plan of an older commit with the way back of its databases before it.
 
@@ -157,7 +158,7 @@ async def _present(
     clusters: workspaces.Clusters,
     source: deployments.Source,
     commit: str,
-    cluster: releases.Cluster | None,
+    cluster: serving.Cluster | None,
 ) -> plans.Plan:
     at_commit = await live_sources.read(
         clusters,

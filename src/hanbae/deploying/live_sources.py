@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hanbae import errors, workspaces
+from hanbae.apis import serving
 from hanbae.argocd_api import comparing
 from hanbae.clusters import kinds, reading
-from hanbae.planning import deployments, releases
+from hanbae.planning import deployments
 from hanbae.policy import documents, environments, naming
 from hanbae.repository import revisions
 
@@ -24,7 +25,7 @@ async def read(
     service: str,
     environment: str,
     *,
-    cluster: releases.Cluster | None,
+    cluster: serving.Cluster | None,
 ) -> deployments.Source:
     """Read and render a service at a commit.
 

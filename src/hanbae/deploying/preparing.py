@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, wording, workspaces
+from hanbae.apis import serving
 from hanbae.deploying import (
     approving,
     changed_services,
@@ -27,7 +28,7 @@ from hanbae.deploying import (
     verifying_plan,
 )
 from hanbae.gates import deciding
-from hanbae.planning import deployments, freezing, releases
+from hanbae.planning import deployments, freezing
 from hanbae.policy import environments
 from hanbae.repository import services
 from hanbae.results import checklists, drifts, freezes, plans
@@ -274,7 +275,7 @@ async def _going_back(
     fresh: Mapping[str, plans.Plan],
     *,
     back: going_back.Start | None,
-    cluster: releases.Cluster,
+    cluster: serving.Cluster,
 ) -> dict[str, plans.Plan]:
     """The plans of a rollback with the ways back of databases; without those in which nothing is to be done.
 

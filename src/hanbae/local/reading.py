@@ -120,7 +120,7 @@ async def _release(  # noqa: PLR0917
         ).model
     contents = releases.values(tree, policy, service, environment).contents
     overrides = releases.overrides(tree, policy, service, environment, contents)
-    request = releases.requested(policy, service, environment, contents, overrides=overrides)
+    request = releases.requested(tree, policy, service, environment, contents, overrides=overrides)
     if layer:
         request = msgspec.structs.replace(request, values=(*request.values, layer))
     chart = str(naming.chart(policy, service))

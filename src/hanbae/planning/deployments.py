@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
+from hanbae.apis import serving
 from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
 from hanbae.migrations import files, transactions
@@ -104,7 +105,7 @@ async def read(
     service: str,
     environment: str,
     *,
-    cluster: releases.Cluster | None = None,
+    cluster: serving.Cluster | None = None,
     live: Mapping[str, Any] | None = None,
 ) -> Source:
     """Read and render a service at a commit as Argo CD will.
@@ -144,7 +145,7 @@ async def _chart(
     environment: str,
     *,
     written: application_sources.Written,
-    cluster: releases.Cluster | None,
+    cluster: serving.Cluster | None,
 ) -> rendering.Rendered:
     """The chart of a service at a commit, as Argo CD makes it by what an Application says."""
     for text in written.unrendered:
@@ -161,7 +162,13 @@ async def _chart(
         revision, policy, service, environment, values.contents, written=written
     )
     request = releases.requested(
-        policy, service, environment, values.contents, overrides=overrides, cluster=cluster
+        revision,
+        policy,
+        service,
+        environment,
+        values.contents,
+        overrides=overrides,
+        cluster=cluster,
     )
     return await rendering.render(revision, str(naming.chart(policy, service)), request)
 

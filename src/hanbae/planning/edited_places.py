@@ -42,7 +42,12 @@ async def _numbered(
             revision, policy, source.service, source.environment, values.contents
         )
         request = releases.requested(
-            policy, source.service, source.environment, values.contents, overrides=overrides
+            revision,
+            policy,
+            source.service,
+            source.environment,
+            values.contents,
+            overrides=overrides,
         )
         async with pools.opened(1) as pool:
             (answer,) = await rendering.answers(

@@ -110,7 +110,7 @@ async def read(
     chart = str(naming.chart(policy, service))
     texts = releases.values(tree, policy, service, environment).contents
     overrides = releases.overrides(tree, policy, service, environment, texts)
-    request = releases.requested(policy, service, environment, texts, overrides=overrides)
+    request = releases.requested(tree, policy, service, environment, texts, overrides=overrides)
     sources = None
     try:
         sources = await image_keys.of(pool, tree, chart, request)

@@ -13,23 +13,12 @@ from hanbae.apis import serving
 from hanbae.argo import build_environment, source_files, value_files
 from hanbae.charts import pools
 from hanbae.migrations import databases
+from hanbae.planning import committed_kinds
 from hanbae.policy import boundaries, documents, folders, naming
 from hanbae.releases import databases as migrated
 from hanbae.releases import objects, parts
 from hanbae.repository import trees
 from hanbae.rules import application_sources
-
-
-class Cluster(Struct, frozen=True):
-    """What the workload cluster says of itself, and Argo CD passes on to Helm.
-
-    Attributes:
-        version: Its version, such as ``v1.35.4``.
-        api_versions: ``group/version`` and ``group/version/Kind`` of all that it serves.
-    """
-
-    version: str
-    api_versions: tuple[str, ...]
 
 
 class Overrides(Struct, frozen=True):
@@ -139,6 +128,7 @@ def _variables(
 
 
 def requested(
+    tree: trees.Tree,
     policy: documents.Policy,
     service: str,
     environment: str,
@@ -147,11 +137,16 @@ def requested(
     overrides: Overrides = Overrides(),  # noqa: B008  it is immutable
     kube_version: str | None = None,
     api_versions: tuple[str, ...] = (),
-    cluster: Cluster | None = None,
+    added: committed_kinds.Added | None = None,
+    cluster: serving.Cluster | None = None,
 ) -> pools.Wanted:
     """The release as Argo CD asks Helm for it.
 
+    What is told of the cluster is what an Application says of it, else what it says of itself, else what the policy
+    and the repository say of it. Of what the last two do not name, nobody knows whether the cluster has it.
+
     Args:
+        tree: The files of the repository.
         policy: The policy.
         service: The service.
         environment: The environment.
@@ -159,19 +154,23 @@ def requested(
         overrides: What Argo CD lays over them, as of :func:`overrides`.
         kube_version: The cluster's version, such as ``v1.35.4``; None for the first release of the policy's minor
             version.
-        api_versions: API versions beyond those of that Kubernetes, such as ``bitnami.com/v1alpha1``.
-        cluster: The cluster's own answer, which takes the place of both.
+        api_versions: API versions beyond those of the policy, such as ``bitnami.com/v1alpha1``.
+        added: What the repository adds to clusters, as of :func:`hanbae.planning.committed_kinds.of`; None to look for
+            it among the files.
+        cluster: The cluster's own answer, which takes the place of these three.
     """
-    minor = policy.environments[environment].kubernetes
+    settings = policy.environments[environment]
     if cluster is not None:
         kube_version, served = cluster.version, cluster.api_versions
     else:
-        served = (*serving.api_versions(minor), *api_versions)
+        own = (committed_kinds.of(policy, tree) if added is None else added).get(environment, ())
+        more = serving.listed((*settings.api_versions, *own, *api_versions))
+        served = (*serving.api_versions(settings.kubernetes), *more)
     return pools.Wanted(
         release=naming.release(policy, service, environment),
         namespace=overrides.namespace or naming.namespace(policy, service, environment),
         values=(*values, *overrides.values),
-        kube_version=overrides.kube_version or kube_version or f"v{minor}.0",
+        kube_version=overrides.kube_version or kube_version or f"v{settings.kubernetes}.0",
         api_versions=overrides.api_versions or served,
         version_is_known=cluster is not None or bool(overrides.kube_version),
         apis_are_known=cluster is not None or bool(overrides.api_versions),

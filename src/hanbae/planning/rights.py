@@ -39,7 +39,9 @@ async def rendered(
     if values.missing or tree.read(folders.path(chart, "Chart.yaml")) is None:
         return authorizing.Service(service)  # it is not in this environment yet, or no chart
     overrides = releases.overrides(tree, policy, service, environment, values.contents)
-    request = releases.requested(policy, service, environment, values.contents, overrides=overrides)
+    request = releases.requested(
+        tree, policy, service, environment, values.contents, overrides=overrides
+    )
     (answer,) = await rendering.answers(pool, tree, chart, [request])
     release = rendering.rendered(answer, shown=chart, values_files=request.values_files)
     return _of(policy, tree, service, environment, release)

@@ -28,6 +28,7 @@ _MISFITS: Final[dict[Any, str]] = {
     forms.Reason: "policy.no-reason",
     forms.Pattern: "policy.not-a-pattern",
     forms.KubernetesVersion: "policy.not-a-version",
+    forms.ApiVersion: "policy.not-an-api-version",
     forms.UrlPath: "policy.not-a-url-path",
     forms.Day: "policy.not-a-day",
     forms.Cron: "policy.not-a-schedule",

@@ -12,6 +12,7 @@ from msgspec import field
 
 from hanbae.policy.bases import Count, Days, Document, Duration, Name, Patience
 from hanbae.policy.forms import (
+    ApiVersion,
     Entry,
     Expression,
     Holiday,
@@ -223,6 +224,9 @@ class Environment(Document, frozen=True):
             a commit comes; neither its author nor whoever deploys counts. Default 0.
         kubernetes: Minor version of Kubernetes that the pods' cluster runs, in quotes; what is checked and rendered
             without a cluster is checked and rendered for it. Default ``"1.35"``.
+        api_versions: What that cluster serves beyond Kubernetes' own, as charts ask for it: ``group/version``, or
+            ``group/version/Kind``, which says that the version is there as well. What is neither listed nor committed
+            may be there or not: then both are checked.
         transport: How Argo CD is driven: ``kubernetes`` (its objects, the default) or ``argocd-api`` (its API, with
             the token in ``ARGOCD_AUTH_TOKEN`` or of ``argocd login``; its RBAC and sync windows apply).
     """
@@ -240,6 +244,7 @@ class Environment(Document, frozen=True):
     database_changes: Literal["auto", "manual"] = "auto"
     approvals: Count = 0
     kubernetes: KubernetesVersion = "1.35"
+    api_versions: tuple[ApiVersion, ...] = ()
     transport: Literal["kubernetes", "argocd-api"] = "kubernetes"
 
 

@@ -12,6 +12,16 @@ Suffix = Annotated[str, Meta(pattern=r"^(-[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", max
 KubernetesVersion = Annotated[str, Meta(pattern=r"^1\.[0-9]{1,3}$")]
 """A minor version of Kubernetes such as ``1.35``; in YAML it needs quotes, or 1.30 would be 1.3."""
 
+# A group, a version and a kind have at most 253, 63 and 63 characters, and slashes between them.
+ApiVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[a-z0-9]([a-z0-9-]*[a-z0-9])?(/[A-Z][A-Za-z0-9]*)?$",
+        max_length=381,
+    ),
+]
+"""An API version as charts ask for it: ``monitoring.coreos.com/v1``, or with a kind behind another slash."""
+
 # At most 253 characters of a group, a slash, and 63 of a kind.
 ObjectKind = Annotated[
     str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Z][A-Za-z0-9]*$", max_length=317)

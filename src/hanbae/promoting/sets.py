@@ -15,8 +15,9 @@ from typing import Final
 import msgspec
 
 from hanbae import wording, workspaces
+from hanbae.apis import serving
 from hanbae.deploying import changed_services, claiming, cluster_versions, holding, live_sources
-from hanbae.planning import deployments, freezing, releases
+from hanbae.planning import deployments, freezing
 from hanbae.promoting import refusals
 from hanbae.results import checklists, freezes, promotions, standings
 
@@ -96,7 +97,7 @@ async def _sources(
     clusters: workspaces.Clusters,
     entries: Iterable[standings.Standing],
     commit: str,
-    cluster: releases.Cluster,
+    cluster: serving.Cluster,
 ) -> dict[str, deployments.Source]:
     revision = space.checkout.revision(commit)
     places = asyncio.Semaphore(_AT_ONCE)

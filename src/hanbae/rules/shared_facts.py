@@ -60,13 +60,11 @@ class SharedFacts:
     @cached_property
     def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
         """API version and kind → kind, for those that files of the repository define, below k8s/ or in a crds/."""
-        kinds = {}
-        for path in self._tree.files():
-            folders = path.split("/")[:-1]
-            if path.endswith((".yaml", ".yml")) and ("crds" in folders or "k8s" in folders[:1]):
-                for kind in definitions.of_file(self._tree, path):
-                    kinds[kind.api_version, kind.kind] = kind
-        return kinds
+        return {
+            (kind.api_version, kind.kind): kind
+            for kinds in definitions.in_files(self._tree).values()
+            for kind in kinds
+        }
 
     @cached_property
     def manifest_names(self) -> Mapping[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.apis import crds
+from hanbae.apis import crds, serving
 from hanbae.argo import authorizing
 from hanbae.charts import gathering, tracing
 from hanbae.handbook import facts
@@ -396,6 +396,8 @@ class Project(computing.Computing):
         deployed: Service → environment → what documents tell of it; of what was inspected and renders.
         schemas: The schemas of kinds that the repository defines.
         proposal: The branch's own policy, where that of another commit counts; None where its own counts.
+        added: Environment → the API versions that the repository adds to its cluster; None before they were looked for.
+        served: Environment → what its cluster says of itself, where it was asked.
     """
 
     policy: documents.Policy
@@ -412,6 +414,8 @@ class Project(computing.Computing):
         default_factory=definitions.Schemas, repr=False, compare=False
     )
     proposal: Proposal | None = None
+    added: Mapping[str, tuple[str, ...]] | None = None
+    served: Mapping[str, serving.Cluster] = field(default_factory=dict)
 
     @property
     def chartless(self) -> Mapping[str, Mapping[str, str]]:

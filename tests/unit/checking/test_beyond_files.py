@@ -13,7 +13,7 @@ import pytest
 
 from hanbae.checking import beyond_files, projects
 from hanbae.clusters import connections, kinds, reading, sealing_controllers
-from hanbae.rules import views
+from hanbae.rules import rulebook, views
 
 SHOP = Path(__file__).parents[2] / "data" / "chartless-shop"
 
@@ -31,6 +31,18 @@ def project(tmp_path: Path) -> views.Project:
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     subprocess.run(["git", "-C", str(folder), "add", "-A"], check=True)
     return projects.project(folder)
+
+
+def test_with_clusters_what_others_would_get_is_not_sought() -> None:
+    """So a comment that accepts it is not called stale."""
+    rules = tuple(rulebook.rules().values())
+    of_objects, of_policy, of_clusters = {"INP008", "KUB011"}, {"ENV005"}, {"ENV016"}
+    without = beyond_files.unsought(None, None, narrowed=False, rules=rules)
+    assert without >= of_clusters
+    assert not without & (of_objects | of_policy)
+    live = beyond_files.unsought(None, beyond_files.Live(), narrowed=False, rules=rules)
+    assert live >= of_objects
+    assert not live & (of_policy | of_clusters)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 from hanbae import errors
 from hanbae.actions import check
+from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache
 from hanbae.policy import loading, naming
@@ -214,6 +216,59 @@ async def test_another_policy_looks_at_everything_again(
     policy.write_text(policy.read_text().replace("ttl: 5m", "ttl: 6m"))
     await checked(shop, kept)
     assert len(set(rendered)) == 3
+
+
+CRD = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: monitors.example.com}
+spec:
+  group: example.com
+  names: {kind: Monitor, plural: monitors}
+  scope: Namespaced
+  versions: [{name: VERSION, served: true, storage: true}]
+"""
+
+
+async def test_a_definition_in_the_repository_looks_at_everything_again(
+    shop: Path, kept: keeping.Kept, rendered: list[str]
+) -> None:
+    """Every chart may ask for it, whoever brings it."""
+    template = shop / "services/identity/helm/templates/gated.yaml"
+    has = '{{- if .Capabilities.APIVersions.Has "example.com/v1/Monitor" }}'
+    gated = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: gated}\n"
+    template.write_text(f"{has}\n{gated}{{{{- end }}}}\n")
+    definition = shop / "services/auth/helm/crds/monitors.yaml"
+    definition.parent.mkdir()
+    definition.write_text(CRD.replace("VERSION", "v2"))
+
+    async def assumed() -> int:
+        return sum(finding.code == "INP008" for finding in await checked(shop, kept))
+
+    assert await assumed() == 1
+    rendered.clear()
+    assert await assumed() == 1
+    assert not rendered
+    definition.write_text(CRD.replace("VERSION", "v1"))
+    assert await assumed() == 0
+    assert await assumed() == 0
+    definition.write_text(CRD.replace("VERSION", "v2"))
+    assert await assumed() == 1
+
+
+def test_what_a_cluster_serves_is_part_of_every_entry(shop: Path, kept: keeping.Kept) -> None:
+    result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
+    project = projects.project(shop)
+    served = [
+        dataclasses.replace(project, served={"dev": serving.Cluster("v1.35.4", names)})
+        for names in (("v1",), ("v1", "example.com/v1"))
+    ]
+    result_cache.ResultCache(kept, served[0], ()).keep(
+        "auth", result_cache.Recording(served[0]), result
+    )
+    assert result_cache.ResultCache(kept, served[0], ()).of("auth") == result
+    for other in (project, served[1]):
+        assert result_cache.ResultCache(kept, other, ()).of("auth") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93\x90\x90\x90", b"rubbish"])

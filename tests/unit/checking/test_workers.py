@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from hanbae.actions import check
+from hanbae.apis import serving
 from hanbae.checking import (
     beyond_files,
     inspecting,
@@ -20,6 +22,7 @@ from hanbae.checking import (
     whole_repository,
     workers,
 )
+from hanbae.deploying import cluster_versions
 from hanbae.repository import keeping
 from hanbae.results import findings
 from hanbae.rules import own
@@ -71,6 +74,36 @@ async def test_the_same_is_found_by_one_process_by_several_and_again(repository:
     assert (await check.check(repository)).findings == alone
     assert (await check.check(repository, kept=kept)).findings == alone
     assert (await check.check(repository, kept=kept)).findings == alone
+
+
+@pytest.fixture
+def gated(repository: Path) -> Path:
+    """The repository, in which every service has one object more where the cluster has a kind."""
+    has = '{{- if .Capabilities.APIVersions.Has "example.com/v1/Monitor" }}'
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: gated}\n"
+    for chart in repository.glob("services/*/helm"):
+        (chart / "templates/gated.yaml").write_text(f"{has}\n{manifest}{{{{- end }}}}\n")
+    return repository
+
+
+async def test_further_processes_render_for_the_clusters_that_were_asked(
+    gated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_: object, names: Sequence[str], **__: object) -> dict[str, serving.Cluster]:
+        return {name: serving.Cluster("v1.35.4", ("v1", "v1/Pod")) for name in names}
+
+    async def nothing(*_: object) -> tuple[findings.Finding, ...]:
+        return ()
+
+    monkeypatch.setattr(cluster_versions, "of_environments", answer)
+    monkeypatch.setattr(beyond_files, "live", nothing)
+
+    async def assumed(live: beyond_files.Live | None) -> set[str]:
+        result = await check.check(gated, check.Wanted(live=live))
+        return {finding.service for finding in result.findings if finding.code == "INP008"}
+
+    assert len(await assumed(None)) > 5
+    assert await assumed(beyond_files.Live()) == set()
 
 
 @pytest.fixture

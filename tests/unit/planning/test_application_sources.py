@@ -257,7 +257,7 @@ def test_what_an_application_says_to_helm_reaches_the_renderer(tmp_path: Path) -
     }
     now = application_sources.of_live(policy, "cart", "dev", live(helm))
     overrides = releases.overrides(tree, policy, "cart", "dev", (), written=now)
-    request = releases.requested(policy, "cart", "dev", (), overrides=overrides)
+    request = releases.requested(tree, policy, "cart", "dev", (), overrides=overrides)
     assert (request.skip_crds, request.skip_schema) == (True, True)
     assert (request.kube_version, request.api_versions) == ("1.30.0", ("example.com/v1",))
     assert request.namespace == "elsewhere"
@@ -277,7 +277,7 @@ def test_an_application_settles_what_it_says_of_the_cluster_and_no_more(
     policy, tree = policy_and_tree(tmp_path)
     now = application_sources.of_live(policy, "cart", "dev", live(helm))
     overrides = releases.overrides(tree, policy, "cart", "dev", (), written=now)
-    request = releases.requested(policy, "cart", "dev", (), overrides=overrides)
+    request = releases.requested(tree, policy, "cart", "dev", (), overrides=overrides)
     assert (request.version_is_known, request.apis_are_known) == (version_is_known, apis_are_known)
 
 

@@ -82,6 +82,33 @@ FAULTS = [
     pytest.param("develop", "../x", "policy.not-a-branch", 4, 17, id="branch"),
     pytest.param("develop", "-x", "policy.not-a-branch", 4, 17, id="branch like an option"),
     pytest.param("branch: main, ", "", "policy.branch-missing", 5, 3, id="no branch"),
+    pytest.param(
+        "sync: auto",
+        "api_versions: [a.io/v1, a.io/Kind]",
+        "policy.not-an-api-version",
+        4,
+        50,
+        id="api version without a version",
+    ),
+    pytest.param(
+        "sync: auto",
+        "api_versions: [v1]",
+        "policy.not-an-api-version",
+        4,
+        41,
+        id="api version without a group",
+    ),
+    pytest.param(
+        "sync: auto",
+        "api_versions: [a.io/v1/kind]",
+        "policy.not-an-api-version",
+        4,
+        41,
+        id="api version with a resource",
+    ),
+    pytest.param(
+        "sync: auto", "api_versions: v1", "policy.expected-list", 4, 40, id="no list of versions"
+    ),
     pytest.param("dev:", "Dev:", "policy.not-a-name", 4, 3, id="name"),
     pytest.param("dev:", '"dev\\n":', "policy.not-a-name", 4, 3, id="name and newline"),
     pytest.param("-production}", "-dev}", "policy.same-namespaces", 5, 48, id="suffixes collide"),

@@ -74,6 +74,56 @@ def test_what_an_unknown_api_version_brings_is_found_at_its_lines(
     assert places(gated) == expected
 
 
+LISTED = {"hanbae.yaml": "    branch: develop\n    api_versions: [VERSION]\n"}
+DEFINED = {
+    "services/auth/helm/crds/monitors.yaml": (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"
+        "metadata: {name: monitors.example.com}\nspec:\n  group: example.com\n  scope: Namespaced\n"
+        "  names: {kind: Monitor, plural: monitors}\n"
+        "  versions: [{name: v1, served: true, storage: true}]\n"
+    )
+}
+
+
+def assumed(checked: Check, shop: trees.MemoryTree, **files: str) -> set[str]:
+    """The environments of which nobody knows whether they have the kind; what it brings is found at its lines."""
+    text = shop.contents["hanbae.yaml"].decode()
+    if "hanbae.yaml" in files:
+        assert "    branch: develop\n" in text
+        files["hanbae.yaml"] = text.replace("    branch: develop\n", files["hanbae.yaml"])
+    always = findings_of(checked, shop, **files, **{TEMPLATE: MONITOR.replace("CONDITION", "true")})
+    files[TEMPLATE] = MONITOR.replace("CONDITION", UNKNOWN)
+    by_code = findings_of(checked, shop, **files)
+    assumptions = by_code.pop("INP008", [])
+    assert places(by_code) == places(always)
+    return {name for finding in assumptions for name in finding.environments}
+
+
+def test_what_nobody_says_is_an_assumption(checked: Check, shop: trees.MemoryTree) -> None:
+    assert assumed(checked, shop) == {"dev", "staging", "production"}
+
+
+@pytest.mark.parametrize(
+    ("version", "environments"),
+    [
+        ("example.com/v1/Monitor", {"staging", "production"}),
+        ("example.com/v1", {"dev", "staging", "production"}),
+        ("example.com/v2/Monitor", {"dev", "staging", "production"}),
+    ],
+)
+def test_what_the_policy_lists_is_no_assumption_and_all_else_is(
+    checked: Check, shop: trees.MemoryTree, version: str, environments: set[str]
+) -> None:
+    policy = {path: text.replace("VERSION", version) for path, text in LISTED.items()}
+    assert assumed(checked, shop, **policy) == environments
+
+
+def test_what_the_repository_defines_is_no_assumption(
+    checked: Check, shop: trees.MemoryTree
+) -> None:
+    assert assumed(checked, shop, **DEFINED) == set()
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hanbae import errors, libyaml
 from hanbae.charts import overlay_files
@@ -59,12 +59,14 @@ class Scan(Struct):
         files: Path → content of each file that a build reads.
         refusals: What it may not.
         images: The tags that are set.
+        resources: Those of the files whose objects are built; the others change or configure them.
         fault: Why a kustomization cannot be read as Kustomize would, in the words of an error; empty where it can.
     """
 
     files: dict[str, bytes]
     refusals: list[builds.Refusal]
     images: list[builds.Pinned]
+    resources: set[str] = field(default_factory=set)
     fault: str = ""
 
 
@@ -161,6 +163,8 @@ def _followed(
             refuse("outside")
         elif target in tree.files(posixpath.dirname(target)):
             _parsed(tree, target, scan)
+            if may_be_folder:
+                scan.resources.add(target)
         elif may_be_folder and named(tree, target) is not None:
             yield target
         else:
