@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
+DEEPEST: Final = 250
+"""Levels of a file of a checkout, as of one in YAML (:mod:`hanbae.yaml_bounds`)."""
 _T = TypeVar("_T")
 _DIGITS_ALONE: Final = bytes(ord("0" if chr(code) in "0123456789" else " ") for code in range(256))
 """Turns each digit into 0, and all else into space."""
@@ -48,6 +51,32 @@ def decode(data: bytes | str, kind: Any = Any) -> Any:
         raise Fault("too many levels") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Fault(str(error)) from error
+
+
+def shallow(data: bytes | str) -> Any:
+    """The value that a text of a checkout stands for: whoever walks through it calls himself once a level and more.
+
+    Args:
+        data: The text, UTF-8.
+
+    Raises:
+        Fault: It stands for none, or goes deeper than `DEEPEST`.
+    """
+    value = decode(data)
+    level = _collections([value])
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for item in level
+            for inner in _collections(item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return value
+    raise Fault(f"more than {DEEPEST} levels")
+
+
+def _collections(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, dict | list)]
 
 
 def _has_long_number(data: bytes | str) -> bool:

@@ -3,7 +3,8 @@
 ruamel knows comments, and takes ten times as long; whatever only reads, reads here.
 What PyYAML (6.0.3) makes of a hostile file takes the process with it: its composer calls itself for each level and does
 not count them, and neither aliases nor ``<<`` end before the memory does.
-So a file that may go deep, or has aliases, is parsed for its events first, which needs no more than time.
+So a file that may go deep, or has aliases, is parsed for its events first, which needs no more than time;
+:mod:`hanbae.yaml_bounds` decides how much it may hold.
 """
 
 from __future__ import annotations
@@ -14,33 +15,20 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, Literal
 
-from hanbae import yaml_scalars
+from hanbae import yaml_bounds, yaml_scalars
 
 Tags = Literal["kubernetes", "core", "none"]
 """How a plain scalar is given its type: as Helm and Kubernetes do, by YAML 1.2's core schema, or not at all, which is
 half the time."""
 
-DEEPEST: Final = 500
-"""Levels of a file, aliases followed; what people write has a dozen."""
 MOST_LINES: Final = 50_000
 """Lines of a file that people write; a longer one is generated, and would be read for seconds."""
-MOST_ALIASED: Final = 100_000
-"""Nodes that all aliases of a file together may stand for."""
 _MOST_DIRECTIVES: Final = 100
 
 
-class Fault(ValueError):
-    """A file that is no YAML, goes too deep, or grows without end.
-
-    Attributes:
-        line: Where, counted from 1; 0 where nobody knows.
-        column: Likewise.
-    """
-
-    def __init__(self, why: str, mark: Any = None) -> None:
-        super().__init__(why)
-        self.line = mark.line + 1 if mark is not None else 0
-        self.column = mark.column + 1 if mark is not None else 0
+Fault = yaml_bounds.Fault
+Depth = yaml_bounds.Depth
+Excess = yaml_bounds.Excess
 
 
 class Doubled(Fault):
@@ -58,6 +46,18 @@ def load(data: bytes | str) -> Any:
     with _faults():
         _check(data)
         return yaml.load(data, Loader=_loader())  # noqa: S506  a safe one
+
+
+def check(data: bytes | str) -> None:
+    """Refuse a file that goes too deep or grows without end, before another parser reads it.
+
+    Raises:
+        Depth: It goes too deep.
+        Excess: It grows.
+        Fault: It cannot be read as far as that is looked for.
+    """
+    with _faults():
+        _check(data)
 
 
 def mapping(data: bytes | str) -> dict[Any, Any] | None:
@@ -215,8 +215,8 @@ class _Picking:
     def take(self, event: Any) -> None:
         yaml = self._yaml
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            if len(self._open) >= DEEPEST:
-                raise Fault(f"more than {DEEPEST} levels", event.start_mark)
+            if len(self._open) >= yaml_bounds.DEEPEST:
+                raise yaml_bounds.too_deep(event.start_mark)
             mapping = isinstance(event, yaml.MappingStartEvent)
             kept = self._begun({} if mapping else [])
             self._open.append((mapping, kept))
@@ -301,8 +301,10 @@ def _check(data: bytes | str) -> None:
     if "%" in text and text.count("%TAG") > _MOST_DIRECTIVES:
         # libyaml compares each of them with all before it.
         raise Fault(f"more than {_MOST_DIRECTIVES} directives")
-    if at_most(data) > DEEPEST or ("&" in text and "*" in text):
-        _check_events(data)
+    if at_most(data) > yaml_bounds.DEEPEST or ("&" in text and "*" in text):
+        import yaml
+
+        yaml_bounds.check(yaml.parse(data, Loader=_loader()))
 
 
 def _looked_at(data: bytes | str) -> str:
@@ -326,76 +328,6 @@ def at_most(data: bytes | str) -> float:
 def _deepest_head(text: str) -> int:
     """Characters of the longest of its lines' heads: what is left of a line without what a head can be of."""
     return max(len(line) - len(line.lstrip(" \t?:-")) for line in text.split("\n"))
-
-
-def _check_events(data: bytes | str) -> None:
-    import yaml
-
-    sizes = _Sizes()
-    taking = {
-        yaml.DocumentStartEvent: sizes.forget,
-        yaml.MappingStartEvent: sizes.begin,
-        yaml.SequenceStartEvent: sizes.begin,
-        yaml.MappingEndEvent: sizes.end,
-        yaml.SequenceEndEvent: sizes.end,
-        yaml.AliasEvent: sizes.follow,
-        yaml.ScalarEvent: sizes.scalar,
-    }
-    for event in yaml.parse(data, Loader=_loader()):
-        take = taking.get(type(event))
-        if take is not None:
-            take(event)
-
-
-class _Sizes:
-    """How many nodes and levels there are, aliases followed: of what has begun, and of what has an anchor."""
-
-    def __init__(self) -> None:
-        self._open: list[tuple[str | None, int, int]] = []
-        self._begun: set[str] = set()
-        self._known: dict[str, tuple[int, int]] = {}
-        self._aliased = 0
-
-    def forget(self, _: Any) -> None:
-        """A document begins, with anchors of its own."""
-        self._known.clear()
-
-    def begin(self, event: Any) -> None:
-        self._open.append((event.anchor, 1, 0))
-        if event.anchor is not None:
-            self._begun.add(event.anchor)
-        self._bound(0, event)
-
-    def end(self, _: Any) -> None:
-        anchor, size, height = self._open.pop()
-        self._add(anchor, size, height + 1)
-
-    def scalar(self, event: Any) -> None:
-        self._add(event.anchor, 1, 0)
-
-    def follow(self, event: Any) -> None:
-        if event.anchor in self._begun:
-            raise Fault(f"*{event.anchor} contains itself", event.start_mark)
-        # An alias of nothing passes as one node: the composer refuses it.
-        size, height = self._known.get(event.anchor, (1, 0))
-        self._aliased += size
-        if self._aliased > MOST_ALIASED:
-            raise Fault(f"aliases of more than {MOST_ALIASED} values", event.start_mark)
-        self._bound(height, event)
-        self._add(None, size, height)
-
-    def _add(self, anchor: str | None, size: int, height: int) -> None:
-        """A node has ended: it belongs to what is open, and its anchor stands for it from now on."""
-        if anchor is not None:
-            self._known[anchor] = size, height
-            self._begun.discard(anchor)
-        if self._open:
-            around, sizes, heights = self._open[-1]
-            self._open[-1] = around, sizes + size, max(heights, height)
-
-    def _bound(self, height: int, event: Any) -> None:
-        if len(self._open) + height > DEEPEST:
-            raise Fault(f"more than {DEEPEST} levels", event.start_mark)
 
 
 _YAML: Final = "tag:yaml.org,2002:"

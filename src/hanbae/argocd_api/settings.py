@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from hanbae import errors, masking, subjects
+from hanbae import errors, libyaml, masking, subjects
 from hanbae.streams import hosts
 
 TOKEN: Final = "ARGOCD_AUTH_TOKEN"  # noqa: S105  a name, no secret
@@ -157,11 +155,14 @@ def _configuration(environment: Mapping[str, str]) -> Mapping[str, Any]:
     path = _folder(environment) / "config"
     place = subjects.Place(str(path))
     try:
-        document = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        document = libyaml.load(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        # YAML's own words would quote the line, and with it a token.
+    except libyaml.Fault as fault:
+        # Its own words may quote the line, and with it a token.
+        place = subjects.Place(str(path), fault.line, fault.column)
+        raise errors.FileFault("argocd-api.bad-config", place=place, why="YAML") from None
+    except OSError as error:
         why = type(error).__name__
         raise errors.FileFault("argocd-api.bad-config", place=place, why=why) from None
     if document is None:

@@ -317,7 +317,14 @@ def _content(text: str, file: str) -> _Content | None:
 
 
 def _read(text: str, file: str) -> _Content:
-    return _by_libyaml(text) or _by_ruamel(text, file)
+    try:
+        return _by_libyaml(text) or _by_ruamel(text, file)
+    except libyaml.Depth as fault:
+        place = subjects.Place(file, fault.line, fault.column)
+        raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
+    except libyaml.Excess as fault:
+        place = subjects.Place(file, fault.line, fault.column)
+        raise errors.FileFault("values.too-many-values", place=place) from fault
 
 
 def _is_odd(text: str) -> bool:
@@ -330,10 +337,13 @@ def _is_odd(text: str) -> bool:
 
 def _by_libyaml(text: str) -> _Content | None:
     """What a plain text holds, in a tenth of the time; None for what only ruamel reads, or has the words for."""
-    if _is_odd(text):
-        return None
     try:
+        if _is_odd(text):
+            libyaml.check(text)
+            return None
         root = libyaml.compose(text)
+    except (libyaml.Depth, libyaml.Excess):
+        raise
     except libyaml.Fault:
         return None
     if root is None:
@@ -425,14 +435,17 @@ def _refuse_bombs(root: Any, file: str) -> None:
 
     def weight(node: Any) -> int:
         if id(node) not in weights:
-            weights[id(node)] = _MOST_NODES  # an alias to something around itself
+            weights[id(node)] = _MOST_NODES + 1  # an alias to something around itself
             children: list[Any] = []
             if node.id == "mapping":
                 children = [child for entry in node.value for child in entry]
             elif node.id == "sequence":
                 children = list(node.value)
             weights[id(node)] = 1 + sum(map(weight, children))
+        if weights[id(node)] > _MOST_NODES:
+            mark = node.start_mark
+            place = subjects.Place(file, mark.line + 1, mark.column + 1)
+            raise errors.FileFault("values.too-many-values", place=place)
         return weights[id(node)]
 
-    if weight(root) > _MOST_NODES:
-        raise errors.FileFault("values.too-many-values", place=subjects.Place(file))
+    weight(root)

@@ -112,7 +112,7 @@ def _objects(path: str, data: bytes) -> Iterator[dict[str, Any]]:
 
 def _documents(path: str, data: bytes) -> Iterator[Any]:
     if path.endswith(".json"):
-        yield foreign_json.decode(data)
+        yield foreign_json.shallow(data)
     else:
         yield from libyaml.load_all(data)
 

@@ -8,7 +8,6 @@ no dates, no merge keys.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any, Final
 
@@ -90,11 +89,20 @@ def places(node: Node) -> dict[str, subjects.Place]:
 
 
 def _compose(text: str, name: str) -> Any:
-    if not _OTHERWISE.search(text):
-        # libyaml is many times faster; what it refuses is read again by ruamel, which has words and
-        # a place for it.
-        with contextlib.suppress(libyaml.Fault):
+    try:
+        if not _OTHERWISE.search(text):
             return libyaml.compose(text, tags="core")
+        libyaml.check(text)
+    except libyaml.Depth as fault:
+        place = subjects.Place(name, fault.line, fault.column)
+        raise errors.FileFault("policy.too-deep", place=place) from fault
+    except libyaml.Excess as fault:
+        place, limit = subjects.Place(name, fault.line, fault.column), str(MOST_NODES)
+        raise errors.FileFault("policy.too-many-values", place=place, limit=limit) from fault
+    except libyaml.Fault:
+        pass
+    # libyaml is many times faster; what it refuses is read again by ruamel, which has words and a
+    # place for it.
     return _composed_slowly(text, name)
 
 

@@ -90,9 +90,10 @@ def _repeated(root: Any) -> frozenset[tuple[int, int]]:
 
 def _says(node: Any, depth: int = 0) -> Any:
     """What a node says, wherever it stands."""
-    if node.id == "scalar" or depth > _DEEPEST:
-        # What goes too deep equals nothing but itself.
-        return node.id, node.tag, node.style or "", node.value if node.id == "scalar" else id(node)
+    if node.id == "scalar":
+        return node.id, node.tag, node.style or "", node.value
+    if depth > _DEEPEST:
+        return node.id, id(node)  # what goes too deep equals nothing but itself
     if node.id == "sequence":
         return node.id, [_says(value, depth + 1) for value in node.value]
     return node.id, [(key.value, _says(value, depth + 1)) for key, value in node.value]

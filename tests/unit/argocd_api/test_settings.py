@@ -134,6 +134,13 @@ def test_a_broken_login_file_is_named_without_its_content(tmp_path: Path) -> Non
     assert SECRET not in f"{caught.value}{caught.value.text}{caught.value.__cause__}"
 
 
+def test_a_login_file_without_an_end_is_a_fault_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("users:\n  " + "[" * 5000)
+    with pytest.raises(errors.FileFault) as caught:
+        settle("argocd.example.com", {"ARGOCD_CONFIG_DIR": str(tmp_path)})
+    assert str(caught.value.place) == f"{tmp_path / 'config'}:2:252"
+
+
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "töken"])
 def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str) -> None:
     with pytest.raises(errors.WrongUse) as caught:

@@ -179,8 +179,20 @@ def test_alias_bomb_is_refused() -> None:
     text = "a0: &a0 [x, x]\n" + "".join(
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
     )
-    with pytest.raises(errors.FileFault, match=r"values\.too-many-values"):
-        values.Values.parse(text, "values-dev.yaml")
+    for odd in ("", "# A tab:\t\n"):
+        with pytest.raises(errors.FileFault, match=r"values-dev\.yaml:\d+:.*too-many-values"):
+            values.Values.parse(odd + text, "values-dev.yaml")
+
+
+@pytest.mark.parametrize("odd", ["", "\t", "!"])
+@pytest.mark.parametrize("text", ["[" * 5000, "- " * 5000])
+def test_what_goes_too_deep_is_told_at_its_line(odd: str, text: str) -> None:
+    """Also where only the slow parser reads a file, whose own fault has no place."""
+    with pytest.raises(errors.FileFault) as caught:
+        values.Values.parse(f"# A comment. {odd}\na: 1\nb:\n  {text}\n", "values-dev.yaml")
+    assert caught.value.text.facts == {"problem": "more than 250 levels"}
+    assert caught.value.place is not None
+    assert caught.value.place.line == 4
 
 
 def test_place_of_a_value_is_its_line() -> None:

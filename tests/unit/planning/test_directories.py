@@ -87,3 +87,12 @@ def test_more_than_argo_cd_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.FileFault) as caught:
         read(FILES)
     assert caught.value.text.id == "render.beyond-bytes"
+
+
+def test_json_goes_as_deep_as_yaml() -> None:
+    """Python ends a walk at a thousand calls, and `hanbae render` makes three a level."""
+    head = '"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}'
+    texts = [f'{{{head}, "x": {"[" * times}{"]" * times}}}' for times in (249, 250)]
+    assert read({"c.json": texts[0]}) == [("m/c.json", "c")]
+    with pytest.raises(errors.FileFault, match=r"m/c\.json: manifests\.unreadable.*250 levels"):
+        read({"c.json": texts[1]})

@@ -256,6 +256,14 @@ def test_what_is_no_policy_at_all_is_refused(data: bytes, text_id: str) -> None:
     assert caught.value.text.id == text_id
 
 
+@pytest.mark.parametrize("odd", ["", "\t", "!"])
+@pytest.mark.parametrize("text", ["[" * 5000, "- " * 5000, "&a [*a]"])
+def test_what_goes_too_deep_is_told_at_its_line(odd: str, text: str) -> None:
+    """Also where only the slow parser reads a policy, whose own fault has no place."""
+    error = fault(f"# A comment. {odd}\na: 1\nb:\n  {text}\n")
+    assert (error.text.id, error.place and error.place.line) == ("policy.too-deep", 4)
+
+
 # --- whatever is done to the whole document, the fault has a place ---
 
 PLAIN: Any = YAML(typ="safe", pure=True).load(DOCUMENT)
