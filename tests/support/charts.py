@@ -34,14 +34,15 @@ def _crd(plural: str) -> str:
     )
 
 
-def packed(name: str, files: Mapping[str, str]) -> bytes:
+def packed(name: str, files: Mapping[str, str | bytes]) -> bytes:
     """A chart as ``helm package`` would pack it, the same bytes each time."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as tar:
         for path, text in files.items():
+            data = text.encode() if isinstance(text, str) else text
             member = tarfile.TarInfo(f"{name}/{path}")
-            member.size = len(text.encode())
-            tar.addfile(member, io.BytesIO(text.encode()))
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
     return content.getvalue()
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support import charts
 
 from hanbae import errors
-from hanbae.charts import pools, rendering
+from hanbae.charts import choosing, pools, rendering
 
 CHART = {
     "Chart.yaml": b"apiVersion: v2\nname: a\nversion: 1.0.0\n",
@@ -29,6 +29,10 @@ DEEP_LISTS = (
 )
 # So deep that the reader of YAML itself gives up.
 ABYSS = b"b: 1\na: " + b"[" * 20_000 + b"]" * 20_000 + b"\n"
+# What aliases stand for, where they stand: a thousand and one entries, a megabyte, one level more.
+WIDE = b"a: &a {" + b", ".join(b"k%d: 1" % number for number in range(1000)) + b"}\nb:\n"
+LONG = b"a: &a " + b"x" * 1_000_000 + b"\nb:\n" + b"- *a\n" * 3000
+HALVES = b"a: &a %b1%b\nb: %b*a%b\n" % ((b"[" * 150, b"]" * 150) * 2)
 RULES = (
     b'{\n"properties": {\n'
     + b",\n".join(b'"a%d": {"type": "string"}' % number for number in range(12_000))
@@ -63,11 +67,19 @@ async def fault(
         pytest.param(ITEMS, "entries", 100_001, id="items"),
         pytest.param(FLOW, "entries", 2, id="flow"),
         pytest.param(b"- \n" * 600_000, "entries", 100_001, id="more than are counted"),
-        pytest.param(DEEP_BLOCK, "depth", 501, id="deep block"),
-        pytest.param(DEEP_LISTS, "depth", 501, id="deep lists"),
+        pytest.param(DEEP_BLOCK, "depth", 251, id="deep block"),
+        pytest.param(DEEP_LISTS, "depth", 251, id="deep lists"),
         pytest.param(DEEP_FLOW, "depth", 2, id="deep flow"),
         pytest.param(ABYSS, "depth", 2, id="abyss"),
         pytest.param(b"a: " + b"x" * (9 << 20), "bytes", 0, id="bytes"),
+        pytest.param(WIDE + b"- *a\n" * 200, "entries", 101, id="aliases"),
+        pytest.param(WIDE + b"- {<<: *a}\n" * 200, "entries", 101, id="merge keys"),
+        pytest.param(LONG, "bytes", 10, id="aliases of a text"),
+        pytest.param(HALVES, "depth", 2, id="aliases in the depth"),
+        pytest.param(DEEP_BLOCK.replace(b"\n", b"\r"), "depth", 251, id="carriage returns"),
+        pytest.param(DEEP_BLOCK.decode().encode("utf-16"), "depth", 251, id="UTF-16"),
+        pytest.param(b"\xef\xbb\xbf" + b"- " * 600 + b"a\n", "depth", 1, id="behind a mark"),
+        pytest.param(b"? a\n: " + b"- " * 600 + b"b\n", "depth", 2, id="behind a colon"),
     ],
 )
 async def test_values_that_are_too_large_are_refused_at_their_line(
@@ -114,6 +126,7 @@ async def test_schema_that_would_take_long_is_refused_at_its_line(
         ("data:{{ range until 100500 }}\n  a{{ . }}: x{{ end }}\n", "entries"),
         ('data: {{ repeat 600 "[" }}{{ repeat 600 "]" }}\n', "depth"),
         ('data: {a: {{ repeat 9000000 "x" }}}\n', "bytes"),
+        ('data: {a: &a {{ repeat 1000000 "x" }}, b: [{{ repeat 3000 "*a," }}]}\n', "bytes"),
     ],
 )
 @pytest.mark.parametrize("file", ["templates/b.yaml", "charts/b/templates/b.yaml"])
@@ -136,6 +149,27 @@ async def test_what_is_in_a_packed_chart_is_refused_at_the_pack(pool: pools.Pool
     assert await fault(pool, more) == ("entries", "services/a/helm/charts/b-1.0.0.tgz")
 
 
+async def test_packed_charts_in_one_another_are_bounded(pool: pools.Pool) -> None:
+    """Helm unpacks all of them, so what is in the fifth would be read without bounds."""
+    chart = {"Chart.yaml": b"apiVersion: v2\nname: b\nversion: 1.0.0\n"}
+    content = charts.packed("b", chart | {"values.yaml": LONG})
+    for _ in range(4):
+        content = charts.packed("b", chart | {"charts/b.tgz": content})
+    place = "services/a/helm/charts/b.tgz"
+    assert await fault(pool, {"charts/b.tgz": content}) == ("depth", place)
+
+
+async def test_archive_of_a_server_is_refused_by_the_same_bounds(pool: pools.Pool) -> None:
+    chart = {"Chart.yaml": b"apiVersion: v2\nname: b\nversion: 1.0.0\n", "values.yaml": LONG}
+    answer = await choosing.packed(pool, charts.packed("b", chart), shown="services/a/helm")
+    assert answer.error == "values.yaml has more than 8388608 bytes"
+
+
+async def test_aliases_that_people_write_are_rendered(pool: pools.Pool) -> None:
+    shared = b"a: &a {b: [1, 2], c: {d: &d text}}\ne: {<<: *a, f: *a}\ng: [*d, *d]\n"
+    assert await fault(pool, {"values.yaml": shared}, shared) is None
+
+
 async def test_large_text_with_few_entries_is_rendered(pool: pools.Pool) -> None:
     """A dashboard in a block scalar has braces, colons and commas enough, and is one entry."""
     dashboard = b"a: |\n" + b'  {"a": [{"b": 1}, {"c": 2}], "d": -1}\n' * 40_000
@@ -147,6 +181,6 @@ async def test_large_text_with_few_entries_is_rendered(pool: pools.Pool) -> None
 
 async def test_as_much_as_may_be_is_rendered(pool: pools.Pool) -> None:
     keys = b"".join(b"a%d: 1\n" % number for number in range(99_990))
-    deep = b"a: " + b"{a: " * 490 + b"1" + b"}" * 490 + b"\n"
+    deep = b"a: " + b"{a: " * 245 + b"1" + b"}" * 245 + b"\n"
     assert await fault(pool, {}, keys) is None
     assert await fault(pool, {}, deep) is None

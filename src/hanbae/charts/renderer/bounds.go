@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"path"
 	"strings"
 
@@ -12,20 +13,21 @@ import (
 )
 
 // What Helm reads of a chart, of values and of what templates make may be so large and no larger: it would take what a
-// process may take, and the process could not say any more which file it was. An alias counts for itself alone, so a
-// text of many aliases may still be too much for the process.
+// process may take, and the process could not say any more which file it was. An alias counts as what it stands for, as
+// often as it stands there, for Helm writes it out; hanbae/yaml_bounds.py does the same for what Python reads.
 const (
+	// mostBytes are those of a text, and those of a document's scalars.
 	mostBytes = 8 << 20
 	// mostEntries are keys and items of one document. Helm takes about ten microseconds for each, and more memory than
 	// the text has.
 	mostEntries = 100_000
 	// mostRules are the same of a schema, of which compiling takes quadratic time.
 	mostRules = 20_000
-	// deepest is also what hanbae's own reader of YAML goes down to.
-	deepest = 500
+	// deepest is also what hanbae's own reader of YAML goes down to, and what its Python walks through.
+	deepest = 250
 	// mostMarks are characters of which each may begin an entry: a text with more is not even counted exactly.
 	mostMarks = 500_000
-	// packs are charts in packed charts.
+	// packs are packed charts in one another.
 	packs = 4
 )
 
@@ -49,7 +51,7 @@ func within(text []byte) error {
 		return beyond{What: "bytes", Limit: mostBytes}
 	}
 	marks, deep := suspected(text)
-	if marks <= mostEntries && deep <= deepest {
+	if marks <= mostEntries && deep <= deepest && !aliased(text) {
 		return nil
 	}
 	if marks > mostMarks {
@@ -64,32 +66,69 @@ func within(text []byte) error {
 			}
 			return nil
 		}
-		left := mostEntries
+		left := budget{mostEntries, mostBytes, map[*yaml.Node]extent{}}
 		for _, root := range document.Content {
-			if line, what, limit := exceeded(root, &left, 1); what != "" {
-				return beyond{Line: line, What: what, Limit: limit}
+			if _, err := left.spend(root, 1); err != nil {
+				return err
 			}
 		}
 	}
 }
 
-// exceeded is the line of the first node that is one too many, or too deep.
-func exceeded(node *yaml.Node, left *int, depth int) (int, string, int) {
-	if depth > deepest && node.Content != nil {
-		return node.Line, "depth", deepest
+// extent is what there is in a node, aliases written out.
+type extent struct{ entries, bytes, levels int }
+
+// budget is what there may still be in a document, and what there is in its nodes that have an anchor.
+type budget struct {
+	entries, bytes int
+	anchored       map[*yaml.Node]extent
+}
+
+// spend takes away what there is in a node, and says how many levels that has; its error names the line of the first node
+// that is one too many, or too deep.
+func (b *budget) spend(node *yaml.Node, depth int) (int, error) {
+	if node.Kind == yaml.AliasNode {
+		whole := b.anchored[node.Alias] // nothing for one that contains itself: Helm refuses that
+		b.entries, b.bytes = b.entries-whole.entries, b.bytes-whole.bytes
+		return whole.levels, b.overdrawn(node.Line, depth+whole.levels-1)
+	}
+	entries, size, levels := b.entries, b.bytes, min(len(node.Content), 1)
+	b.bytes -= len(node.Value)
+	if err := b.overdrawn(node.Line, depth+levels-1); err != nil {
+		return levels, err
 	}
 	for i, below := range node.Content {
 		if node.Kind != yaml.MappingNode || i%2 == 0 {
-			*left--
+			b.entries--
 		}
-		if *left < 0 {
-			return below.Line, "entries", mostEntries
+		deeper, err := b.spend(below, depth+1)
+		if err != nil {
+			return levels, err
 		}
-		if line, what, limit := exceeded(below, left, depth+1); what != "" {
-			return line, what, limit
-		}
+		levels = max(levels, 1+deeper)
 	}
-	return 0, "", 0
+	if node.Anchor != "" {
+		b.anchored[node] = extent{entries - b.entries, size - b.bytes, levels}
+	}
+	return levels, nil
+}
+
+// overdrawn is what of a document is too much up to a line, if anything is.
+func (b *budget) overdrawn(line, depth int) error {
+	switch {
+	case depth > deepest:
+		return beyond{Line: line, What: "depth", Limit: deepest}
+	case b.entries < 0:
+		return beyond{Line: line, What: "entries", Limit: mostEntries}
+	case b.bytes < 0:
+		return beyond{Line: line, What: "bytes", Limit: mostBytes}
+	}
+	return nil
+}
+
+// aliased says whether a text may have aliases.
+func aliased(text []byte) bool {
+	return bytes.IndexByte(text, '&') >= 0 && bytes.IndexByte(text, '*') >= 0
 }
 
 // opening is the line in which more is open than may be, of a text that is too deep for the reader of YAML.
@@ -111,6 +150,10 @@ func opening(text []byte) int {
 	return 0
 }
 
+// odd is what ends a line and is no newline, what may stand before a line's head, and what is not of one byte (UTF-16):
+// how deep a text with it goes, only the reader of YAML knows.
+var odd = [][]byte{[]byte("\r"), {0}, []byte("\u0085"), []byte("\u2028"), []byte("\u2029"), []byte("\ufeff")}
+
 // isMark says which characters may begin an entry.
 var isMark = [256]bool{':': true, '-': true, ',': true, '[': true, '{': true, '?': true}
 
@@ -121,7 +164,7 @@ func suspected(text []byte) (marks, depth int) {
 		switch {
 		case c == '\n':
 			indent, leading = 0, true
-		case leading && (c == ' ' || c == '-' || c == '?'):
+		case leading && (c == ' ' || c == '\t' || c == '-' || c == '?' || c == ':'):
 			indent++
 			widest = max(widest, indent)
 		default:
@@ -132,6 +175,11 @@ func suspected(text []byte) (marks, depth int) {
 			if c == '[' || c == '{' {
 				opened++
 			}
+		}
+	}
+	for _, mark := range odd {
+		if bytes.Contains(text, mark) {
+			return marks, math.MaxInt
 		}
 	}
 	// A list may begin in the column of the key that it belongs to.
@@ -220,7 +268,10 @@ func boundedFile(f *archive.BufferedFile, left int) error {
 	case name == "Chart.yaml", name == "values.yaml", name == "requirements.yaml", name == "Chart.lock",
 		name == "requirements.lock", strings.Contains("/"+folder, "/crds/"):
 		return within(f.Data)
-	case strings.HasSuffix(folder, "charts/") && strings.HasSuffix(name, ".tgz") && left > 0:
+	case strings.HasSuffix(folder, "charts/") && strings.HasSuffix(name, ".tgz"):
+		if left == 0 {
+			return beyond{What: "depth", Limit: packs} // Helm would unpack all of them
+		}
 		inner, err := archive.LoadArchiveFiles(bytes.NewReader(f.Data))
 		if err != nil {
 			return nil // Helm says so

@@ -12,6 +12,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 )
 
@@ -130,7 +131,14 @@ func unpack(data []byte) *packed {
 	if err := boundedArchive(data); err != nil {
 		return &packed{Error: err.Error()}
 	}
-	c, err := loader.LoadArchive(bytes.NewReader(data))
+	files, err := archive.LoadArchiveFiles(bytes.NewReader(data))
+	if err == nil {
+		err = boundedFiles(files, packs)
+	}
+	if err != nil {
+		return &packed{Error: err.Error()}
+	}
+	c, err := loader.LoadFiles(files)
 	if err != nil {
 		return &packed{Error: err.Error()}
 	}
