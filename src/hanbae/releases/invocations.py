@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -75,6 +76,13 @@ _WRAPPERS: Final[Mapping[str, _Wrapper]] = {
 _OPTIONS_OF_CD: Final = frozenset({"--", "-L", "-P"})
 # How many shells may stand in each other, `sh -c 'bash -c "..."'`: the text is a chart's, so it is bounded.
 _DEEPEST: Final = 4
+_MOST: Final = 4 * shells.LONGEST
+"""Letters that all shells of a container may read and put in for variables, and variables that commands and subshells
+may have of their own: what comes then is left unread. Each command may have all variables, each shell run a script."""
+
+
+class _Exhausted(Exception):
+    """More than is read."""
 
 
 def of(container: Mapping[str, Any], variables: Container[str]) -> tuple[Invocation, ...]:
@@ -92,7 +100,7 @@ def of(container: Mapping[str, Any], variables: Container[str]) -> tuple[Invocat
     # entry point that runs its arguments, such as tini, is assumed.
     if not command and not (args and _SHELL.fullmatch(args[0].rpartition("/")[2])):
         return (Invocation(words, folder=folder, is_named=False),)
-    return tuple(_run(Invocation(words, folder=folder), 0))
+    return tuple(_read(Invocation(words, folder=folder)))
 
 
 def _words(value: Any) -> list[str]:
@@ -100,7 +108,24 @@ def _words(value: Any) -> list[str]:
     return [str(entry) for entry in entries if isinstance(entry, str | int | float)]
 
 
-def _run(invocation: Invocation, depth: int) -> Iterator[Invocation]:
+class _Left:
+    """How much of a container's text is still read."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def take(self, size: int) -> None:
+        self._size -= size
+        if self._size < 0:
+            raise _Exhausted
+
+
+def _read(invocation: Invocation) -> Iterator[Invocation]:
+    with contextlib.suppress(_Exhausted):
+        yield from _run(invocation, 0, _Left(_MOST))
+
+
+def _run(invocation: Invocation, depth: int, left: _Left) -> Iterator[Invocation]:
     """What an invocation comes to: what the shell or the wrapper that it calls runs."""
     texts = [_text(word) for word in invocation.words]
     skipped, assignments = _wrapped(invocation.words, texts)
@@ -114,7 +139,7 @@ def _run(invocation: Invocation, depth: int) -> Iterator[Invocation]:
     if _SHELL.fullmatch(program) and depth < _DEEPEST:
         script = _script(inner.words, texts)
         if script is not None:
-            yield from _of_shell(script, inner, depth)
+            yield from _of_shell(script, inner, depth, left)
             return
     if inner.words:
         yield inner
@@ -177,15 +202,16 @@ def _is_computed(word: Word) -> bool:
     return any(isinstance(part, shells.Computed) for part in word)
 
 
-def _of_shell(script: Word, outer: Invocation, depth: int) -> Iterator[Invocation]:
+def _of_shell(script: Word, outer: Invocation, depth: int, left: _Left) -> Iterator[Invocation]:
+    left.take(_size(script))
     states: dict[shell_commands.Subshell | None, _State] = {
         None: _State(dict(outer.assignments), outer.folder)
     }
     for command in shell_commands.commands(script):
-        state = _state(states, command.subshell)
+        state = _state(states, command.subshell, left)
         bound = state.assignments
-        own = {name: _with(value, bound) for name, value in command.assignments}
-        words = tuple(_with(word, bound) for word in command.words)
+        own = {name: _with(value, bound, left) for name, value in command.assignments}
+        words = tuple(_with(word, bound, left) for word in command.words)
         texts = [shells.literal(word) for word in words]
         if texts[:1] in (["export"], ["readonly"], ["declare"]):
             # `export NAME` without a value assigns nothing and is passed over.
@@ -203,8 +229,9 @@ def _of_shell(script: Word, outer: Invocation, depth: int) -> Iterator[Invocatio
             state.folder = _entered(state.folder, [] if command.within else target)
         else:
             within = outer.within or command.within
+            left.take(len(bound))
             inner = Invocation(words, {**bound, **own}, state.folder, within, from_shell=True)
-            yield from _run(inner, depth + 1)
+            yield from _run(inner, depth + 1, left)
 
 
 class _State(Struct):
@@ -215,7 +242,9 @@ class _State(Struct):
 
 
 def _state(
-    states: dict[shell_commands.Subshell | None, _State], subshell: shell_commands.Subshell | None
+    states: dict[shell_commands.Subshell | None, _State],
+    subshell: shell_commands.Subshell | None,
+    left: _Left,
 ) -> _State:
     """The state of a subshell: it begins with that of what is around it, and leaves nothing behind."""
     begun = []
@@ -224,6 +253,7 @@ def _state(
         subshell = subshell.around
     state = states[subshell]
     for inner in reversed(begun):
+        left.take(len(state.assignments))
         state = states[inner] = _State(dict(state.assignments), state.folder)
     return state
 
@@ -241,7 +271,7 @@ def _entered(folder: Word | None, target: Sequence[Word]) -> Word | None:
     return (f"{before.rstrip('/')}/{path}",)
 
 
-def _with(word: Word, bound: Mapping[str, Word]) -> Word:
+def _with(word: Word, bound: Mapping[str, Word], left: _Left) -> Word:
     """A word with the values of the variables that the shell itself has set."""
     parts: list[shells.Part] = []
     size = 0
@@ -249,9 +279,14 @@ def _with(word: Word, bound: Mapping[str, Word]) -> Word:
         values: Word = (part,)
         if isinstance(part, shells.Variable) and not part.expanded:
             values = bound.get(part.name, values)
-        size += sum(len(value) if isinstance(value, str) else 1 for value in values)
+        size += _size(values)
         # A text that doubles a variable line by line would soon fill the memory.
         if size > shells.LONGEST:
             return (shells.Computed("…"),)
         parts += values
+    left.take(max(size - _size(word), 0))
     return shells.joined(parts)
+
+
+def _size(word: Word) -> int:
+    return sum(len(part) if isinstance(part, str) else 1 for part in word)
