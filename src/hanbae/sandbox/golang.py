@@ -20,17 +20,8 @@ from typing import Final
 from hanbae import errors
 from hanbae.sandbox import pins
 
-#: Settings of a user's Go that would change what is built without being in the cache's key, or that
-#: point a wheel's Go at another one's files.
-_DROPPED = (
-    "GOBIN",
-    "GOEXPERIMENT",
-    "GOROOT",
-    "GOTOOLDIR",
-    "GOAMD64",
-    "GOARM64",
-    "GOFIPS140",
-)
+#: Settings of a user's Go that point a wheel's Go at another one's files, or name a place that no build writes to.
+_DROPPED = ("GOBIN", "GOROOT", "GOTOOLDIR")
 #: Compilers live for a second and collect garbage for a tenth of it; a large package is held to a limit.
 _GARBAGE = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 
@@ -83,6 +74,10 @@ def environment() -> dict[str, str]:
         "GOOS": "linux",
         "GOARCH": pins.ARCHITECTURES.get(os.uname().machine, ""),
         "GOFLAGS": "-trimpath",
+        "GOEXPERIMENT": ",",  # a list with nothing in it
+        "GOAMD64": "v1",
+        "GOARM64": "v8.0",
+        "GOFIPS140": "off",
     }
     # The later ones win: the user's GOGC over ours, our GOTOOLCHAIN over the user's.
     return _GARBAGE | kept | settings

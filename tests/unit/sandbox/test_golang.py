@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hanbae import errors
+from hanbae.charts import compiling
 from hanbae.sandbox import golang, pins
 
 
@@ -75,12 +77,23 @@ def test_a_wheel_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
         golang.find()
 
 
+@pytest.mark.parametrize("environment", [golang.environment, compiling.environment])
 @pytest.mark.parametrize("written", [False, True], ids=["variable", "go env -w"])
 def test_a_users_settings_do_not_leak_into_the_build_except_of_downloads(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: bool
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    environment: Callable[[], dict[str, str]],
+    written: bool,
 ) -> None:
     settings = {"GOOS": "windows", "GOARCH": "386", "GOFLAGS": "-tags=odd"}
     settings |= {"GOTOOLCHAIN": "auto", "GOPROXY": "https://proxy.example"}
+    settings |= {
+        "GOEXPERIMENT": "arenas",
+        "GOAMD64": "v3",
+        "GOARM64": "v9.0",
+        "GOFIPS140": "latest",
+    }
+    settings |= {"GO111MODULE": "off"}
     if written:
         (tmp_path / "env").write_text("".join(f"{key}={settings[key]}\n" for key in settings))
         monkeypatch.setenv("GOENV", str(tmp_path / "env"))
@@ -90,11 +103,14 @@ def test_a_users_settings_do_not_leak_into_the_build_except_of_downloads(
     monkeypatch.setenv("GOROOT", "/elsewhere")
     answer = subprocess.run(
         [golang.find().path, "env", "GOHOSTARCH", *settings, "CGO_ENABLED"],
-        env=golang.environment(),
+        env=environment(),
         capture_output=True,
         text=True,
         check=True,
     )
     host, *used = answer.stdout.splitlines()
-    assert used == ["linux", host, "-trimpath", "local", "https://proxy.example", "0"]
-    assert "GOROOT" not in golang.environment()
+    assert used == [
+        *("linux", host, "-trimpath", "local", "https://proxy.example"),
+        *(",", "v1", "v8.0", "off", "on", "0"),
+    ]
+    assert "GOROOT" not in environment()
