@@ -23,6 +23,8 @@ swallow, or put into other words, what we have to say.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from hanbae import subjects, wording
@@ -115,3 +117,23 @@ class Stopped(Error):
     """The user ended it; the text says how to go on."""
 
     exit_code: ClassVar[int] = 130
+
+
+@contextlib.contextmanager
+def starting(program: str) -> Iterator[None]:
+    """Around the start of a program, which the system may refuse: that is no bug of ours.
+
+    Args:
+        program: The program, as a person knows it.
+
+    Raises:
+        Lacking: It may not be run or is none of this machine's, there is no memory for it, or the folder that it was to
+            run in is gone.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        if error.filename and str(error.filename) != program:
+            why = f"{error.filename}: {why}"
+        raise Lacking("main.unstarted", program=program, why=why) from error

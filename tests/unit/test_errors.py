@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import pkgutil
+
+import pytest
 
 import hanbae
 from hanbae import errors, wording
@@ -32,3 +35,21 @@ def test_an_error_says_a_text_whose_facts_are_named_like_its_own_arguments() -> 
     error = errors.Refused.saying(text)
     assert (error.text, error.place, str(error)) == (text, None, str(text))
     assert preflight.KnownToFail((text,)).text == text
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(errno.ENOEXEC, "Exec format error", "/bin/helm"), "Exec format error"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Cannot allocate memory"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/gone"), "/gone: No such file"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_a_program_that_the_system_does_not_start_is_named_with_its_reason(
+    error: OSError, why: str
+) -> None:
+    with pytest.raises(errors.Lacking) as caught, errors.starting("/bin/helm"):
+        raise error
+    facts = {"program": "/bin/helm", "why": why}
+    assert caught.value.text == wording.Text("main.unstarted", facts)

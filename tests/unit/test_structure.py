@@ -49,6 +49,7 @@ class Facts:
         placeholders: Names that say nothing.
         renamings: Where it gives a file its name, or makes one that is to get another's.
         cluster_fields: Where it reads ``control`` or ``workload`` of something that may be a policy's environment.
+        starts: Where it starts a program, and a refusal of the system's would be a bug.
     """
 
     lines: int
@@ -60,6 +61,7 @@ class Facts:
     placeholders: tuple[str, ...]
     renamings: tuple[str, ...]
     cluster_fields: tuple[str, ...]
+    starts: tuple[str, ...]
 
 
 @functools.cache
@@ -110,6 +112,10 @@ def facts(path: Path) -> Facts:
             and isinstance(node.ctx, ast.Load)
             and last_word(node.value) not in NO_ENVIRONMENTS
         ),
+        starts=tuple(
+            f"{shown}:{call.lineno}: {ast.unparse(call.func)}"
+            for call in _calls(nodes, STARTING) - _guarded(nodes)
+        ),
     )
 
 
@@ -144,6 +150,47 @@ def test_labels_of_hanbaes_own_are_spelled_in_one_place() -> None:
 def last_word(expression: ast.expr) -> str:
     """The last name of ``a.b.c``; empty where it does not end in one."""
     return expression.id if isinstance(expression, ast.Name) else getattr(expression, "attr", "")
+
+
+STARTING = {"subprocess.run", "subprocess.Popen", "asyncio.create_subprocess_exec"}
+"""What starts a program."""
+
+
+def _calls(nodes: Iterable[ast.AST], names: set[str]) -> set[ast.Call]:
+    return {
+        node
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and f"{node.func.value.id}.{node.func.attr}" in names
+    }
+
+
+def _guarded(nodes: Iterable[ast.AST]) -> set[ast.Call]:
+    """The starts of programs for which somebody has words where the system refuses them."""
+    guards = [
+        node
+        for node in nodes
+        if (isinstance(node, ast.With) and "errors.starting(" in ast.unparse(node.items[0]))
+        or (
+            isinstance(node, ast.Try)
+            and any("OSError" in ast.unparse(h.type) for h in node.handlers if h.type)
+        )
+    ]
+    return {
+        call
+        for guard in guards
+        for statement in guard.body
+        for call in _calls(ast.walk(statement), STARTING)
+    }
+
+
+def test_a_program_that_the_system_does_not_start_is_no_bug() -> None:
+    """It may be none of this machine's, or there may be no memory for it: `hanbae.errors.starting` says so."""
+    callers_say_so = {"gates/own_command.py"}
+    others = [path for path in MODULES if str(path.relative_to(SOURCE)) not in callers_say_so]
+    assert not all_of(others, lambda module: module.starts)
 
 
 PRINTING = {"print", "click.echo", "click.secho"}

@@ -273,7 +273,7 @@ class Pool:
 
         Raises:
             hanbae.errors.FileFault: The process died, or it took too long.
-            hanbae.errors.Lacking: The renderer has not been compiled.
+            hanbae.errors.Lacking: The renderer has not been compiled, or cannot be started.
         """
         reply = await self.exchange(request.message(files), shown=shown, limit=limit)
         try:
@@ -367,9 +367,10 @@ class _Renderer:
 
     @classmethod
     async def start(cls) -> _Renderer:
-        return cls(
-            await asyncio.create_subprocess_exec(
-                program(),
+        path = program()
+        with errors.starting(str(path)):
+            process = await asyncio.create_subprocess_exec(
+                path,
                 cwd="/",
                 env=_ENVIRONMENT,
                 stdin=asyncio.subprocess.PIPE,
@@ -377,7 +378,7 @@ class _Renderer:
                 # Go writes pages there when it aborts; a pipe that nobody reads would hold the process up.
                 stderr=asyncio.subprocess.DEVNULL,
             )
-        )
+        return cls(process)
 
     @property
     def code(self) -> int | None:

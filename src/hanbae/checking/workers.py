@@ -23,6 +23,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
+from hanbae import errors
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache, schedules, tasks
@@ -68,14 +69,16 @@ def further(waiting: int) -> int:
 
 async def work(schedule: schedules.Schedule, task: Task) -> None:
     """Have a further process inspect services as long as some are waiting; one that dies gives its services back."""
-    async with started(task) as process:
-        while services := schedule.take(batch_size(schedule.waiting), elsewhere=True):
-            inspections = await process.inspect(services)
-            if inspections is None:
-                schedule.give_back(services)
-                return
-            for name, inspection in zip(services, inspections, strict=True):
-                schedule.finish(name, inspection)
+    # Where the machine has no room for a further process, those that there are do the work.
+    with contextlib.suppress(errors.Lacking):
+        async with started(task) as process:
+            while services := schedule.take(batch_size(schedule.waiting), elsewhere=True):
+                inspections = await process.inspect(services)
+                if inspections is None:
+                    schedule.give_back(services)
+                    return
+                for name, inspection in zip(services, inspections, strict=True):
+                    schedule.finish(name, inspection)
 
 
 class Process:
@@ -112,18 +115,23 @@ class Process:
 
 @asynccontextmanager
 async def started(task: Task) -> AsyncIterator[Process]:
-    """A process that ends with the scope."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        # Isolated: the current folder may be a checkout, and neither it nor PYTHONPATH may decide
-        # what is imported.
-        "-I",
-        "-m",
-        "hanbae.checking.workers",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    """A process that ends with the scope.
+
+    Raises:
+        hanbae.errors.Lacking: It cannot be started.
+    """
+    with errors.starting(sys.executable):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            # Isolated: the current folder may be a checkout, and neither it nor PYTHONPATH may decide
+            # what is imported.
+            "-I",
+            "-m",
+            "hanbae.checking.workers",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
     assert process.stdin is not None  # noqa: S101  a pipe
     try:
         process.stdin.write(_framed(msgspec.msgpack.encode(task)))

@@ -191,13 +191,14 @@ async def _whole(pipe: asyncio.StreamReader, begun: bytes) -> bytes:
 async def _worker() -> AsyncIterator[asyncio.subprocess.Process]:
     # With -I and without an environment, neither PYTHONPATH nor the folder that we are in
     # decides which code runs.
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-m", "hanbae.images.layer_worker",
-        env={},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    with errors.starting(sys.executable):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-m", "hanbae.images.layer_worker",
+            env={},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
     try:
         yield process
     finally:

@@ -124,14 +124,15 @@ class Project:
         options = ["logs", "--no-color"]
         options += ["--follow"] if follow else []
         options += ["--tail", str(tail)] if tail is not None else []
-        process = subprocess.Popen(
-            self._command([*options, *services]),
-            cwd=self.root,
-            env=_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        with errors.starting(self.program[0]):
+            process = subprocess.Popen(
+                self._command([*options, *services]),
+                cwd=self.root,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         _feed(process, self.relaxed)
         output = process.stdout
         try:
@@ -153,14 +154,15 @@ class Project:
 
     def _shown(self, words: Sequence[str], *, starts: bool = False) -> int:
         """Run with what it says on our standard error."""
-        process = subprocess.Popen(
-            self._command(words, starts=starts),
-            cwd=self.root,
-            env=_environment(),
-            stdin=subprocess.DEVNULL if starts else subprocess.PIPE,
-            stdout=2,
-            stderr=2,
-        )
+        with errors.starting(self.program[0]):
+            process = subprocess.Popen(
+                self._command(words, starts=starts),
+                cwd=self.root,
+                env=_environment(),
+                stdin=subprocess.DEVNULL if starts else subprocess.PIPE,
+                stdout=2,
+                stderr=2,
+            )
         try:
             if not starts:
                 _feed(process, self.relaxed)
@@ -305,15 +307,16 @@ def _run(
     command: Sequence[str], folder: Path, data: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=_environment(),
-            input=data,
-            capture_output=True,
-            check=False,
-            timeout=_PATIENCE,
-        )
+        with errors.starting(command[0]):
+            return subprocess.run(
+                command,
+                cwd=folder,
+                env=_environment(),
+                input=data,
+                capture_output=True,
+                check=False,
+                timeout=_PATIENCE,
+            )
     except subprocess.TimeoutExpired as error:
         raise errors.Unreachable("local.no-daemon", reason=f"{_PATIENCE:.0f} s") from error
 

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import confinement, foreign_json, libyaml
+from hanbae import confinement, errors, foreign_json, libyaml
 from hanbae.policy import folders
 from hanbae.repository import keeping
 
@@ -103,6 +103,9 @@ async def output(
         kept: Outputs of earlier runs; None to build anew.
         origins: Whether each object tells in an annotation from which file it is; see :func:`origin`. None does of what
             is built of the repository's own folder.
+
+    Raises:
+        hanbae.errors.Lacking: The program cannot be started.
     """
     contents = [part for item in sorted(files.items()) for part in item]
     # A kustomization may lie below no folder that it builds on, and all is below the repository's own.
@@ -126,7 +129,8 @@ async def output(
 
 def _stamp(program: str) -> str:
     """What tells one program from another, or from its next version, without reading it."""
-    status = Path(program).stat()
+    with errors.starting(program):
+        status = Path(program).stat()
     return f"{Path(program).resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
@@ -150,16 +154,17 @@ def _written(where: str, files: Mapping[str, bytes], folder: str) -> Path:
 
 
 async def _run(command: tuple[str, ...], root: Path, folder: str) -> tuple[bytes, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        str(root / folder),
-        cwd=root,
-        env={"HOME": str(root), **_NO_NETWORK},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_LARGEST,
-    )
+    with errors.starting(command[0]):
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            str(root / folder),
+            cwd=root,
+            env={"HOME": str(root), **_NO_NETWORK},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LARGEST,
+        )
     with contextlib.suppress(ProcessLookupError):
         confinement.bound(resource.RLIMIT_CPU, _CPU, process=process.pid)
         # Data rather than address space: Go reserves far more of that than it uses.
@@ -167,7 +172,7 @@ async def _run(command: tuple[str, ...], root: Path, folder: str) -> tuple[bytes
     try:
         async with asyncio.timeout(_TIMEOUT):
             # Both at once: a process that fills the pipe which nobody reads waits for ever.
-            output, errors = await asyncio.gather(
+            output, complaint = await asyncio.gather(
                 _limited(process, process.stdout), _limited(process, process.stderr)
             )
             # Waits for the end of the process. What came after a kill is read as well: with a full
@@ -183,7 +188,7 @@ async def _run(command: tuple[str, ...], root: Path, folder: str) -> tuple[bytes
         return b"", f"> {_LARGEST / 1024**2:g} MiB"
     if process.returncode == 0:
         return output, ""
-    return b"", words(errors, root) or f"exit {process.returncode}"
+    return b"", words(complaint, root) or f"exit {process.returncode}"
 
 
 async def _limited(

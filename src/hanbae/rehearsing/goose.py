@@ -54,6 +54,7 @@ class Goose(Struct, frozen=True):
 
         Raises:
             hanbae.errors.Failed: It did not come to its end in time.
+            hanbae.errors.Lacking: The program cannot be started.
         """
         # Without -env=none goose reads settings from a file .env of the folder that we are in.
         options = ("-env=none", "-dir", str(self.folder), "-table", TABLE)
@@ -61,17 +62,18 @@ class Goose(Struct, frozen=True):
             kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             began = time.monotonic()
             try:
-                ended = subprocess.run(
-                    [str(self.program), *options, *words],
-                    env=kept | variables,
-                    pass_fds=descriptors,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    check=False,
-                    timeout=LONGEST,
-                )
+                with errors.starting(str(self.program)):
+                    ended = subprocess.run(
+                        [str(self.program), *options, *words],
+                        env=kept | variables,
+                        pass_fds=descriptors,
+                        stdin=subprocess.DEVNULL,
+                        capture_output=True,
+                        text=True,
+                        errors="replace",
+                        check=False,
+                        timeout=LONGEST,
+                    )
             except subprocess.TimeoutExpired:
                 facts = {"command": " ".join(words), "seconds": f"{LONGEST:g}"}
                 raise errors.Failed("rehearsal.too-long", place=None, **facts) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -457,7 +458,9 @@ def _terminal() -> bool:
 def _run(words: list[str], environment: dict[str, str], timeout: float) -> tuple[int, str]:
     """Run git; its exit code, and what it said, masked and short."""
     terminal = _terminal()
-    try:
+    if shutil.which(words[0]) is None:
+        raise errors.Lacking("repository.no-git")
+    with errors.starting(words[0]):
         process = subprocess.Popen(
             words,
             # git and ssh ask on the terminal itself, not on standard input.
@@ -469,8 +472,6 @@ def _run(words: list[str], environment: dict[str, str], timeout: float) -> tuple
             # so that ssh and the credential helpers end with it.
             start_new_session=not terminal,
         )
-    except FileNotFoundError as error:
-        raise errors.Lacking("repository.no-git") from error
     with process:
         try:
             output = process.communicate(timeout=timeout)[1]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hanbae import foreign_json
+from hanbae import errors, foreign_json
 from hanbae.rules import expression_worker
 
 _TOO_MUCH: Final = (
@@ -71,10 +71,10 @@ class Evaluator:
 
     def _ask(self, request: bytes) -> Verdicts | None:
         """The answer; None when the process died or its answer cannot be read."""
-        process = self._started()
-        assert process.stdin is not None  # noqa: S101  both are pipes
-        assert process.stdout is not None  # noqa: S101
         try:
+            process = self._started()
+            assert process.stdin is not None  # noqa: S101  both are pipes
+            assert process.stdout is not None  # noqa: S101
             process.stdin.write(len(request).to_bytes(8, "big") + request)
             process.stdin.flush()
             if self._is_ready is None:
@@ -85,21 +85,22 @@ class Evaluator:
             size = int.from_bytes(process.stdout.read(8), "big")
             reply = process.stdout.read(size) if size <= _LARGEST else b""
             return foreign_json.decode(reply, Verdicts)
-        except (OSError, foreign_json.Fault):
+        except (OSError, errors.Lacking, foreign_json.Fault):
             return None
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._is_ready = None
-            self._process = subprocess.Popen(
-                # Isolated and without an environment: the current folder may be a checkout, and
-                # what foreign expressions are evaluated in needs nothing that the user has.
-                [sys.executable, "-I", "-m", "hanbae.rules.expression_worker"],
-                env={},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
+            with errors.starting(sys.executable):
+                self._process = subprocess.Popen(
+                    # Isolated and without an environment: the current folder may be a checkout, and
+                    # what foreign expressions are evaluated in needs nothing that the user has.
+                    [sys.executable, "-I", "-m", "hanbae.rules.expression_worker"],
+                    env={},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
             atexit.register(self.end)
         return self._process
 

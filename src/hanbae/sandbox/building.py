@@ -163,16 +163,17 @@ def run(command: Sequence[str], folder: Path, output: int) -> int:
 def _started(command: Sequence[str], folder: Path, output: int) -> subprocess.Popen[bytes]:
     setpriv = shutil.which("setpriv")
     guarded = [setpriv, "--pdeathsig", "INT", *command] if setpriv else [*command]
-    return subprocess.Popen(
-        guarded,
-        cwd=folder,
-        env=golang.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        # A terminal's Ctrl-C then reaches us alone, and the compilers are ended together with Go.
-        process_group=0,
-    )
+    with errors.starting(guarded[0]):
+        return subprocess.Popen(
+            guarded,
+            cwd=folder,
+            env=golang.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A terminal's Ctrl-C then reaches us alone, and the compilers are ended together with Go.
+            process_group=0,
+        )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -190,15 +191,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _module_folder(component: pins.Component, go: golang.Go, modules: Path) -> Path:
     """Where the module's files are in Go's module cache; the build has put them there."""
-    answer = subprocess.run(
-        [go.path, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", component.module],
-        cwd=sources(component, modules),
-        env=golang.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with errors.starting(str(go.path)):
+        answer = subprocess.run(
+            [go.path, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", component.module],
+            cwd=sources(component, modules),
+            env=golang.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     folder = answer.stdout.strip()
     if answer.returncode != 0 or not folder:
         raise errors.Failed(

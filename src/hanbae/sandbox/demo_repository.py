@@ -122,15 +122,16 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
         KeyboardInterrupt: Ctrl-C or SIGTERM has ended it.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _DROPPED}
-    ended = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env=inherited | _ENVIRONMENT | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with errors.starting("git"):
+        ended = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env=inherited | _ENVIRONMENT | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     calling.heed_interrupt(ended.returncode)
     if ended.returncode != 0:
         raise errors.Failed("demo.git-failed", command=arguments[0], output=ended.stderr.strip())

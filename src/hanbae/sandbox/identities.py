@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Final
 import msgspec
 
 from hanbae import errors
-from hanbae.sandbox import folders
+from hanbae.sandbox import calling, folders
 
 #: Part of 10.0.0.0/8 that neither Docker (172.17+) nor Kubernetes' usual ranges (10.96, 10.244) claim.
 _RANGE: Final = IPv4Network("10.89.0.0/16")
@@ -137,15 +136,9 @@ def claim(folder: folders.Folder, ip: Path, environment: dict[str, str]) -> Iden
 def _routes(ip: Path, environment: dict[str, str]) -> list[IPv4Network]:
     """The networks that this machine already sends somewhere."""
     command = [str(ip), "-4", "-json", "route", "show", "table", "all"]
-    listed = subprocess.run(command, env=environment, capture_output=True, check=False)
-    if listed.returncode != 0:
-        raise errors.Failed(
-            "sandbox.command-failed",
-            command="ip route",
-            output=listed.stderr.decode(errors="replace").strip(),
-        )
+    listed = calling.run(command, environment=environment)
     networks = []
-    for route in json.loads(listed.stdout or b"[]"):
+    for route in json.loads(listed or b"[]"):
         destination = route["dst"]
         if destination != "default":
             networks.append(IPv4Network(destination, strict=False))

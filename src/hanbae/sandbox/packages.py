@@ -174,17 +174,18 @@ class _Apt:
 
     def run(self, command: Sequence[str], *, folder: Path | None = None) -> str:
         """Run a command, what it says kept in the log; its standard output is returned."""
-        ended = subprocess.run(
-            list(command),
-            cwd=folder or self._work,
-            # In English, because `libraries`, `_installed` and `_missing` read what is said.
-            env=os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        with errors.starting(command[0]):
+            ended = subprocess.run(
+                list(command),
+                cwd=folder or self._work,
+                # In English, because `libraries`, `_installed` and `_missing` read what is said.
+                env=os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
         with self._log.open("a") as log:
             log.write(f"$ {' '.join(command)}\n{ended.stdout}{ended.stderr}")
         if ended.returncode != 0:

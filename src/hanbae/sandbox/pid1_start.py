@@ -96,17 +96,18 @@ def launch(
         # `Namespaces.settle`).
         fcntl.flock(life, fcntl.LOCK_EX)
         command.append(str(life.fileno()))
-        starter = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            cwd="/",
-            env=programs.environment(),
-            # Ctrl-C in the terminal is not meant for what goes on without us.
-            start_new_session=True,
-            pass_fds=(life.fileno(),),
-        )
+        with errors.starting(command[0]):
+            starter = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=programs.environment(),
+                # Ctrl-C in the terminal is not meant for what goes on without us.
+                start_new_session=True,
+                pass_fds=(life.fileno(),),
+            )
     born = namespaces.Namespaces(folder)
     try:
         _await_inside(born, starter, folder)

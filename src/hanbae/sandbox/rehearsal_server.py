@@ -68,9 +68,10 @@ def _somebody() -> list[str]:
 
 
 def _made(words: list[str], environment: dict[str, str]) -> None:
-    ended = subprocess.run(
-        words, env=environment, capture_output=True, text=True, errors="replace", check=False
-    )
+    with errors.starting(words[0]):
+        ended = subprocess.run(
+            words, env=environment, capture_output=True, text=True, errors="replace", check=False
+        )
     if ended.returncode:
         reason = (ended.stderr or ended.stdout).strip()
         raise errors.Failed("rehearsal.no-start", reason=reason[-1000:])
@@ -81,14 +82,16 @@ def _started(prefix: Path, data: Path, folder: Path, environment: dict[str, str]
     log = folder / "log"
     options = ["-D", str(data), "-k", str(folder), "-h", "", "-p", str(_PORT), *_FAST]
     with log.open("wb") as written:
-        process = subprocess.Popen(
-            [*_somebody(), str(prefix / "bin" / "postgres"), *options],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=written,
-            start_new_session=True,  # Ctrl-C is ours: the databases are dropped first
-        )
+        words = [*_somebody(), str(prefix / "bin" / "postgres"), *options]
+        with errors.starting(words[0]):
+            process = subprocess.Popen(
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=written,
+                start_new_session=True,  # Ctrl-C is ours: the databases are dropped first
+            )
     try:
         _wait(process, log)
         yield

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -148,10 +147,8 @@ def _closure(programs: Iterable[Path]) -> Iterator[layouts.File]:
     """The machine's own libraries that the programs are linked with, the loader included."""
     libraries: set[str] = set()
     for program in programs:
-        listed = subprocess.run(
-            ["ldd", str(program)], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}
-        )
-        libraries.update(_LINKED.findall(listed.stdout))
+        listed = calling.run(["ldd", str(program)], environment={"LC_ALL": "C"})
+        libraries.update(_LINKED.findall(listed.decode()))
     # The wheel's own libraries are listed, too; they are in the image as a tree already.
     machine = {path for path in libraries if path.startswith(("/lib", "/usr/lib"))}
     # Before glibc 2.34 the account look-up is a library of its own, which is loaded when it is used.

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -152,6 +153,14 @@ async def test_what_a_process_that_dies_was_given_is_looked_at_here(
     monkeypatch.setattr(workers.Process, "inspect", dying)
     assert (await check.check(repository)).findings == alone
     assert handed_out
+
+
+async def test_a_process_that_does_not_start_is_done_without(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = await _alone(repository)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert (await check.check(repository)).findings == alone
 
 
 def test_batches_get_smaller_toward_the_end() -> None:

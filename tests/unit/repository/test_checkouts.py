@@ -216,6 +216,19 @@ def test_no_git_on_the_machine_is_said(clone: Path, monkeypatch: pytest.MonkeyPa
         checkout.fetch("origin", ["develop"])
 
 
+def test_git_that_the_system_does_not_start_is_said(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = checkouts.Checkout.open(clone)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text("not a program of this machine")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(errors.Lacking) as caught:
+        checkout.fetch("origin", ["develop"])
+    assert caught.value.text.id == "main.unstarted"
+
+
 def test_shallow_clone_is_fetched_too(tmp_path: Path, origin: Path) -> None:
     commit(origin, "a.txt", "two")
     git(tmp_path, "clone", "-q", "--depth=1", f"file://{origin}", "shallow")

@@ -85,8 +85,11 @@ def test_expression_that_would_take_for_ever_ends() -> None:
     assert "budget" in str(own.evaluated(TOO_LONG, {str(n): n for n in range(1000)}))
 
 
-def test_process_that_does_not_start_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+@pytest.mark.parametrize("python", ["/bin/false", "/nowhere/python"])
+def test_process_that_does_not_start_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", python)
     evaluator = expressions.Evaluator()
     reasons = evaluator.evaluate("true", [{}, {}]) + evaluator.evaluate("false", [{}])
     assert reasons == ["the process that evaluates it does not start"] * 3

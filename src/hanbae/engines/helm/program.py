@@ -69,7 +69,7 @@ async def require() -> str:
     """The program.
 
     Raises:
-        hanbae.errors.Lacking: There is none, or one of another minor version.
+        hanbae.errors.Lacking: There is none, or one of another minor version, or it cannot be started.
     """
     path = shutil.which("helm")
     if path is None:
@@ -98,6 +98,7 @@ async def upgrade(
         hanbae.engines.protocol.Busy: Somebody else's operation is active, or was never ended.
         hanbae.errors.Refused: An object of the release is there already and is not the release's.
         hanbae.errors.Failed: It failed.
+        hanbae.errors.Lacking: It cannot be started.
         hanbae.errors.Unreachable: The cluster did not answer, or Helm did not end.
     """
     with tempfile.TemporaryDirectory(prefix="hanbae-helm-") as where:
@@ -150,14 +151,15 @@ async def _run(command: list[str], folder: Path | None) -> _Answer:
 
 
 async def _through(command: list[str], environment: Mapping[str, str]) -> _Answer:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,  # a terminal's Ctrl-C is hanbae's to answer
-    )
+    with errors.starting(command[0]):
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # a terminal's Ctrl-C is hanbae's to answer
+        )
     try:
         async with asyncio.timeout(_WITHIN):
             # Both pipes are read while it runs: a full pipe would block it.

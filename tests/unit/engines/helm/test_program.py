@@ -27,10 +27,10 @@ cp -r "$(dirname "$3")" "$PROBE/folder" 2>/dev/null
 """
 
 
-def put(folder: Path, script: str) -> str:
+def put(folder: Path, script: str, *, interpreter: str = "/bin/sh") -> str:
     """A program that does what the script says; it finds the folder by itself, as it gets no variable for it."""
     path = folder / "helm"
-    path.write_text(f"#!/bin/sh\nPROBE={folder}\n{script}")
+    path.write_text(f"#!{interpreter}\nPROBE={folder}\n{script}")
     path.chmod(0o755)
     return str(path)
 
@@ -126,3 +126,14 @@ async def test_another_version_is_not_used(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(errors.Lacking, match=r"upgrade\.none"):
         await program.require()
+
+
+async def test_a_program_that_does_not_start_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(tmp_path, "", interpreter="/nowhere/sh")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(errors.Lacking, match=r"main\.unstarted"):
+        await program.require()
+    with pytest.raises(errors.Lacking, match=r"main\.unstarted"):
+        await upgrade(path)
