@@ -23,13 +23,20 @@ _WAYS_UP: Final = {
     ),
 }
 """Where a way up begins → what is said where goose stopped, had nothing to do, and came to the end."""
-_LOCKS: Final[dict[tuple[rehearsals.Blocks, bool], str]] = {
-    ("reads and writes", False): "rehearsal.lock-all",
-    ("reads and writes", True): "rehearsal.lock-all-timed",
-    ("writes", False): "rehearsal.lock-writes",
-    ("writes", True): "rehearsal.lock-writes-timed",
+_LOCKS: Final[dict[rehearsals.Blocks, tuple[str, str, str]]] = {
+    "reads and writes": (
+        "rehearsal.lock-all",
+        "rehearsal.lock-all-timed",
+        "rehearsal.lock-all-unnamed",
+    ),
+    "writes": (
+        "rehearsal.lock-writes",
+        "rehearsal.lock-writes-timed",
+        "rehearsal.lock-writes-unnamed",
+    ),
 }
-"""What a lock blocks, and whether the second connection saw it → the sentence."""
+"""What a lock blocks → what is said where it was noted alone, was seen from the second connection as well, and was only
+seen: then nobody knows which statement took it."""
 
 
 class Line(Struct, frozen=True):
@@ -105,10 +112,12 @@ def _step(step: rehearsals.Step, budget: float) -> Iterator[Line]:
         about = {
             "relation": lock.relation,
             "mode": lock.mode,
-            "statement": lock.statement or "-",
+            "statement": lock.statement,
             "seen": f"{lock.seen:.2f}",
         }
-        yield _line(_NOTE, _LOCKS[lock.blocks, lock.seen > 0], about, depth=3)
+        noted, timed, unnamed = _LOCKS[lock.blocks]
+        text_id = timed if lock.seen > 0 else noted
+        yield _line(_NOTE, text_id if lock.statement else unnamed, about, depth=3)
 
 
 def _backs(database: rehearsals.Database) -> Iterator[Line]:
