@@ -13,7 +13,7 @@ import msgspec
 
 from hanbae import errors, masking
 from hanbae.argocd_api import answers, settings
-from hanbae.streams import exchanges, handshakes
+from hanbae.streams import authorities, exchanges, handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds until a server that does not take the connection counts as unreachable."""
@@ -183,7 +183,7 @@ async def connect(
         auth=_Bearer(settled.token),
         headers={"user-agent": "hanbae"},
         event_hooks={"request": [handshakes.look_after]},
-        verify=ssl.create_default_context(),
+        verify=authorities.unstrict(ssl.create_default_context()),
         # Without TLS a proxy would read the token; with it, it only passes bytes on.
         trust_env=not settled.plaintext,
         follow_redirects=False,

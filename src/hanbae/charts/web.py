@@ -19,7 +19,7 @@ import httpx2
 
 from hanbae import errors, files, masking, subjects
 from hanbae.charts import helm_settings
-from hanbae.streams import addresses, backoffs, exchanges, handshakes
+from hanbae.streams import addresses, authorities, backoffs, exchanges, handshakes
 
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 _REDIRECTS: Final = 5
@@ -121,7 +121,7 @@ async def opened() -> AsyncIterator[Web]:
         hanbae.errors.FileFault: What the user's Helm knows of repositories cannot be read.
     """
     entries = helm_settings.repositories()
-    async with _made() as plain:
+    async with _made(httpx2.create_ssl_context()) as plain:
         web = Web(plain, entries)
         try:
             yield web
@@ -150,11 +150,11 @@ def parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     return url
 
 
-def _made(context: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
+def _made(context: ssl.SSLContext) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         timeout=_TIMEOUT,
         follow_redirects=False,
-        verify=context if context is not None else True,
+        verify=authorities.unstrict(context),
         headers={"user-agent": "hanbae", "accept-encoding": "identity"},
         event_hooks={"request": [handshakes.look_after]},
     )

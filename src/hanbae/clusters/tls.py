@@ -16,6 +16,7 @@ from typing import Final
 import httpx2
 
 from hanbae.clusters import kubeconfigs
+from hanbae.streams import authorities
 
 _MEMORY: Final = hasattr(os, "memfd_create")
 
@@ -45,8 +46,7 @@ def context(server: kubeconfigs.Server, user: kubeconfigs.User) -> ssl.SSLContex
     else:
         result = httpx2.create_ssl_context()
     if not server.insecure_skip_tls_verify:
-        # Python's default from 3.13 on refuses authorities that Kubernetes installers make and Go accepts.
-        result.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        authorities.unstrict(result)
     if user.client_certificate or user.client_certificate_data:
         with (
             _file("client-certificate", user.client_certificate, user.client_certificate_data) as c,

@@ -19,7 +19,7 @@ import httpx2
 
 from hanbae import errors, foreign_json, masking
 from hanbae.images import credentials, layouts, references, transporting
-from hanbae.streams import exchanges, handshakes
+from hanbae.streams import authorities, exchanges, handshakes
 
 LARGEST_MANIFEST: Final = 4 * 1024 * 1024
 LARGEST_CONFIG: Final = 8 * 1024 * 1024
@@ -127,10 +127,12 @@ async def connect(
     near = is_this_machine(host)
     server = _HUB_SERVER if host == references.HUB else host
     # A proxy would see the credentials of a plain connection, and reaches no address of this machine anyway.
+    trusting = not (insecure or near)
     async with httpx2.AsyncClient(
         timeout=_TIMEOUT,
         follow_redirects=False,
-        trust_env=not (insecure or near),
+        verify=authorities.unstrict(httpx2.create_ssl_context(trust_env=trusting)),
+        trust_env=trusting,
         # Digests and sizes are those of the bytes that the registry keeps: nothing may pack them on the way.
         headers={"user-agent": "hanbae", "accept-encoding": "identity"},
         event_hooks={"request": [handshakes.look_after]},

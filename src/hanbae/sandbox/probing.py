@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from hanbae.streams import authorities
+
 #: CLONE_NEWNET of <linux/sched.h>.
 _NEW_NET: Final = 0x40000000
 _DEADLINE_S: Final = 3.0
@@ -93,9 +95,8 @@ def _context(pki: Path) -> ssl.SSLContext:
 
 @functools.lru_cache(maxsize=16)
 def _loaded(pki: Path, _made_ns: int) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-    # Python's default from 3.13 on refuses the certificates of sandboxes from before theirs named their issuer's key.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # The certificates of sandboxes from before theirs named their issuer's key are taken as well.
+    context = authorities.unstrict(ssl.create_default_context(cafile=str(pki / "ca.crt")))
     context.load_cert_chain(str(pki / "admin.crt"), str(pki / "admin.key"))
     return context
 
