@@ -62,7 +62,7 @@ EXCUSED: dict[tuple[str, str], str] = {
 COMPOSED: dict[tuple[str, str], str] = {
     (
         "cli/text/wrapping.py",
-        'f"\\\\b(?:kubectl',
+        "f'\\\\b(?:kubectl",
     ): "a choice of words without repeats, of which those of hanbae come from the front door",
     (
         "masking/spellings.py",
@@ -99,8 +99,9 @@ def uses(path: Path) -> Iterator[Use]:
             pattern = value.pattern if isinstance(value, re.Pattern) else None
         # A pattern without a name is handed on, and may be used in any way.
         hows = {verb} if verb != "compile" else methods.get(names.get(node, ""), {"search"})
+        shown = ast.unparse(node.args[0]).replace('"', "'")  # Pythons differ in the quotes
         for how in sorted(hows):
-            yield Use(module, node.lineno, pattern, _flags(node), how, ast.unparse(node.args[0]))
+            yield Use(module, node.lineno, pattern, _flags(node), how, shown)
 
 
 def _methods(tree: ast.Module) -> dict[str, set[str]]:

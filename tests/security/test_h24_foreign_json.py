@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ def test_no_other_module_decodes_json() -> None:
     "text",
     [
         "[" * 100_000,
+        "[" * 1000 + "]" * 1000,
+        '{"a": [' * 1000 + "]}" * 1000,
         '{"a":' * 100_000,
         '"\\ud800"',
         b'"\xff"',
@@ -69,6 +72,23 @@ def test_what_is_honest_is_read() -> None:
     assert foreign_json.below({"a": {"b": {"c": 1}}}, "a", "b") == {"c": 1}
     assert foreign_json.below({"a": []}, "a", "b") == {}
     assert foreign_json.number("7", 5) == 5
+
+
+def test_brackets_in_texts_and_beside_each_other_are_no_levels() -> None:
+    beside = [{"a": ["[{" * 2000, '\\"[' * 2000]}] * 2000
+    assert foreign_json.decode(msgspec.json.encode(beside)) == beside
+    deep = "[" * 500 + "]" * 500
+    assert len(str(foreign_json.decode(deep))) == 1000
+
+
+def test_levels_of_a_large_text_are_counted_soon() -> None:
+    large = msgspec.json.encode([{"a": ["x" * 50, {"b": '\\"['}]}] * 100_000)
+    began = time.process_time()
+    foreign_json.decode(large)
+    whole = time.process_time() - began
+    began = time.process_time()
+    foreign_json.decode(b'"' + b'\\"[' * 500_000 + b'"')
+    assert whole + time.process_time() - began < 5
 
 
 class Typed(msgspec.Struct):

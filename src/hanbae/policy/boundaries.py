@@ -32,12 +32,19 @@ def inside(root: Path, path: Path) -> Path | None:
     try:
         target = path.resolve()
     except (OSError, RuntimeError):
-        # A link that leads to itself is a RuntimeError up to Python 3.12. Later ones return the
-        # link, and whoever opens it fails.
+        # A link that leads to itself is a RuntimeError up to Python 3.12; later ones return it.
         return None
     if not target.is_relative_to(root) or is_gits_own(target.relative_to(root).as_posix()):
         return None
-    return target
+    return None if _is_endless(target) else target
+
+
+def _is_endless(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def is_gits_own(path: str) -> bool:
