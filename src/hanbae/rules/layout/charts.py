@@ -53,12 +53,12 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment without its values file, or a chart without example values."""
     if _is_library(service):
         return  # it is no service, which LAY008 says
-    if "values.yaml.example" not in service.chart_files and service.policy.services.values is None:
+    if "values.yaml.example" not in service.chart_files and _is_laid(service):
         yield rulebook.Hit(_chart(service), variant="example", severity="warning")
     reported = set()
     for environment in service.project.environments:
-        for file in naming.values_sources(service.policy, service.name, environment):
-            if file.path in reported or _is_there(service, file):
+        for file in _lacking(service, environment):
+            if file.path in reported:
                 continue
             templates = naming.values_templates(service.policy, service.name, environment)
             if not any("{environment}" in template for template in templates):
@@ -69,6 +69,22 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
             else:
                 variant = "environment" if file.inside else "outside"
                 yield rulebook.Hit(_chart(service), facts, variant)
+
+
+def _is_laid(service: views.Service) -> bool:
+    """Whether the values files are those of hanbae's own layout, to which an example belongs."""
+    services = service.policy.services
+    named = services.named.get(service.name)
+    return services.values is None and (named is None or named.values is None)
+
+
+def _lacking(service: views.Service, environment: str) -> list[naming.ValuesFile]:
+    """The values files that are not there and without which an environment is not rendered."""
+    files = naming.values_sources(service.policy, service.name, environment)
+    lacking = [file for file in files if not _is_there(service, file)]
+    if lacking and service.project.shared.written(service.name, environment).ignores_missing:
+        return []
+    return lacking
 
 
 def _is_there(service: views.Service, file: naming.ValuesFile) -> bool:
