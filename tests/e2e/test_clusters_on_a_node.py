@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -18,10 +19,10 @@ from tests.support import outcomes, polling
 from hanbae import errors
 from hanbae.clusters import connections, kinds, logs, probes, reading, writing
 from hanbae.policy import labels
+from hanbae.sandbox import binaries, running, system_images
 
 pytestmark = pytest.mark.e2e
 
-IMAGE = "hanbae.local/postgresql:18"  # has a shell, and is on the node
 NAMESPACE = f"hanbae-clusters{os.environ.get(outcomes.AGAIN, '')}"
 WITHIN = 60.0
 
@@ -128,8 +129,15 @@ async def cluster(relay: Relay) -> AsyncIterator[connections.Cluster]:
         yield connected
 
 
+@functools.cache
+def image() -> str:
+    """One that has a shell, and is on the node."""
+    programs = binaries.obtain(progress=running.Silent())
+    return system_images.reference(system_images.POSTGRESQL, programs)
+
+
 def job(name: str, script: str, **container: Any) -> kinds.Object:
-    app = {"name": "app", "image": IMAGE, "command": ["sh", "-c", script], **container}
+    app = {"name": "app", "image": image(), "command": ["sh", "-c", script], **container}
     spec = {"securityContext": {"runAsUser": 65532}, "containers": [app]}
     metadata = {"namespace": NAMESPACE, "name": name, "labels": {labels.KEY: name}}
     return {"metadata": metadata, "spec": {"template": {"spec": spec}}}

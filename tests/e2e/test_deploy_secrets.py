@@ -244,7 +244,9 @@ class Sealer:
 
     def run(self, *more: str) -> None:
         """Bring it up with some more arguments, and wait until it answers as it is now."""
-        registry, repository = system_images.SEALED_SECRETS.split("/")
+        programs = self.scene.shop.sandbox.binaries
+        controller = system_images.reference(system_images.SEALED_SECRETS, programs)
+        registry, repository = controller.split("/")
         image, tag = repository.split(":")
         arguments = ["--all-namespaces=false", "--update-status=false", *more]
         settings = {

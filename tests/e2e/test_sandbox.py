@@ -200,7 +200,7 @@ def test_a_restricted_pod_finds_postgresql_by_name_and_only_the_owner_may_connec
     }
     container = {
         "name": "psql",
-        "image": system_images.POSTGRESQL,
+        "image": system_images.reference(system_images.POSTGRESQL, sandbox.binaries),
         "command": [
             "psql",
             url,
@@ -275,6 +275,40 @@ def test_a_deleted_service_of_the_sandboxes_own_is_mended(sandbox: running.Sandb
     running.up(NAME)
     service = sandbox.kubectl(["get", "service", "--namespace", addons.DATA, "-o", "name"])
     assert f"service/{addons.POSTGRESQL}" in service.decode().split()
+
+
+def test_an_upgrade_reaches_argo_cds_kinds_and_the_images_and_keeps_the_data(
+    sandbox: running.Sandbox,
+) -> None:
+    """As a sandbox is met that another hanbae has made: its kinds and its images are of other programs."""
+    words = ("customresourcedefinition", "applications.argoproj.io")
+    folders.write(sandbox.site.folder.root / "argocd-kinds", "of another release")
+    former = '[{"op": "remove", "path": "/spec/names/shortNames"}]'
+    sandbox.kubectl(["patch", *words, "--type=json", "--patch", former])
+    with sandbox.postgres.connect() as connection:
+        connection.execute("CREATE TABLE before AS SELECT 1 AS number")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system_images, "_digest", lambda *_: "0" * 12)
+        running.up(NAME)
+        image = image_of(sandbox, "statefulset", addons.DATA, addons.POSTGRESQL)
+        assert image.endswith("0" * 12)
+    running.up(NAME)
+    assert_ready()
+    assert b"app" in sandbox.kubectl(["get", *words, "-o", "jsonpath={.spec.names.shortNames}"])
+    for kind, namespace, name, image in (
+        ("statefulset", addons.DATA, addons.POSTGRESQL, system_images.POSTGRESQL),
+        ("deployment", "kube-system", "coredns", system_images.COREDNS),
+        ("deployment", "kube-system", addons.SEALED_SECRETS, system_images.SEALED_SECRETS),
+    ):
+        expected = system_images.reference(image, sandbox.binaries)
+        assert expected == image_of(sandbox, kind, namespace, name)
+    with sandbox.postgres.connect() as connection:
+        assert connection.execute("SELECT number FROM before").fetchone() == (1,)
+
+
+def image_of(sandbox: running.Sandbox, kind: str, namespace: str, name: str) -> str:
+    path = "jsonpath={.spec.template.spec.containers[0].image}"
+    return sandbox.kubectl(["get", kind, name, "-n", namespace, "-o", path]).decode()
 
 
 def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(

@@ -88,7 +88,8 @@ def command() -> None:
 Bring the sandbox up, or repair it; nothing happens to one that is ready.
 
 Needs root on Linux. The first time its programs are built, which takes about a quarter of an hour; after that it is
-ready in about 15 seconds. Interrupted, it goes on when it is called again.""",
+ready in about 15 seconds. Interrupted, it goes on when it is called again.
+After an upgrade of hanbae it brings a sandbox that runs to the new releases of its components; the data stays.""",
     epilog="""\
 Examples:
   hanbae sandbox up

@@ -51,7 +51,7 @@ def apply(site: sites.Site) -> bool:
     folder.mkdir(mode=0o700, exist_ok=True)
     # fsGroup does not reach hostPath volumes, so the folder must belong to the pod's user.
     os.chown(folder, system_images.USER, system_images.USER)
-    items = [*_dns(), *_postgresql(site)]
+    items = [*_dns(site), *_postgresql(site)]
     document = {"apiVersion": "v1", "kind": "List", "items": items}
     site.apply("-f", "-", stdin=json.dumps(document).encode())
     # kubectl does not say whether a server-side apply has changed anything: the first one counts as work.
@@ -61,7 +61,8 @@ def apply(site: sites.Site) -> bool:
 def seal(site: sites.Site) -> bool:
     """Apply the Sealed Secrets controller's first key and, from its own chart, the controller."""
     site.apply("-f", "-", stdin=json.dumps(_sealing_key(site)).encode())
-    registry, repository = system_images.SEALED_SECRETS.split("/")
+    controller = system_images.reference(system_images.SEALED_SECRETS, site.programs)
+    registry, repository = controller.split("/")
     image, tag = repository.split(":")
     settings = {
         "fullnameOverride": SEALED_SECRETS,
@@ -116,7 +117,7 @@ def _named(kind: str, name: str, namespace: str = "", *, api: str = "v1") -> dic
     return document
 
 
-def _dns() -> list[dict[str, Any]]:
+def _dns(site: sites.Site) -> list[dict[str, Any]]:
     system, name = "kube-system", "coredns"
     rbac = "rbac.authorization.k8s.io"
     rules = [
@@ -152,16 +153,16 @@ def _dns() -> list[dict[str, Any]]:
             "spec": {
                 "replicas": 1,
                 "selector": {"matchLabels": selector},
-                "template": {"metadata": {"labels": selector}, "spec": _dns_pod()},
+                "template": {"metadata": {"labels": selector}, "spec": _dns_pod(site)},
             }
         },
     ]
 
 
-def _dns_pod() -> dict[str, Any]:
+def _dns_pod(site: sites.Site) -> dict[str, Any]:
     container = {
         "name": "coredns",
-        "image": system_images.COREDNS,
+        "image": system_images.reference(system_images.COREDNS, site.programs),
         "imagePullPolicy": "Never",
         "args": ["-conf", "/etc/coredns/Corefile"],
         "ports": [
@@ -206,20 +207,20 @@ def _postgresql(site: sites.Site) -> list[dict[str, Any]]:
                 "replicas": 1,
                 "serviceName": POSTGRESQL,
                 "selector": {"matchLabels": selector},
-                "template": {"metadata": {"labels": selector}, "spec": _postgresql_pod()},
+                "template": {"metadata": {"labels": selector}, "spec": _postgresql_pod(site)},
             }
         },
     ]
 
 
-def _postgresql_pod() -> dict[str, Any]:
+def _postgresql_pod(site: sites.Site) -> dict[str, Any]:
     asking = {
         "exec": {"command": ["pg_isready", "--quiet", "--host=127.0.0.1"]},
         "timeoutSeconds": 5,
     }
     container = {
         "name": POSTGRESQL,
-        "image": system_images.POSTGRESQL,
+        "image": system_images.reference(system_images.POSTGRESQL, site.programs),
         "imagePullPolicy": "Never",
         "env": [{"name": "PGDATA", "value": "/var/lib/postgresql/18"}],
         # At the inner address too, so that the machine reaches it as it reaches the rest.

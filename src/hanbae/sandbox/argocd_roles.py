@@ -101,11 +101,14 @@ def _role(
 
 def define(site: sites.Site) -> bool:
     """Give the API server Argo CD's kinds. The slowest step of all, so it begins as early as it can."""
-    if not defined(site):
+    folder = (site.programs.argocd_manifests / "crds").resolve()
+    # The folder of a build is called after its content, so its path says of which release the kinds are.
+    record, release = site.folder.root / "argocd-kinds", str(folder).encode()
+    if record.is_file() and record.read_bytes() == release and not defined(site):
         return False
     # Server-side: the ApplicationSet's schema is larger than the annotation of a client-side apply may be.
-    folder = site.programs.argocd_manifests / "crds"
     site.apply(f"--field-manager={_FIELD_MANAGER}", "--kustomize", str(folder))
+    folders.write(record, release)
     return True
 
 

@@ -10,10 +10,10 @@ import json
 from typing import Any, Final
 
 from hanbae import errors
-from hanbae.sandbox import calling, control_plane, namespaces, probing, sites
+from hanbae.sandbox import calling, control_plane, namespaces, pins, probing, sites
 
 #: Image that holds a pod's namespaces.
-PAUSE: Final = "hanbae.local/pause:1"
+PAUSE: Final = f"hanbae.local/pause:{pins.PAUSE}"
 DNS: Final = "10.96.0.10"
 #: What the controller manager gives of `control_plane.PODS` to the first node, which is the only one.
 _NODE_PODS: Final = "10.244.0.0/24"

@@ -14,7 +14,16 @@ from typing import Final
 import msgspec
 
 from hanbae import errors
-from hanbae.sandbox import binaries, calling, cgroups, folders, identities, init, namespaces
+from hanbae.sandbox import (
+    binaries,
+    caching,
+    calling,
+    cgroups,
+    folders,
+    identities,
+    init,
+    namespaces,
+)
 
 #: The sandbox's end of the veth pair.
 LINK: Final = "eth0"
@@ -149,7 +158,8 @@ def _inside(
         cover.chmod(mode)
     # The programs are links into the cache. The cache, the sandbox's folder, this Python and hanbae
     # may all be below a cover, such as /tmp or /var/lib.
-    keep = {folder.root.parent, programs.root}
+    # All of the cache: an upgrade brings programs into it while process 1 lives.
+    keep = {folder.root.parent, programs.root, caching.root()}
     keep |= {path.resolve() for path in (programs.root, programs.cni, programs.libraries)}
     keep |= {path.resolve().parent for path in programs.bin.iterdir()}
     keep |= {Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parent}

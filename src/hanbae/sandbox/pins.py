@@ -24,6 +24,7 @@ KUSTOMIZE = "5.8.3"
 SEALED_SECRETS = "0.40.0"
 GOOSE = "3.27.3"
 REGISTRY = "3.1.2"
+PAUSE = "1"
 
 #: The oldest Go that builds every component; Argo CD and Kustomize set it.
 GO_NEEDED = (1, 27, 0)
@@ -87,7 +88,7 @@ _KUBERNETES_VERSION = "k8s.io/component-base/version"
 
 #: In the order in which they are built: what fails quickly or is needed first comes first.
 COMPONENTS = (
-    Component("pause", "1", (Program("pause"),), 7),
+    Component("pause", PAUSE, (Program("pause"),), 7),
     Component("etcd", ETCD, (Program("etcd"),), 40),
     Component(
         "kubernetes",

@@ -280,7 +280,8 @@ def up(name: str = "default", *, progress: binaries.Progress | None = None) -> S
     Raises:
         errors.Lacking: This machine cannot run a sandbox.
         errors.Failed: A component did not come up: which, its last words, its log.
-        errors.Refused: Another ``up`` or ``down`` of this sandbox does not end.
+        errors.Refused: Another ``up`` or ``down`` of this sandbox does not end; or it is running, and was made by a
+            hanbae whose sandboxes cannot be carried over.
         errors.WrongUse: The name is not usable.
     """
     progress = progress or Silent()
@@ -299,6 +300,9 @@ def _up(
     living = namespaces.Namespaces(folder)
     identity_before = identities.load(folder)
     lives = living.settle()
+    if lives and identity_before is not None and identity_before.format != identities.FORMAT:
+        # Process 1 and what it has made of its namespaces stay as they are for as long as it lives.
+        raise errors.Refused("sandbox.other-format", name=folder.name)
     # It was made before and its process 1 is gone: first goes what that has left outside the folder.
     if identity_before is not None and not lives:
         _clear(folder)

@@ -2,6 +2,7 @@
 
 They need no registry and no pull secret, so the cluster comes up before, and without, the registry that the user's
 images come from.
+On the node an image's name says what it is made of: where that changes, `up` loads another one and the pods follow.
 """
 
 from __future__ import annotations
@@ -51,26 +52,44 @@ def load(site: sites.Site) -> bool:
         errors.Failed: containerd refused one.
     """
     environment = site.environment()
-    there = calling.run(node.ctr(site, "images", "list", "-q"), environment=environment)
-    missing = sorted(set(_RECIPES) - set(there.decode().split()))
-    for name in missing:
-        tar = _tar(name, site.programs)
+    listed = calling.run(node.ctr(site, "images", "list", "-q"), environment=environment)
+    there = frozenset(listed.decode().split())
+    missing = [image for image in _RECIPES if reference(image, site.programs) not in there]
+    for image in missing:
+        tar = _tar(image, site.programs)
         calling.run(node.ctr(site, "images", "import", str(tar)), environment=environment)
     return bool(missing)
 
 
-def _tar(name: str, programs: binaries.Binaries) -> Path:
-    """The image as an OCI tar, from the cache or made; its key is what it is made of."""
-    folder = caching.private(caching.root() / "images")
-    # The folder of built programs is called after its content (see `binaries`), so its path stands
+def reference(image: str, programs: binaries.Binaries) -> str:
+    """What an image is called on the node.
+
+    Args:
+        image: One of this module's, or `node.PAUSE`.
+        programs: What it is made of.
+    """
+    # No pod would begin anew for the image that holds its namespaces, and containerd is told of it by this name.
+    return image if image == node.PAUSE else f"{image}-{_digest(image, programs)}"
+
+
+def _digest(image: str, programs: binaries.Binaries) -> str:
+    # A folder of built programs is called after its content (see `binaries`), so its path stands
     # for that; the recipes are in the two modules.
-    key = hashlib.sha256(f"{programs.root.resolve()}\n".encode())
+    key = hashlib.sha256()
+    for name in _PROGRAMS[image]:
+        key.update(f"{programs.path(name).resolve()}\n".encode())
     for source in (__file__, layouts.__file__):
         key.update(Path(source).read_bytes())
-    stem = re.sub(r"[^a-z0-9]+", "-", name)
-    tar = folder / f"{stem}-{key.hexdigest()[:16]}.tar"
+    return key.hexdigest()[:12]
+
+
+def _tar(image: str, programs: binaries.Binaries) -> Path:
+    """The image as an OCI tar, from the cache or made."""
+    folder = caching.private(caching.root() / "images")
+    stem = re.sub(r"[^a-z0-9]+", "-", image)
+    tar = folder / f"{stem}-{_digest(image, programs)}.tar"
     if not tar.exists():
-        layouts.write_tar(_RECIPES[name](programs), name, tar)
+        layouts.write_tar(_RECIPES[image](programs), reference(image, programs), tar)
         for older in folder.glob(f"{stem}-*.tar"):
             if older != tar:
                 older.unlink(missing_ok=True)
@@ -134,6 +153,13 @@ _RECIPES: Final[dict[str, Callable[[binaries.Binaries], layouts.Image]]] = {
     SEALED_SECRETS: _sealed_secrets,
     POSTGRESQL: _postgresql,
 }
+_PROGRAMS: Final = {
+    node.PAUSE: ("pause",),
+    COREDNS: ("coredns",),
+    SEALED_SECRETS: ("controller",),
+    POSTGRESQL: ("postgres", "busybox"),
+}
+"""Image → the programs in it, whose folders have all else that is in it."""
 
 
 def _tree(folder: Path, target: str, *, skip: tuple[str, ...] = ()) -> Iterator[layouts.File]:

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hanbae import errors
@@ -19,6 +20,7 @@ from hanbae.sandbox import (
     addons,
     argocd_roles,
     binaries,
+    caching,
     certificates,
     components,
     control_plane,
@@ -30,6 +32,7 @@ from hanbae.sandbox import (
     node,
     part_runner,
     passwords,
+    pid1_start,
     pins,
     running,
     services,
@@ -283,6 +286,96 @@ def test_a_process_in_postgresqls_container_asks_often_only_until_it_answers(
     assert starting["exec"] == running_["exec"]
     assert starting["periodSeconds"] == 1
     assert running_["periodSeconds"] >= 10
+
+
+def linked(link: Path, target: Path) -> None:
+    """Have a link lead to another file or folder, as in the programs of another hanbae."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def test_pods_follow_the_programs_that_their_images_are_made_of(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def images() -> dict[str, str]:
+        return {
+            item["metadata"]["name"]: item["spec"]["template"]["spec"]["containers"][0]["image"]
+            for item in _documents(site, monkeypatch)
+            if item["kind"] in ("Deployment", "StatefulSet")
+        }
+
+    before = images()
+    assert images() == before
+    later = site.programs.root / "postgresql-18.7"
+    later.touch(mode=0o755)
+    linked(site.programs.bin / "postgres", later)
+    after = images()
+    assert {name for name in before if before[name] != after[name]} == {addons.POSTGRESQL}
+
+
+def test_images_of_other_programs_are_loaded_and_those_that_are_there_are_not(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present: list[str] = []
+    imported: list[str] = []
+
+    def run(command: list[str], **_: object) -> bytes:
+        if command[-1] != "-q":
+            imported.append(command[-1])
+        return "\n".join(present).encode()
+
+    monkeypatch.setattr(node, "ctr", lambda _, *words: list(words))
+    monkeypatch.setattr(system_images.calling, "run", run)
+    monkeypatch.setattr(system_images, "_tar", lambda image, _: image)
+    assert system_images.load(site)
+    assert set(imported) == set(system_images._RECIPES)
+    present = [system_images.reference(image, site.programs) for image in system_images._RECIPES]
+    imported.clear()
+    assert not system_images.load(site)
+    later = site.programs.root / "coredns-1.15"
+    later.touch(mode=0o755)
+    linked(site.programs.bin / "coredns", later)
+    assert system_images.load(site)
+    assert imported == [system_images.COREDNS]
+
+
+def test_argo_cds_kinds_are_given_again_when_they_are_of_another_release(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied: list[str] = []
+    obstacle = ""
+    monkeypatch.setattr(sites.Site, "apply", lambda _, *words: applied.append(words[-1]))
+    monkeypatch.setattr(argocd_roles, "defined", lambda _: obstacle)
+    releases = [site.programs.root / f"argocd-{number}" for number in (1, 2)]
+    for release in releases:
+        (release / "crds").mkdir(parents=True)
+        linked(site.programs.argocd_manifests, release)
+        assert argocd_roles.define(site)
+        assert not argocd_roles.define(site), "they are served, and of this release"
+    assert applied == [str(release / "crds") for release in releases]
+    obstacle = "not served: applications"
+    assert argocd_roles.define(site)
+    assert len(applied) == 3
+
+
+def test_a_sandbox_that_runs_and_cannot_be_carried_over_is_refused_with_the_cure(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespaces.Namespaces, "settle", lambda _: True)
+    former = msgspec.structs.replace(site.identity, format=identities.FORMAT - 1)
+    folders.write(site.folder.identity, msgspec.json.encode(former))
+    with pytest.raises(errors.Refused) as caught:
+        running._up(site.folder, site.programs, running.Silent())
+    assert caught.value.text.id == "sandbox.other-format"
+
+
+def test_programs_of_a_later_hanbae_will_be_visible_to_process_1(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come into the cache while it lives, and the cache may be below a folder that is covered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    inside = pid1_start._inside(site.folder, site.identity, site.programs, ())
+    assert str(caching.root()) in inside.keep
 
 
 def test_go_programs_look_for_garbage_seldom_and_within_a_bound(site: sites.Site) -> None:
