@@ -328,3 +328,28 @@ def test_a_backup_is_tried_on_the_values_of_templates(
     assert sorted(rows) == ["A", "W"]
     assert rows["A"]["file"] == "services/auth/helm/templates/kept.yaml"
     assert run(*verify, "--env", "staging")[0] == 2  # nothing is sealed there
+
+
+@pytest.mark.parametrize("fault", ["template", "chart"])
+def test_a_chart_that_does_not_render_keeps_no_backup_from_being_tried(
+    shop: Path, run: Run, fault: str
+) -> None:
+    new_service.new_service(shop, "identity")
+    chart = shop / "services/identity/helm"
+    (chart / "templates/kept.yaml").write_text('kind: SealedSecret\n{{ fail "no" }}\n')
+    if fault == "chart":
+        (chart / "Chart.yaml").write_text("apiVersion: [\n")
+    value = sealed("c4n4ry", HERE)
+    template(
+        shop,
+        '{{- if eq .Release.Namespace "services-dev" }}\n'
+        + OBJECT.partition("\n")[2]
+        + f"    A: {value}\n{{{{- end }}}}\n",
+    )
+    code, out, err = run("backup", "verify", "../keys.yaml", "--output", "json")
+    assert code == 2, err
+    assert [(row["key"], row["opened"]) for row in json.loads(out)["values"]] == [("A", True)]
+    broken = "templates/kept.yaml" if fault == "template" else "Chart.yaml"
+    assert f"services/identity/helm/{broken}:" in err
+    assert "that could be read" in err
+    assert run("backup", "verify", "../keys.yaml", "auth")[0] == 0

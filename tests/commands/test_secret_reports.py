@@ -271,6 +271,50 @@ def test_branch_of_a_repository_in_a_folder_is_tried(
     assert tried == {("TOKEN", "origin/develop"), ("PASSWORD", "origin/develop")}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("backup", "verify", "../both.key"),
+        ("backup", "verify", "../former.key"),
+        ("report",),
+        ("report", "--departed", MINA),
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_cannot_be_read_is_named_and_hides_no_other(
+    shop: Path, run: Run, words: tuple[str, ...]
+) -> None:
+    new_service.new_service(shop, "identity")
+    with dev(shop, "identity").open("a") as file:
+        file.write("service: ]\n")
+    code, out, err = run(*words, "-o", "json")
+    assert code == 2
+    assert "services/identity/helm/values-dev.yaml:" in err
+    document = json.loads(out)
+    shown = document.get("values", document["keys"])
+    assert {row["key"] for row in shown} == {"TOKEN", "PASSWORD"}
+    assert "all 2 sealed values." not in err
+    assert run(*words, "identity")[0] == 2, "and where there is nothing else"
+
+
+def test_a_file_of_a_branch_that_cannot_be_read_is_named_as_git_names_it(
+    shop: Path, run: Run
+) -> None:
+    text = dev(shop).read_text()
+    dev(shop).write_text(f"{text}service: ]\n")
+    commit(shop, JUN, age=1)
+    for words in (
+        ["remote", "add", "origin", "https://git.example.com/shop.git"],
+        ["update-ref", "refs/remotes/origin/develop", "HEAD"],
+    ):
+        subprocess.run(["git", *words], cwd=shop, check=True)
+    dev(shop).write_text(text)
+    code, _, err = run("backup", "verify", "../both.key")
+    assert code == 2
+    assert "origin/develop:services/auth/helm/values-dev.yaml:" in err
+    assert "all 2 sealed values that could be read" in err
+
+
 def test_backup_as_kubectl_prints_it_is_read(shop: Path, run: Run, tmp_path: Path) -> None:
     keys = {"former": FORMER, "newest": NEWEST}
     documents = [

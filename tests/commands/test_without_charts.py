@@ -415,6 +415,25 @@ def test_what_others_have_sealed_in_the_folder_is_kept(
         assert f"name: other-{name[:-5]}" in (folder / name).read_text()
 
 
+def test_a_sealed_file_that_cannot_be_read_is_named(root: Path, tmp_path: Path) -> None:
+    pem, values, keys = tmp_path / "dev.pem", tmp_path / "values.env", tmp_path / "own.key"
+    pem.write_bytes(sealing.certificate(sealing.key()))
+    keys.write_bytes(sealing.pem(sealing.key()) + pem.read_bytes())
+    keys.chmod(0o600)
+    values.write_text("KEY=canary-7731\n")
+    values.chmod(0o600)
+    for service in ("plain", "web"):
+        words = ("secrets", "seal", service, "--env", "dev", "--certificate", str(pem))
+        assert ran(root, *words, "--from-env-file", str(values)).code == 0
+    path = root / "manifests/dev/sealedsecret.yaml"
+    path.write_text(path.read_text() + "spec: ]\n")
+    ended = ran(root, "secrets", "backup", "verify", str(keys), "--output", "json")
+    assert ended.code == 2
+    assert "manifests/dev/sealedsecret.yaml:" in ended.err
+    rows = json.loads(ended.out)["values"]
+    assert [(row["service"], row["opened"]) for row in rows] == [("web", True)]
+
+
 def _other(folder: Path) -> Path:
     path = folder / "other.pem"
     path.write_bytes(sealing.certificate(sealing.key("stranger")))

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from hanbae import errors
+from hanbae.actions import broken_files
 from hanbae.charts import pools
 from hanbae.checking import projects
 from hanbae.policy import environments, loading, naming
@@ -103,7 +104,7 @@ async def render(
             except errors.FileFault as fault:
                 faults.append(fault)
             for problem in faults if name in chosen and name not in quiet else ():
-                _take(problem, broken)
+                broken_files.take(problem, broken)
     return tuple(rendered)
 
 
@@ -127,14 +128,6 @@ async def variables(directory: Path, service: str) -> dict[str, frozenset[str]]:
         )
         for name, release in result.service.releases.items()
     }
-
-
-def _take(fault: errors.FileFault, broken: list[errors.FileFault] | None) -> None:
-    if broken is None:
-        raise fault
-    # What is wrong with a chart itself is found again for every environment.
-    if all(str(fault.text) != str(other.text) or fault.place != other.place for other in broken):
-        broken.append(fault)
 
 
 Makers = Mapping[tuple[str, str, str], list[parts.Made]]

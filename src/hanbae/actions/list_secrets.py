@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from hanbae import errors, subjects
+from hanbae.actions import broken_files
 from hanbae.charts import values
 from hanbae.migrations import databases
 from hanbae.planning import sealed_files, sealed_manifests
@@ -57,9 +58,7 @@ def list_secrets(
             else:
                 keys += _of_service(loaded, service)
         except errors.FileFault as fault:
-            if broken is None:
-                raise
-            broken.append(fault)
+            broken_files.take(fault, broken)
     return tuple(key for key in keys if environment in (None, key.environment))
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from hanbae import errors, wording
+from hanbae.actions import broken_files
 from hanbae.planning import sealed_files
 from hanbae.policy import documents, environments, loading
 from hanbae.repository import histories, services
@@ -42,6 +43,7 @@ def report(
     leaked: Sequence[str] = (),
     departed: Sequence[str] = (),
     now: datetime | None = None,
+    broken: list[errors.FileFault] | None = None,
 ) -> tuple[secrets.DatedKey, ...]:
     """Each sealed value with its past, by service, environment and key.
 
@@ -52,6 +54,7 @@ def report(
         leaked: Fingerprints of certificates whose keys somebody else may have, or how they begin.
         departed: Addresses of people who may no longer know a value, as their commits have them.
         now: The time; by default the clock's.
+        broken: Takes the faults of files that cannot be read, so that the rest is reported; None to raise the first.
 
     Raises:
         errors.WrongUse: An unknown service or environment; no clone; a fingerprint that is none.
@@ -65,19 +68,33 @@ def report(
         if not fingerprint.startswith("sha256:") or len(fingerprint) < _SHORTEST:
             raise errors.WrongUse("report.not-a-fingerprint", fingerprint=fingerprint[:80])
     now = now or datetime.now(UTC)
-    files = [
-        file
-        for name in names or every
-        for place in environments.on_kubernetes(loaded.policy)
-        if environment in (None, place)
-        and (file := sealed_files.find(loaded, name, place)) is not None
+    places = [
+        place for place in environments.on_kubernetes(loaded.policy) if environment in (None, place)
     ]
+    files = list(_files(loaded, names or every, places, broken))
     states = _states(loaded, files, now)
     return tuple(
         _due(row, loaded.policy, leaked, departed, now)
         for file in files
         for row in _rows(file, pasts.of(states[file.path]))
     )
+
+
+def _files(
+    loaded: loading.Loaded,
+    names: Sequence[str],
+    places: Sequence[str],
+    broken: list[errors.FileFault] | None,
+) -> Iterator[sealed_files.SealedFile]:
+    for name in names:
+        for place in places:
+            try:
+                file = sealed_files.find(loaded, name, place)
+            except errors.FileFault as fault:
+                broken_files.take(fault, broken)
+                continue
+            if file is not None:
+                yield file
 
 
 def _states(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hanbae import errors, subjects
+from hanbae.actions import broken_files
 from hanbae.charts import pools
 from hanbae.checking import projects
 from hanbae.planning import sealed_files, sealed_templates
@@ -75,7 +76,11 @@ async def find(
 
 
 async def read(
-    directory: Path, names: Sequence[str], environment: str | None
+    directory: Path,
+    names: Sequence[str],
+    environment: str | None,
+    *,
+    broken: list[errors.FileFault] | None = None,
 ) -> list[sealed_files.SealedFile]:
     """The same for who only opens the values: whose value it is and where it is written does not matter.
 
@@ -83,6 +88,7 @@ async def read(
         directory: The repository or a folder in it.
         names: Services; all of the repository if there are none.
         environment: Only this environment; None for all.
+        broken: Takes the faults of charts that do not render, so that the rest is read; None to raise the first.
 
     Raises:
         errors.WrongUse: A service or the environment is not there.
@@ -98,10 +104,14 @@ async def read(
     files: list[sealed_files.SealedFile] = []
     async with pools.opened() as pool:
         for name in holding:
-            result = await projects.service(pool, project, name)
-            for place, fault in result.faults:
+            try:
+                result = await projects.service(pool, project, name)
+            except errors.FileFault as fault:
+                broken_files.take(fault, broken)
+                continue
+            for place, problem in result.faults:
                 if environment in (None, place):
-                    raise fault
+                    broken_files.take(problem, broken)
             for place, release in result.service.releases.items():
                 if environment in (None, place):
                     files += [

@@ -9,7 +9,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from hanbae import confinement, errors
+from hanbae.actions import broken_files
 from hanbae.planning import sealed_files
 from hanbae.policy import environments, loading
 from hanbae.repository import checkouts, services, trees
@@ -24,6 +27,7 @@ def verify(
     *,
     environment: str | None = None,
     templates: Sequence[sealed_files.SealedFile] = (),
+    broken: list[errors.FileFault] | None = None,
 ) -> secrets.BackedUp:
     """What of git a backup opens: the files as they are checked out, and those of the environments' branches.
 
@@ -35,6 +39,7 @@ def verify(
         names: Services; by default all of the repository.
         environment: Only this environment.
         templates: SealedSecrets of charts' templates, of :mod:`hanbae.actions.reseal_templates`.
+        broken: Takes the faults of files that cannot be read, so that the rest is tried; None to raise the first.
 
     Raises:
         errors.WrongUse: An unknown service or environment.
@@ -55,7 +60,7 @@ def verify(
         # operation for each key.
         tried: set[tuple[str, str]] = set()
         own = (("", file) for file in templates if file.environment == place)
-        for revision, file in (*_files(loaded, names or every, place), *own):
+        for revision, file in (*_files(loaded, names or every, place, broken), *own):
             remembered |= dict.fromkeys(filter(None, [file.remembered]))
             fresh = {
                 key: value
@@ -70,27 +75,67 @@ def verify(
 
 
 def _files(
-    loaded: loading.Loaded, names: Sequence[str], environment: str
+    loaded: loading.Loaded,
+    names: Sequence[str],
+    environment: str,
+    broken: list[errors.FileFault] | None,
 ) -> Iterator[tuple[str, sealed_files.SealedFile]]:
     for name in names:
-        file = sealed_files.find(loaded, name, environment)
+        try:
+            file = sealed_files.find(loaded, name, environment)
+        except errors.FileFault as fault:
+            broken_files.take(fault, broken)
+            continue
         if file is not None:
             yield "", file
+    branch = _branch(loaded, environment)
+    if branch is not None:
+        yield from _of_branch(loaded, names, environment, branch, broken)
+
+
+def _branch(loaded: loading.Loaded, environment: str) -> tuple[str, trees.Tree] | None:
+    """An environment's branch as it was last fetched; None where there is no clone, or no such branch."""
     branch = loaded.policy.environments[environment].branch
     if not branch:
-        return
+        return None
     remote = loaded.policy.argocd.remote
-    with contextlib.suppress(errors.WrongUse, errors.Refused):  # no clone, or no such branch
+    with contextlib.suppress(errors.WrongUse, errors.Refused):
         checkout = checkouts.Checkout.open(loaded.root)
         tree: trees.Tree = checkout.revision(checkout.head(remote, branch))
         below = loaded.root.resolve().relative_to(checkout.root.resolve()).as_posix()
-        tree = tree if below == "." else trees.Subtree(tree, below)
+        return f"{remote}/{branch}", tree if below == "." else trees.Subtree(tree, below)
+    return None
+
+
+def _of_branch(
+    loaded: loading.Loaded,
+    names: Sequence[str],
+    environment: str,
+    branch: tuple[str, trees.Tree],
+    broken: list[errors.FileFault] | None,
+) -> Iterator[tuple[str, sealed_files.SealedFile]]:
+    revision, tree = branch
+    try:
         policy = services.located(loaded.policy, tree)
-        for name in names:
-            with contextlib.suppress(errors.FileFault):  # the branch does not have the service
-                file = sealed_files.of_tree(policy, tree, name, environment)
-                if file is not None:
-                    yield f"{remote}/{branch}", file
+    except errors.FileFault as fault:
+        broken_files.take(_placed(fault, revision), broken)
+        return
+    for name in names:
+        try:
+            file = sealed_files.of_tree(policy, tree, name, environment)
+        except errors.FileFault as fault:
+            broken_files.take(_placed(fault, revision), broken)
+            continue
+        if file is not None:
+            yield revision, file
+
+
+def _placed(fault: errors.FileFault, revision: str) -> errors.FileFault:
+    """A fault of a branch's file, called as git calls it: the one that is checked out may be in order."""
+    if fault.place is None:
+        return fault
+    place = msgspec.structs.replace(fault.place, file=f"{revision}:{fault.place.file}")
+    return errors.FileFault.saying(fault.text, place)
 
 
 def _opened(

@@ -8,7 +8,7 @@ applied; one request for a Secret, and more only for one that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hanbae import errors, wording
 from hanbae.policy import environments, loading, naming
-from hanbae.results import secrets
+from hanbae.results import reach, secrets
 from hanbae.rules import views
 from hanbae.rules.secrets import reading
 from hanbae.sealing import certificates, encrypting, manifests, objects, pins, versions
@@ -35,10 +35,12 @@ class Answers(Struct, frozen=True):
     Attributes:
         keys: Each sealed value.
         old: Environment → image of its controller, where that can be made to tell what it opens.
+        unreached: Environments whose controller could not be asked.
     """
 
     keys: Mapping[Where, secrets.SealedKey]
     old: Mapping[str, str]
+    unreached: tuple[reach.Unreached, ...] = ()
 
 
 class _Sealed(Struct, frozen=True):
@@ -77,8 +79,7 @@ async def verify(
         per_second: Requests to a controller in a second.
 
     Raises:
-        errors.Unreachable: A controller did not answer.
-        errors.Refused: There is no controller, or the connection is not verified.
+        errors.Error: The one environment that is asked about could not be asked; of several, the others are answered.
     """
     from hanbae.actions import verify_external
     from hanbae.clusters import sealing_controllers
@@ -86,39 +87,49 @@ async def verify(
     every = [sealed for service in rendered for sealed in _of_service(service)]
     rows: dict[Where, secrets.SealedKey] = {}
     old: dict[str, str] = {}
+    unreached: list[reach.Unreached] = []
     for name in environments.on_kubernetes(loaded.policy):
-        own = [
-            sealed
-            for sealed in every
-            if sealed.environment == name and (not names or sealed.service in names)
-        ]
         if environment not in (None, name):
             continue
-        rows |= {
-            _where(row): row
-            for row in await verify_external.states(
+        try:
+            external = await verify_external.states(
                 rendered, loaded.policy, names, name, context=context, kubeconfig=kubeconfig
             )
-        }
-        if not own:
+            rows |= {_where(row): row for row in external}
+            own = [sealed for sealed in every if sealed.environment == name]
+            chosen = [sealed for sealed in own if not names or sealed.service in names]
+            if not chosen:
+                continue
+            async with sealing_controllers.reached(
+                loaded.policy,
+                name,
+                context=context,
+                kubeconfig=kubeconfig,
+                unverified=unverified_cluster,
+                per_second=per_second,
+            ) as controller:
+                rows |= {_where(row): row async for row in _asked_about(controller, chosen, every)}
+                images = await sealing_controllers.images(controller.cluster, loaded.policy)
+        except errors.Error as error:
+            if environment is not None:
+                raise
+            unreached.append(reach.Unreached(name, error.text))
             continue
-        async with sealing_controllers.reached(
-            loaded.policy,
-            name,
-            context=context,
-            kubeconfig=kubeconfig,
-            unverified=unverified_cluster,
-            per_second=per_second,
-        ) as controller:
-            newest = certificates.parse(await controller.certificate(), controller.source)
-            for sealed in own:
-                refused = await _refused(controller, sealed, every, newest)
-                rows |= {_where(row): row for row in _rows(sealed, refused)}
-            images = await sealing_controllers.images(controller.cluster, loaded.policy)
-            for image in images or ():
-                if versions.is_old(image):
-                    old[name] = image
-    return Answers(rows, old)
+        for image in filter(versions.is_old, images or ()):
+            old[name] = image
+    return Answers(rows, old, tuple(unreached))
+
+
+async def _asked_about(
+    controller: sealing_controllers.Controller,
+    chosen: Sequence[_Sealed],
+    every: Sequence[_Sealed],
+) -> AsyncIterator[secrets.SealedKey]:
+    """Each value with whether the controller opens it."""
+    newest = certificates.parse(await controller.certificate(), controller.source)
+    for sealed in chosen:
+        for row in _rows(sealed, await _refused(controller, sealed, every, newest)):
+            yield row
 
 
 def joined(

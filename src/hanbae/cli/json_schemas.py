@@ -33,6 +33,7 @@ from hanbae.results import (
     overlays,
     previews,
     promotions,
+    reach,
     rehearsals,
     rollbacks,
     secrets,
@@ -113,6 +114,12 @@ class Keys(Struct):
     """The keys of sealed values."""
 
     keys: tuple[secrets.SealedKey, ...]
+
+
+class VerifiedKeys(Keys, omit_defaults=True):
+    """The keys of sealed values, and environments whose controllers could not be asked (``--live``)."""
+
+    unreached: tuple[reach.Unreached, ...] = ()
 
 
 class DatedKeys(Struct):
@@ -288,7 +295,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "secrets-reseal": Resealed,
     "secrets-seal": secrets.Sealed,
     "secrets-seal-several": SealedSeveral,
-    "secrets-verify": Keys,
+    "secrets-verify": VerifiedKeys,
     "status": standings.Standings,
     "stop": Ended,
     "upgrade": files.Upgrades,

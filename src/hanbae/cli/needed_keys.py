@@ -9,7 +9,7 @@ from hanbae import errors, wording
 from hanbae.cli import nothing, options
 
 if TYPE_CHECKING:
-    from hanbae.results import secrets
+    from hanbae.results import reach, secrets
 
 _WIDEST_KEY: Final = 44
 """Cells up to which the columns before a state are left free below them."""
@@ -64,13 +64,16 @@ def read(
     return list_needed.joined(sealed, needed, loaded)
 
 
-def table(keys: Sequence[secrets.SealedKey], output: str) -> None:
+def table(
+    keys: Sequence[secrets.SealedKey], output: str, *, unreached: Sequence[reach.Unreached] = ()
+) -> None:
     """Write a line for each key, or the JSON document."""
     from hanbae.cli import outputs
     from hanbae.cli.text import catalogue, wrapping
 
     if output == "json":
-        outputs.emit_json({"keys": keys})
+        more = {"unreached": unreached} if unreached else {}
+        outputs.emit_json({"keys": keys, **more})
         return
     rows = [
         [catalogue.printable(text) for text in (key.service, key.environment, _called(key))]

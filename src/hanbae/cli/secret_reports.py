@@ -57,32 +57,55 @@ def report(
     departed: tuple[str, ...],
     output: str,
 ) -> int:
-    """Report ages; 1 if a value is due."""
+    """Report ages; 1 if a value is due, 2 if a file cannot be read."""
     from hanbae.actions import report_secrets
     from hanbae.cli import outputs
 
     if report_secrets.are_external(session.directory):
         return _external(session, services, environment, (*leaked, *departed), output)
+    broken: list[errors.FileFault] = []
     rows = report_secrets.report(
-        session.directory, services, environment=environment, leaked=leaked, departed=departed
+        session.directory,
+        services,
+        environment=environment,
+        leaked=leaked,
+        departed=departed,
+        broken=broken,
     )
+    if broken and not rows:
+        raise broken[0]
     if output == "json":
         outputs.emit_json({"keys": rows})
     else:
         _show(rows)
-    due = [row for row in rows if row.due]
+    session.narration.faults(broken)
     if not rows:
         nothing.tell(session, "report.nothing")
         return 0
+    due = [row for row in rows if row.due]
+    _conclude(session, rows, due, is_whole=not broken)
+    if broken:
+        return 2
+    return 1 if due else 0
+
+
+def _conclude(
+    session: options.Session,
+    rows: Sequence[secrets.DatedKey],
+    due: Sequence[secrets.DatedKey],
+    *,
+    is_whole: bool,
+) -> None:
+    """Say how many values are due, and with which commands they become others."""
     if not due:
-        session.narration.done(wording.Text("report.none-due", {"count": str(len(rows))}))
-        return 0
+        if is_whole:
+            session.narration.done(wording.Text("report.none-due", {"count": str(len(rows))}))
+        return
     session.narration.fail(wording.Text("report.due", {"count": str(len(due))}))
     if any("leaked" in row.due for row in due):
         session.narration.note(wording.Text("report.leaked"))
     for cure in cures(due):
         session.narration.note(cure)
-    return 1
 
 
 def _external(
@@ -179,7 +202,7 @@ def verify(
     environment: str | None,
     output: str,
 ) -> int:
-    """Verify a backup; 1 if it does not open everything."""
+    """Verify a backup; 1 if it does not open everything, 2 if a file cannot be read."""
     import asyncio
 
     from hanbae.actions import reseal_templates, verify_backup
@@ -187,12 +210,20 @@ def verify(
     from hanbae.cli.text import catalogue
 
     keys = resealing.opened(file)
-    templates = asyncio.run(reseal_templates.read(session.directory, services, environment))
+    broken: list[errors.FileFault] = []
+    templates = asyncio.run(
+        reseal_templates.read(session.directory, services, environment, broken=broken)
+    )
     result = verify_backup.verify(
-        session.directory, keys, services, environment=environment, templates=templates
+        session.directory,
+        keys,
+        services,
+        environment=environment,
+        templates=templates,
+        broken=broken,
     )
     if not result.values:
-        raise errors.WrongUse("backup.nothing-sealed")
+        raise broken[0] if broken else errors.WrongUse("backup.nothing-sealed")
     closed = [value for value in result.values if not value.opened]
     if output == "json":
         outputs.emit_json(result)
@@ -205,9 +236,14 @@ def verify(
         )
     for fingerprint in result.unknown:
         session.narration.note(wording.Text("backup.unknown", {"certificate": fingerprint}))
+    session.narration.faults(broken)
     facts = {"keys": str(len(keys)), "count": str(len(closed)), "all": str(len(result.values))}
     if closed:
         session.narration.fail(wording.Text("backup.opens-some", facts))
-        return 1
-    session.narration.done(wording.Text("backup.opens-all", facts))
-    return 0
+    elif broken:
+        session.narration.warn(wording.Text("backup.opens-readable", facts))
+    else:
+        session.narration.done(wording.Text("backup.opens-all", facts))
+    if broken:
+        return 2
+    return 1 if closed else 0

@@ -18,9 +18,11 @@ from hanbae.cli import (
     resealing,
     sealing,
     secret_reports,
+    unreached,
 )
 
 if TYPE_CHECKING:
+    from hanbae.actions import verify_secrets
     from hanbae.results import secrets
 
 
@@ -63,7 +65,8 @@ def list_(
 Check that every key that is needed is sealed, and that every sealed value can be opened.
 
 Without --live this needs no cluster: it looks at the form of the values only.
-With --live each environment's controller is asked whether it opens what is rendered, and a refusal is explained.""",
+With --live each environment's controller is asked whether it opens what is rendered, and a refusal is explained.
+Exit code 4 where an environment cannot be reached; the others are verified all the same.""",
     epilog="""\
 Examples:
   hanbae secrets verify
@@ -92,15 +95,13 @@ def verify(
     output: str,
 ) -> int:
     """Check keys; 1 if one of them is not as it should be."""
-    from hanbae.sealing import versions
-
     if kube_context is not None and not live:
         raise errors.WrongUse("check.context-without-live")
     broken: list[errors.FileFault] = []
     keys = needed_keys.read(session, services, environment, broken)
-    old: Mapping[str, str] = {}
+    answers = None
     if live:
-        keys, old = _with_answers(
+        keys, answers = _with_answers(
             session,
             keys,
             services,
@@ -112,17 +113,18 @@ def verify(
     if broken and not keys:
         raise broken[0]
     bad = [key for key in keys if key.state not in ("sealed", "opened", "made", "fetched")]
-    needed_keys.table(bad if output == "text" else keys, output)
+    unread = answers.unreached if answers is not None else ()
+    needed_keys.table(bad if output == "text" else keys, output, unreached=unread)
     session.narration.faults(broken)
+    code = max(2 if broken else 0, 1 if bad else 0, unreached.tell(session, unread))
     if bad:
         session.narration.fail(wording.Text("seal.verified-bad", {"count": str(len(bad))}))
         for cure in _cures(bad):
             session.narration.note(cure)
-    for name, image in old.items():
-        facts = {"environment": name, "image": image, "version": versions.SAFE}
-        session.narration.fail(wording.Text("seal.controller-old", facts))
-    if bad or broken or old:
-        return 2 if broken else 1
+    if answers is not None:
+        code = max(code, _tell_of_old(session, answers.old))
+    if code:
+        return code
     if not keys:
         nothing.tell(session, "seal.no-keys")
         return 0
@@ -131,6 +133,16 @@ def verify(
     facts = {"count": str(len(keys)), "opened": str(opened)}
     session.narration.done(wording.Text(text_id, facts))
     return 0
+
+
+def _tell_of_old(session: options.Session, old: Mapping[str, str]) -> int:
+    """Name the controllers that are too old; the exit code."""
+    from hanbae.sealing import versions
+
+    for name, image in old.items():
+        facts = {"environment": name, "image": image, "version": versions.SAFE}
+        session.narration.fail(wording.Text("seal.controller-old", facts))
+    return 1 if old else 0
 
 
 def _with_answers(
@@ -142,8 +154,8 @@ def _with_answers(
     context: str | None,
     unverified_cluster: bool,
     per_second: float,
-) -> tuple[tuple[secrets.SealedKey, ...], Mapping[str, str]]:
-    """The keys with what the controllers say of them, and those that are too old.
+) -> tuple[tuple[secrets.SealedKey, ...], verify_secrets.Answers]:
+    """The keys with what the controllers say of them, and all that they say.
 
     What does not render is told with the keys themselves.
     """
@@ -168,7 +180,7 @@ def _with_answers(
 
     loaded = present.opened(session.directory)
     answers = asyncio.run(ask())
-    return verify_secrets.joined(keys, answers.keys, loaded), answers.old
+    return verify_secrets.joined(keys, answers.keys, loaded), answers
 
 
 def _cures(bad: Sequence[secrets.SealedKey]) -> Iterator[wording.Text]:

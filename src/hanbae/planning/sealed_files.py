@@ -97,12 +97,14 @@ def find(loaded: loading.Loaded, service: str, environment: str) -> SealedFile |
         from hanbae.planning import sealed_manifests  # only who has no chart waits for it
         from hanbae.repository import trees
 
-        sealed = sealed_manifests.find(policy, trees.WorkingTree(loaded.root), service, environment)
+        tree = trees.WorkingTree(loaded.root)
+        sealed = sealed_manifests.present(policy, tree, service, environment)
+        if sealed is None:
+            return None
         place = subjects.Place(sealed.path)
-        read = SealedFile(
+        return SealedFile(
             service, environment, sealed.path, sealed.section, namespace, secret, place, True
         )
-        return read if sealed.there else None
     path, file = services.values_file(loaded, service, environment)
     if not path.is_file():
         return None
@@ -144,16 +146,25 @@ def of_tree(
             return None
         from hanbae.planning import sealed_manifests
 
-        sealed = sealed_manifests.find(policy, tree, service, environment)
-        if not sealed.there:
+        sealed = sealed_manifests.present(policy, tree, service, environment)
+        if sealed is None:
             return None
         path = sealed.path
         part: Mapping[str, Any] = sealed.section
     else:
         path = str(naming.values_file(policy, service, environment))
-        part = section_of(tree.read(path) or b"", chartless=False)
+        part = _section(tree.read(path) or b"", path)
     place = subjects.Place(path)
     return SealedFile(service, environment, path, part, namespace, secret, place, chartless)
+
+
+def _section(data: bytes, path: str) -> Mapping[str, Any]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise errors.FileFault("values.not-utf8", place=subjects.Place(path)) from error
+    section = values.Values.parse(text, path).get(SECTION)
+    return section if isinstance(section, dict) else {}
 
 
 def section_of(data: bytes, *, chartless: bool) -> Mapping[str, Any]:

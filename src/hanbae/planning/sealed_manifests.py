@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from hanbae import libyaml
+from hanbae import errors, libyaml, subjects
 from hanbae.charts import block_lists, values
 from hanbae.policy import documents, folders, labels, naming
 from hanbae.repository import trees
@@ -49,6 +49,26 @@ class Sealed(Struct, frozen=True):
         return section(libyaml.mapping(self.text) or {})
 
 
+def present(
+    policy: documents.Policy, tree: trees.Tree, service: str, environment: str
+) -> Sealed | None:
+    """The SealedSecret that is the service's own; None where there is none.
+
+    Args:
+        policy: The policy, located in the tree.
+        tree: The files.
+        service: The service.
+        environment: The environment.
+
+    Raises:
+        hanbae.errors.FileFault: There is nothing for the environment, or a file that may hold it cannot be read.
+    """
+    from hanbae.planning import manifests
+
+    source = manifests.source(policy, tree, service, environment)
+    return _among(source, naming.secret(policy, service, environment))
+
+
 def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: str) -> Sealed:
     """The SealedSecret that is the service's own; where there is none, what it would be.
 
@@ -59,20 +79,15 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
         environment: The environment.
 
     Raises:
-        hanbae.errors.FileFault: There is nothing for the environment, or its kustomization cannot be changed.
+        hanbae.errors.FileFault: As :func:`present`; or the kustomization cannot be changed.
     """
     from hanbae.planning import manifests  # only who has no chart waits for what builds overlays
     from hanbae.rules.kustomize import scanning
 
     source = manifests.source(policy, tree, service, environment)
-    secret = naming.secret(policy, service, environment)
-    for path in _files(source):
-        data = tree.read(path) or b""
-        # A look at the bytes spares the parsing of all other manifests.
-        content = libyaml.mapping(data) if objects.KIND.encode() in data else None
-        metadata = content.get("metadata") if content is not None else None
-        if isinstance(metadata, Mapping) and metadata.get("name") == secret:
-            return Sealed(path, data.decode("utf-8", "replace"), there=True)
+    sealed = _among(source, naming.secret(policy, service, environment))
+    if sealed is not None:
+        return sealed
     listed = tree.files(source.folder)
     # What is there by a name holds something else, such as credentials of a registry.
     paths = (folders.path(source.folder, name) for name in _names())
@@ -84,6 +99,31 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
         name = posixpath.basename(path)
         beside = file, block_lists.edited(text, "resources", file, added=[[name]])
     return Sealed(path, _empty(policy, service, environment), there=False, beside=beside)
+
+
+def _among(source: manifests.Source, secret: str) -> Sealed | None:
+    for path in _files(source):
+        data = source.tree.read(path) or b""
+        # A look at the bytes spares the parsing of all other manifests.
+        if objects.KIND.encode() not in data:
+            continue
+        content = libyaml.mapping(data)
+        if content is None:
+            _refuse_broken(data, path)
+        metadata = content.get("metadata") if content is not None else None
+        if isinstance(metadata, Mapping) and metadata.get("name") == secret:
+            return Sealed(path, data.decode("utf-8", "replace"), there=True)
+    return None
+
+
+def _refuse_broken(data: bytes, path: str) -> None:
+    """What cannot be read may be the service's own; a file of several documents is not."""
+    try:
+        for _ in libyaml.load_all(data):
+            pass
+    except libyaml.Fault as fault:
+        place = subjects.Place(path, fault.line, fault.column)
+        raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
 
 
 def _names() -> Iterator[str]:
