@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hanbae._version import __version__
+    from hanbae.actions.check import Request as CheckRequest
     from hanbae.actions.check import Result as CheckResult
-    from hanbae.actions.check import Wanted as CheckWanted
     from hanbae.actions.check import check
     from hanbae.actions.plan_live import preview
     from hanbae.actions.plan_revisions import compare
     from hanbae.actions.render import Failure as RenderFailure
     from hanbae.actions.render import Release as Rendered
-    from hanbae.actions.render import Wanted as RenderWanted
+    from hanbae.actions.render import Request as RenderRequest
     from hanbae.actions.render import rendering
     from hanbae.checking.beyond_files import History as CheckHistory
     from hanbae.checking.beyond_files import Live as CheckLive
@@ -82,8 +82,8 @@ __all__ = [
     "Began",
     "CheckHistory",
     "CheckLive",
+    "CheckRequest",
     "CheckResult",
-    "CheckWanted",
     "Closed",
     "Comparison",
     "Decided",
@@ -115,7 +115,7 @@ __all__ = [
     "Ref",
     "Refused",
     "RenderFailure",
-    "RenderWanted",
+    "RenderRequest",
     "Rendered",
     "Stopped",
     "TakenBack",
@@ -144,7 +144,7 @@ _HOMES: Final = {
     "CheckHistory": "checking.beyond_files:History",
     "CheckLive": "checking.beyond_files:Live",
     "CheckResult": "actions.check:Result",
-    "CheckWanted": "actions.check:Wanted",
+    "CheckRequest": "actions.check:Request",
     "Closed": "results.events",
     "Comparison": "results.previews",
     "Decided": "results.events",
@@ -176,7 +176,7 @@ _HOMES: Final = {
     "Ref": "subjects",
     "Refused": "errors",
     "RenderFailure": "actions.render:Failure",
-    "RenderWanted": "actions.render:Wanted",
+    "RenderRequest": "actions.render:Request",
     "Rendered": "actions.render:Release",
     "Stopped": "errors",
     "TakenBack": "results.events",

@@ -196,7 +196,7 @@ def picked(data: bytes | str, key: str, names: Collection[str]) -> dict[str, Any
         reading = _Picking(key, names)
         for event in yaml.parse(data, Loader=_loader()):
             reading.take(event)
-        return reading.found
+        return reading.entries
 
 
 class _Picking:
@@ -206,7 +206,7 @@ class _Picking:
         import yaml
 
         self._yaml, self._path, self._names = yaml, (key,), frozenset(names)
-        self.found: dict[str, Any] | None = None
+        self.entries: dict[str, Any] | None = None
         self._open: list[tuple[bool, Any]] = []
         """Of what has begun: whether it is a mapping, and what is kept of it; None for nothing."""
         self._keys: list[str | None] = []
@@ -239,7 +239,7 @@ class _Picking:
             self._add(fresh)
             return fresh
         if len(self._open) == 1 and self._keys == [self._path[0]] and isinstance(fresh, dict):
-            self.found = {}
+            self.entries = {}
         return None
 
     def _is_wanted(self) -> bool:
@@ -248,7 +248,7 @@ class _Picking:
         if self._open[-1][1] is not None:
             return True
         at_names = len(self._keys) == len(self._path) + 1 and self._keys[0] == self._path[0]
-        return at_names and self.found is not None and self._keys[1] in self._names
+        return at_names and self.entries is not None and self._keys[1] in self._names
 
     def _scalar(self, text: str) -> None:
         if self._open and self._open[-1][0] and self._keys[-1] is None:
@@ -261,8 +261,8 @@ class _Picking:
     def _add(self, value: Any) -> None:
         around, key = self._open[-1][1], self._keys[-1]
         if around is None:
-            assert self.found is not None  # noqa: S101  what is wanted is in it
-            self.found[str(key)] = value
+            assert self.entries is not None  # noqa: S101  what is wanted is in it
+            self.entries[str(key)] = value
         elif isinstance(around, dict):
             around[str(key)] = value
         else:

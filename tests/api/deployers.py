@@ -206,7 +206,7 @@ async def say(
     cluster: connections.Cluster, kind: kinds.Kind, namespace: str, name: str, status: Any
 ) -> None:
     """Write a status, as controllers do."""
-    request = cluster.asked("patch", kind, namespace, name=name, subresource="status")
+    request = cluster.describe("patch", kind, namespace, name=name, subresource="status")
     path = kind.path(namespace, name, "status")
     kind_of = "application/merge-patch+json"
     await cluster.ask(request, "PATCH", path, body={"status": status}, content_type=kind_of)

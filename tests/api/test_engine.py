@@ -286,7 +286,7 @@ async def failing_set(
         "message": message,
     }
     await cluster.ask(
-        cluster.asked("patch", kinds.APPLICATIONSET, "default", name=name),
+        cluster.describe("patch", kinds.APPLICATIONSET, "default", name=name),
         "PATCH",
         kinds.APPLICATIONSET.path("default", name) + "/status",
         body={"status": {"conditions": [condition]}},
@@ -392,7 +392,7 @@ async def succeed(cluster: connections.Cluster, ref: subjects.Ref) -> None:
 async def show(cluster: connections.Cluster, name: str, status: dict[str, Any]) -> None:
     """Write the status of a Deployment, as its controller does."""
     await cluster.ask(
-        cluster.asked("patch", kinds.DEPLOYMENT, "default", name=name),
+        cluster.describe("patch", kinds.DEPLOYMENT, "default", name=name),
         "PATCH",
         kinds.DEPLOYMENT.path("default", name, "status"),
         body={"status": status},

@@ -29,7 +29,7 @@ def hold(
     name: str,
     holder: str,
     *,
-    over: leases.Seen | None = None,
+    over: leases.State | None = None,
     ahead: timedelta = timedelta(),
 ) -> AbstractAsyncContextManager[leases.Lease]:
     marks = {"deployment": holder, "revision": "1" * 40}
@@ -44,7 +44,7 @@ def hold(
     )
 
 
-async def lease_of(cluster: connections.Cluster, name: str) -> leases.Seen:
+async def lease_of(cluster: connections.Cluster, name: str) -> leases.State:
     lease = await leases.read(cluster, "default", name)
     assert lease is not None
     return lease
@@ -62,8 +62,8 @@ async def test_of_many_who_are_released_at_once_one_holds_it(
             async with hold(cluster, name, f"d{number}") as lease:
                 held.append(lease.holder)
                 await over.wait()
-        except leases.Taken as error:
-            taken.append(error.seen.holder)
+        except leases.HeldByAnother as error:
+            taken.append(error.lease.holder)
         if len(taken) == 7:
             over.set()
 
@@ -105,7 +105,7 @@ async def test_who_is_waited_for_longer_than_a_person_has_time_is_named(
     space = space_of("default")
     waited_for: list[str] = []
 
-    async def wait(holder: leases.Seen) -> None:
+    async def wait(holder: leases.State) -> None:
         waited_for.append(holder.marks["by"])
 
     async with claiming.claimed(space, cluster, "d1", PLAN, by="ann", driver="ann"):
@@ -140,11 +140,11 @@ async def test_a_refused_deployment_leaves_what_is_known_of_the_one_before(
             )
             lease, _ = await stack.enter_async_context(claim)
             await lease.mark(**marks)
-            now = await claiming.seen(space.policy, cluster, "kept", "dev")
+            now = await claiming.lease(space.policy, cluster, "kept", "dev")
             assert now is not None
             await leases.mark(cluster, now, {"self": "somebody else's"})
-            await lease.release(claiming.marks_at_end(lease, outcome, phases.Phase.ASKED))
-        stored = await claiming.seen(space.policy, cluster, "kept", "dev")
+            await lease.release(claiming.marks_at_end(lease, outcome, phases.Phase.REQUESTED))
+        stored = await claiming.lease(space.policy, cluster, "kept", "dev")
         assert stored is not None
         return {name: value for name, value in stored.marks.items() if value}
 
@@ -154,7 +154,7 @@ async def test_a_refused_deployment_leaves_what_is_known_of_the_one_before(
     assert await play("d3", "refused", step="sync", key="k3") == succeeded | {
         "unbegun": "d3 refused"
     }
-    lease = await claiming.seen(space.policy, cluster, "kept", "dev")
+    lease = await claiming.lease(space.policy, cluster, "kept", "dev")
     assert lease is not None
     ends = {name: claiming.end_of(lease, name) for name in ("d2", "d3", "d4")}
     assert ends == {"d2": "succeeded", "d3": "refused", "d4": None}
@@ -180,7 +180,7 @@ async def test_who_watches_a_refused_deployment_from_elsewhere_is_told_its_end_a
                 claim = claiming.claimed(space, cluster, deployment, plan, by="ann", driver="ann")
                 lease, _ = await stack.enter_async_context(claim)
                 past = resuming.Past(deployment, plan, "ann", (), dict(lease.marks))
-                await lease.release(claiming.marks_at_end(lease, outcome, phases.Phase.ASKED))
+                await lease.release(claiming.marks_at_end(lease, outcome, phases.Phase.REQUESTED))
         clusters: Any = SimpleNamespace(workload=cluster)
         watcher = attaching._Elsewhere(space, clusters, past)
         facts = [event.fact async for event in watcher.followed(stop_by="")]
@@ -230,11 +230,11 @@ async def test_who_was_thought_dead_notices_and_writes_nothing_more(
         old = await stack.enter_async_context(hold(cluster, name, "d1"))
         over = await lease_of(cluster, name)
         new = await stack.enter_async_context(hold(cluster, name, "d2", over=over))
-        with pytest.raises(leases.Taken):
+        with pytest.raises(leases.HeldByAnother):
             await old.mark(step="sync")
         await new.mark(step="prove")
         async with asyncio.timeout(5):
-            with pytest.raises(leases.Taken):
+            with pytest.raises(leases.HeldByAnother):
                 await old.marked("stop")
     assert (await lease_of(cluster, name)).marks["step"] == "prove"
 

@@ -109,7 +109,7 @@ async def test_a_field_that_somebody_else_has_set_is_taken_only_by_force(
     await applied(cluster, [namespace(space), quota(space)])
     theirs = quota(space, pods="10")
     await cluster.ask(
-        cluster.asked("patch", kinds.RESOURCEQUOTA, space, name="services"),
+        cluster.describe("patch", kinds.RESOURCEQUOTA, space, name="services"),
         "PATCH",
         kinds.RESOURCEQUOTA.path(space, "services"),
         params={"fieldManager": "somebody-else", "force": "true"},

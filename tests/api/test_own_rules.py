@@ -110,7 +110,7 @@ class Cluster:
 
 async def _refusal(cluster: connections.Cluster, manifest: dict[str, Any], namespace: str) -> str:
     kind = DEPLOYMENTS if manifest["kind"] == "Deployment" else kinds.CONFIGMAP
-    request = cluster.asked("create", kind, namespace, name=manifest["metadata"]["name"])
+    request = cluster.describe("create", kind, namespace, name=manifest["metadata"]["name"])
     try:
         await cluster.ask(
             request, "POST", kind.path(namespace), params={"dryRun": "All"}, body=manifest

@@ -14,8 +14,8 @@ from hanbae.planning import differing, predicting
 if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane
 
-Thing = dict[str, Any]
-CONTAINER: Thing = {
+Object = dict[str, Any]
+CONTAINER: Object = {
     "name": "app",
     "image": "shop/auth:1",
     "args": ["serve", "--fast"],
@@ -27,7 +27,7 @@ CONTAINER: Thing = {
     "securityContext": {"capabilities": {"drop": ["ALL"]}},
     "volumeMounts": [{"name": "tmp", "mountPath": "/scratch"}],
 }
-DEPLOYMENT: Thing = {
+DEPLOYMENT: Object = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {
@@ -62,8 +62,8 @@ class Cluster:
         self._plane = plane
 
     def apply(
-        self, manifest: Thing, manager: str, *, dry: bool = False, force: bool = True
-    ) -> Thing:
+        self, manifest: Object, manager: str, *, dry: bool = False, force: bool = True
+    ) -> Object:
         flags = ["--dry-run=server"] if dry else []
         flags += ["--force-conflicts"] if force else []
         ended = subprocess.run(
@@ -79,11 +79,11 @@ class Cluster:
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
-        answer: Thing = json.loads(ended.stdout)
+        answer: Object = json.loads(ended.stdout)
         return answer
 
 
-def named(manifest: Thing, name: str) -> Thing:
+def named(manifest: Object, name: str) -> Object:
     copied = copy.deepcopy(manifest)
     copied["metadata"] |= {"name": name, "namespace": "default"}
     return copied
@@ -105,7 +105,7 @@ def cluster(control_plane: ControlPlane) -> Cluster:
 
 
 @pytest.fixture(scope="module")
-def live(cluster: Cluster) -> Thing:
+def live(cluster: Cluster) -> Object:
     """What two managers have applied; the tests only ask what the server would make of it."""
     cluster.apply(named(DEPLOYMENT, NAME), predicting.MANAGER)
     return cluster.apply(beside(NAME), "mesh", force=False)
@@ -152,7 +152,7 @@ def live(cluster: Cluster) -> Thing:
     ],
 )
 def test_prediction_is_what_the_server_says(
-    cluster: Cluster, live: Thing, path: tuple[str | int, ...], value: Any
+    cluster: Cluster, live: Object, path: tuple[str | int, ...], value: Any
 ) -> None:
     target = named(DEPLOYMENT, NAME)
     put(target, path, value)
@@ -167,7 +167,7 @@ def test_prediction_is_what_the_server_says(
     assert {path for path, _ in ours} == {path for path, _ in theirs}
 
 
-def beside(name: str) -> Thing:
+def beside(name: str) -> Object:
     """What somebody else has in the object too."""
     return named(
         {

@@ -33,7 +33,7 @@ async def exists(cluster: connections.Cluster, name: str) -> kinds.Object:
 
 async def say(cluster: connections.Cluster, kind: kinds.Kind, name: str, status: Any) -> None:
     """Write a status, as controllers and kubelets do."""
-    request = cluster.asked("patch", kind, "default", name=name, subresource="status")
+    request = cluster.describe("patch", kind, "default", name=name, subresource="status")
     await cluster.ask(
         request,
         "PATCH",
@@ -109,7 +109,7 @@ async def test_what_writes_is_left_to_its_end_by_who_loses_sight_of_it(
 ) -> None:
     """The watch ends for good, and the cluster answers again before the Job would be deleted."""
 
-    async def lost(*_: Any, **__: Any) -> AsyncGenerator[watching.Seen]:
+    async def lost(*_: Any, **__: Any) -> AsyncGenerator[watching.WatchEvent]:
         raise errors.Unreachable("cluster.unreachable")
         yield
 

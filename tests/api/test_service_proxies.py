@@ -40,7 +40,7 @@ async def served(cluster: connections.Cluster, name: str) -> AsyncIterator[Backe
     server = await asyncio.start_server(backend, host, 0)
     port = server.sockets[0].getsockname()[1]
     await writing.create(cluster, kinds.POD, proxied.pod("default", name))
-    request = cluster.asked("patch", kinds.POD, "default", name=name, subresource="status")
+    request = cluster.describe("patch", kinds.POD, "default", name=name, subresource="status")
     await cluster.ask(
         request,
         "PATCH",

@@ -536,7 +536,7 @@ def project() -> views.Project:
 
 def findings(
     project: views.Project, manifest: dict[str, Any], codes: tuple[str, ...], kind: str = ""
-) -> list[running.Found]:
+) -> list[running.RuleHit]:
     """What the rules have against an object, with what it refers to beside it."""
     service = views.Service(project, "auth")
     manifests = [manifest]

@@ -35,7 +35,7 @@ async def test_pushed_image_is_there_under_its_tag_and_its_digest(server: str) -
     assert await registry.digest(reference, login(server)) is None
     assert await registry.push(built, reference, login(server)) == built.digest
     assert await registry.digest(reference, login(server)) == built.digest
-    assert await registry.digest(reference.at(built.digest), login(server)) == built.digest
+    assert await registry.digest(reference.with_digest(built.digest), login(server)) == built.digest
     async with registry.connect(server, login(server)) as connected:
         manifest = await connected.manifest(reference)
         config = await connected.config(reference)
@@ -52,14 +52,14 @@ async def test_pushing_again_uploads_nothing_and_a_tag_moves(server: str) -> Non
     for pushed in (first, first, second):
         assert await registry.push(pushed, reference, login(server)) == pushed.digest
     assert await registry.digest(reference, login(server)) == second.digest
-    assert await registry.digest(reference.at(first.digest), login(server)) == first.digest
+    assert await registry.digest(reference.with_digest(first.digest), login(server)) == first.digest
 
 
 async def test_image_without_a_tag_is_pushed_by_its_digest(server: str) -> None:
     reference = references.parse(f"{server}/shop/tagless")
     built = image("tagless")
     await registry.push(built, reference, login(server))
-    assert await registry.digest(reference.at(built.digest), login(server)) == built.digest
+    assert await registry.digest(reference.with_digest(built.digest), login(server)) == built.digest
     assert await registry.digest(reference, login(server)) is None
 
 

@@ -107,7 +107,7 @@ def test_a_cell_has_the_version_where_there_is_room_and_what_somebody_has_to_kno
     ("change", "expected"),
     [
         ({}, []),
-        ({"held": (holds.Held("identity-api", "dev", ()),)}, ["dev"]),
+        ({"held": (holds.HeldService("identity-api", "dev", ()),)}, ["dev"]),
         ({"frozen": ()}, ["production"]),
         ({"unreached": (reach.Unreached("dev", wording.Text("cluster.failing")),)}, []),
     ],

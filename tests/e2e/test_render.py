@@ -82,7 +82,7 @@ async def test_objects_are_those_of_the_repo_server_in_its_order(
     expected = projects.Projects(sandbox).manifests(applications[name])
     tree = checkouts.Checkout.open(clone).revision("HEAD")
     values = (tree.read(f"{name}/{charts.VALUES}") or b"",)
-    request = pools.Wanted("auth-service", NAMESPACE, values, *cluster)
+    request = pools.Release("auth-service", NAMESPACE, values, *cluster)
     ours = [manifest.object for manifest in (await rendering.render(tree, name, request)).manifests]
     assert [masked(document) for document in ours] == [
         masked(untracked(document)) for document in expected

@@ -139,7 +139,7 @@ async def test_every_chart_of_upstream_renders_or_fails_alike(helm: Path, module
         for chart in charts(root):
             expected = printed(helm, root / chart)
             try:
-                request = pools.Wanted("r", "n", (), KUBE)
+                request = pools.Release("r", "n", (), KUBE)
                 (answer,) = await rendering.answers(pool, tree, chart, [request], manifest=True)
                 error = answer.error
             except errors.FileFault as fault:
@@ -172,6 +172,6 @@ async def test_charts_of_the_third_version_are_refused_as_by_helm(helm: Path) ->
     tree = trees.WorkingTree(root)
     async with pools.opened(1) as pool:
         for chart in third:
-            (answer,) = await rendering.answers(pool, tree, chart, [pools.Wanted("r", "n")])
+            (answer,) = await rendering.answers(pool, tree, chart, [pools.Release("r", "n")])
             assert answer.error == THIRD, chart
     assert THIRD in printed(helm, root / third[0]).stderr

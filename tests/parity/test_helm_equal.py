@@ -45,7 +45,7 @@ def build_dependencies(helm: Path, root: Path, name: str) -> None:
 
 
 async def rendered(pool: pools.Pool, root: Path, name: str) -> pools.Answer:
-    request = pools.Wanted(
+    request = pools.Release(
         "auth-service", "services", ((root / name / charts.VALUES).read_bytes(),), KUBE, APIS
     )
     tree = trees.WorkingTree(root)

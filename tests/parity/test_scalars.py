@@ -55,7 +55,7 @@ async def answer(folder: Path, block: str) -> pools.Answer:
     (folder / "values.yaml").write_text(f"read:\n{block}\n")
     (folder / "templates/all.yaml").write_text(MANIFEST.format(block))
     async with pools.opened(1) as pool:
-        request = pools.Wanted("r", "n", (), "v1.35.4")
+        request = pools.Release("r", "n", (), "v1.35.4")
         tree = trees.WorkingTree(folder.parent)
         (answered,) = await rendering.answers(pool, tree, folder.name, [request])
     return answered

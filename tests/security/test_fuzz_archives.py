@@ -134,9 +134,9 @@ def is_whole(files: dict[str, bytes], values: bytes) -> bool:
     """Whether a chart is rendered, or refused in words and without objects; never half of it."""
 
     async def ask() -> list[pools.Answer]:
-        release = pools.Wanted("auth", "services", (values,), "v1.35.0").alone
+        release = pools.Release("auth", "services", (values,), "v1.35.0").alone
         async with pools.opened(1) as pool:
-            return await pool.render(files, pools.Asked([release], texts=True), shown="chart")
+            return await pool.render(files, pools.Request([release], texts=True), shown="chart")
 
     with fuzzing.expected_errors():
         (answer,) = asyncio.run(ask())

@@ -69,7 +69,7 @@ def test_an_answer_of_the_renderer(renderer: Path, body: bytes, size: int | None
     renderer.write_bytes(struct.pack(">Q", len(body) if size is None else size) + body)
 
     async def ask() -> list[pools.Answer]:
-        request = pools.Asked([pools.Wanted("auth", "services")])
+        request = pools.Request([pools.Release("auth", "services")])
         async with pools.opened(1) as pool:
             return await pool.render({"Chart.yaml": b"x"}, request, shown="chart", limit=20)
 
@@ -137,7 +137,7 @@ def test_rows_of_a_history(tmp_path: Path, rows: list[tuple[str, bytes]]) -> Non
 )
 def test_entries_of_the_result_cache(tmp_path: Path, content: bytes, whole: bool) -> None:
     tmp_path.chmod(0o700)
-    kept = keeping.Kept(tmp_path, b"s" * 32)
+    kept = keeping.Cache(tmp_path, b"s" * 32)
     name = keeping.key("check", "x")
     if whole:
         kept.put(name, content)

@@ -488,11 +488,11 @@ def test_the_name_of_an_image(text: bytes) -> None:
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_json_that_goes_deeper_than_the_stack(depth: int, opening: str) -> None:
     body = (opening * depth).encode()
-    call = cluster(b"").asked("get", kinds.POD, "services")
+    call = cluster(b"").describe("get", kinds.POD, "services")
     with pytest.raises(errors.Unreachable):
         answers.decoded(body, call)
     assert answers.failure(500, body, call)
-    argocd_call = argocd(b"").asked("get", application="a", project="p")
+    argocd_call = argocd(b"").describe("get", application="a", project="p")
     with pytest.raises(errors.Unreachable):
         argocd_answers.decoded(body, argocd_call, str)
     assert argocd_answers.failure(500, body, argocd_call, str)

@@ -208,8 +208,10 @@ def noted() -> dict[str, pools.Answer]:
                 template = f"{{{{- if {condition} }}}}{POD}{{{{- end }}}}\n".encode()
                 chart = b"apiVersion: v2\nname: a\nversion: 1.0.0\n"
                 files = {"Chart.yaml": chart, "templates/a.yaml": template}
-                request = pools.Wanted("r", "n", (), "v1.35.0", ("apps/v1",))
-                (answers[condition],) = await pool.render(files, pools.Asked([request]), shown="a")
+                request = pools.Release("r", "n", (), "v1.35.0", ("apps/v1",))
+                (answers[condition],) = await pool.render(
+                    files, pools.Request([request]), shown="a"
+                )
         return answers
 
     return asyncio.run(ask())

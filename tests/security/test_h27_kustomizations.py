@@ -48,7 +48,7 @@ def server() -> Iterator[tuple[str, list[str]]]:
         running.shutdown()
 
 
-def built(text: str, others: dict[str, str] | None = None) -> manifests.Made:
+def built(text: str, others: dict[str, str] | None = None) -> manifests.Output:
     files = {**chartless.FILES, OVERLAY: chartless.HEAD + text, **(others or {})}
     tree = trees.MemoryTree({path: content.encode() for path, content in files.items()})
     policy = services.located(loading.parse(chartless.POLICY.encode(), "hanbae.yaml")[0], tree)

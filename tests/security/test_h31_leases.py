@@ -33,8 +33,8 @@ FOREIGN: dict[str, Mapping[str, str]] = {
 }
 
 
-def lease(marks: Mapping[str, str], name: str = "hanbae-auth-staging") -> leases.Seen:
-    return leases.Seen("services-staging", name, "", "", marks, 15.0, "1")
+def lease(marks: Mapping[str, str], name: str = "hanbae-auth-staging") -> leases.State:
+    return leases.State("services-staging", name, "", "", marks, 15.0, "1")
 
 
 @pytest.fixture
@@ -56,23 +56,23 @@ def space(store: stores.Store) -> Any:
 
 
 @pytest.fixture
-def clusters(monkeypatch: pytest.MonkeyPatch, stored: list[leases.Seen]) -> Any:
+def clusters(monkeypatch: pytest.MonkeyPatch, stored: list[leases.State]) -> Any:
     """Clusters with the Leases that are stored, and no operation that says anything."""
 
-    async def read(*_: object) -> leases.Seen | None:
+    async def read(*_: object) -> leases.State | None:
         return stored[0] if stored else None
 
-    async def find(*_: object) -> list[leases.Seen]:
+    async def find(*_: object) -> list[leases.State]:
         return stored
 
-    monkeypatch.setattr(claiming, "seen", read)
+    monkeypatch.setattr(claiming, "lease", read)
     monkeypatch.setattr(leases, "find", find)
     monkeypatch.setattr(services, "of_checkout", lambda _: ("auth",))
     return SimpleNamespace(workload=None)
 
 
 @pytest.fixture
-def stored() -> list[leases.Seen]:
+def stored() -> list[leases.State]:
     return []
 
 
@@ -82,7 +82,7 @@ def test_the_deployment_of_its_own_application_is_left_open(space: Any) -> None:
 
 @pytest.mark.parametrize("marks", FOREIGN.values(), ids=FOREIGN)
 async def test_a_deployment_that_is_not_the_applications_is_not_gone_on_with(
-    space: Any, clusters: Any, stored: list[leases.Seen], marks: Mapping[str, str]
+    space: Any, clusters: Any, stored: list[leases.State], marks: Mapping[str, str]
 ) -> None:
     stored.append(lease(marks))
     assert resuming.left_open(space, stored[0], "auth", "staging") == ""
@@ -90,7 +90,7 @@ async def test_a_deployment_that_is_not_the_applications_is_not_gone_on_with(
 
 
 async def test_the_record_of_another_applications_deployment_is_not_gone_on_with(
-    space: Any, store: stores.Store, clusters: Any, stored: list[leases.Seen]
+    space: Any, store: stores.Store, clusters: Any, stored: list[leases.State]
 ) -> None:
     store.append("d1", None, records.opened("payments", "production"), records.BEGUN)
     stored.append(lease(OWN))
@@ -98,7 +98,7 @@ async def test_the_record_of_another_applications_deployment_is_not_gone_on_with
 
 
 async def test_the_record_of_its_own_deployment_is_gone_on_with(
-    space: Any, store: stores.Store, clusters: Any, stored: list[leases.Seen]
+    space: Any, store: stores.Store, clusters: Any, stored: list[leases.State]
 ) -> None:
     store.append("d1", None, records.opened("auth", "staging"), records.BEGUN)
     stored.append(lease({"deployment": "d1"}))
@@ -110,7 +110,7 @@ async def test_the_record_of_its_own_deployment_is_gone_on_with(
 async def test_what_is_driven_for_another_application_is_not_followed(
     space: Any,
     clusters: Any,
-    stored: list[leases.Seen],
+    stored: list[leases.State],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def is_driven(*_: object) -> bool:
@@ -125,7 +125,7 @@ async def test_what_is_driven_for_another_application_is_not_followed(
     assert await runs._driven(space, plan) == "d1"
 
 
-LOCATED: dict[str, leases.Seen] = {
+LOCATED: dict[str, leases.State] = {
     **{name: lease(marks) for name, marks in FOREIGN.items()},
     "on another service's Lease": lease(OWN, "hanbae-payments-staging"),
 }
@@ -135,9 +135,9 @@ LOCATED: dict[str, leases.Seen] = {
 async def test_an_id_is_not_located_by_a_lease_or_an_operation_of_another_application(
     space: Any,
     clusters: Any,
-    stored: list[leases.Seen],
+    stored: list[leases.State],
     monkeypatch: pytest.MonkeyPatch,
-    foreign: leases.Seen,
+    foreign: leases.State,
 ) -> None:
     async def marks(*_: object) -> Mapping[str, str]:
         return FOREIGN["another environment's"]
@@ -153,7 +153,7 @@ async def test_an_id_is_not_located_by_a_lease_or_an_operation_of_another_applic
 
 
 async def test_a_services_deployment_is_located_by_no_other_services_lease(
-    space: Any, clusters: Any, stored: list[leases.Seen], monkeypatch: pytest.MonkeyPatch
+    space: Any, clusters: Any, stored: list[leases.State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The id on one Lease may have been taken from another, whose deployment goes on."""
 
@@ -170,7 +170,7 @@ async def test_a_services_deployment_is_located_by_no_other_services_lease(
 
 
 async def test_a_way_back_without_its_commit_is_not_gone_on_with(
-    space: Any, clusters: Any, stored: list[leases.Seen], monkeypatch: pytest.MonkeyPatch
+    space: Any, clusters: Any, stored: list[leases.State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def applied(*_: object) -> tuple[older_commits.Applied, ...]:
         return (older_commits.Applied("2" * 40, {}, "d0", True),)

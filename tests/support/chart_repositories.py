@@ -23,7 +23,7 @@ PASSWORD: Final = "c4n4ry:p@ss"
 
 
 @dataclass
-class Asked:
+class Request:
     """A request: its path, and what it said of who asks."""
 
     path: str
@@ -47,7 +47,7 @@ class Repository:
     authority: Path
     protected: bool = False
     redirects: dict[str, str] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
     address: str = ""
 
     def add(self, name: str, *versions: str, more: Mapping[str, str] | None = None) -> None:
@@ -114,7 +114,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         authorization = self.headers.get("authorization", "")
-        self._repository.asked.append(Asked(self.path, authorization))
+        self._repository.asked.append(Request(self.path, authorization))
         pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if self._repository.protected and authorization != f"Basic {pair}":
             self.send_error(401)

@@ -8,7 +8,7 @@ from typing import Any, Self
 from hanbae.charts import pools
 
 _CHART = {"Chart.yaml": b"apiVersion: v2\nname: a\nversion: 1.0.0\n"}
-_REQUEST = pools.Asked([pools.Wanted("r", "n")])
+_REQUEST = pools.Request([pools.Release("r", "n")])
 
 
 class Reader:

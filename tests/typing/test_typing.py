@@ -18,7 +18,7 @@ ROOT = HERE.parent.parent
 VALID = sorted((HERE / "valid").glob("*.py"))
 INVALID = sorted((HERE / "invalid").glob("*.py"))
 EXPECTED = re.compile(r"# E: ([a-z -]+)$")
-FOUND = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+): error: .*\[(?P<code>[a-z-]+)\]$")
+ERROR = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+): error: .*\[(?P<code>[a-z-]+)\]$")
 
 pytestmark = pytest.mark.timeout(600)  # the first run of mypy reads every library
 
@@ -32,7 +32,7 @@ def mypy(*files: Path) -> tuple[str, set[tuple[str, int, str]]]:
         text=True,
         check=False,
     )
-    errors = [match for line in ended.stdout.splitlines() if (match := FOUND.match(line))]
+    errors = [match for line in ended.stdout.splitlines() if (match := ERROR.match(line))]
     assert len(errors) == ended.stdout.count(": error: "), ended.stdout
     assert ended.returncode == bool(errors), ended.stdout + ended.stderr
     return ended.stdout, {(Path(e["file"]).name, int(e["line"]), e["code"]) for e in errors}

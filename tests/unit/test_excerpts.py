@@ -40,7 +40,7 @@ def test_a_token_on_the_edge_of_a_page_that_argo_cd_did_not_write_is_masked(stat
     token = "tok3n-" * 5
     redact = masking.Redactor([masking.Masked(token.encode())])
     body = b"x" * (excerpts.SENTENCE - 10) + b" " + token.encode()
-    call = argocd.Asked("get", "auth", "services", "https://argocd.example.com")
+    call = argocd.Call("get", "auth", "services", "https://argocd.example.com")
     if status == 200:
         with pytest.raises(errors.Unreachable) as caught:
             argocd.decoded(body, call, redact)
@@ -54,7 +54,7 @@ def test_a_token_on_the_edge_of_a_page_that_argo_cd_did_not_write_is_masked(stat
 def test_a_token_on_the_edge_of_a_page_that_no_api_server_wrote_is_masked(status: int) -> None:
     token = f"eyJhbGciOiJSUzI1NiJ9.{'e' * 40}.{'s' * 40}"
     body = b"x" * (excerpts.SENTENCE - 40) + b" " + token.encode()
-    call = clusters.Asked("get", "pods", "auth-dev", "", "dev", "https://cluster.example.com")
+    call = clusters.Call("get", "pods", "auth-dev", "", "dev", "https://cluster.example.com")
     if status == 200:
         with pytest.raises(errors.Unreachable) as caught:
             clusters.decoded(body, call)

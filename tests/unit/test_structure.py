@@ -69,9 +69,7 @@ def facts(path: Path) -> Facts:
     text, shown = path.read_text(), path.relative_to(ROOT)
     tree = ast.parse(text)
     nodes = tuple(ast.walk(tree))
-    names = _assigned(nodes)
-    if not path.is_relative_to(SOURCE):
-        names += _defined(nodes)
+    names = [*_assigned(nodes), *_defined(nodes)]
     return Facts(
         lines=text.count("\n"),
         is_explained=bool(ast.get_docstring(tree)),
@@ -97,7 +95,9 @@ def facts(path: Path) -> Facts:
             if isinstance(node, ast.Call) and (function := called(node)) in PRINTING
         ),
         placeholders=tuple(
-            f"{shown}:{line}: {name}" for line, name in names if name.strip("_") in PLACEHOLDERS
+            f"{shown}:{line}: {name}"
+            for line, name in names
+            if name.strip("_").casefold() in PLACEHOLDERS
         ),
         renamings=tuple(
             f"{shown}:{node.lineno}: {ast.unparse(node.func)}"
@@ -312,7 +312,7 @@ def _assigned(module: Sequence[ast.AST]) -> list[tuple[int, str]]:
 
 
 def _defined(module: Sequence[ast.AST]) -> list[tuple[int, str]]:
-    """Functions, classes and the attributes that are set: in the package some of them are a format's or public."""
+    """Functions, methods, classes and the attributes that are set."""
     names = []
     for node in module:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -31,7 +31,7 @@ _PORT_OR_NAME: dict[str, Any] = {
     "allOf": [{"pattern": _PORT_NAME}, {"pattern": "[a-z]"}],
 }
 _NOT_NEGATIVE: dict[str, Any] = {"minimum": 0}
-_GIVEN: dict[str, Any] = {"minLength": 1}
+_NOT_EMPTY: dict[str, Any] = {"minLength": 1}
 _SOME: dict[str, Any] = {"minItems": 1}
 
 _ID: dict[str, Any] = {"minimum": 0, "maximum": 2**31 - 1}
@@ -83,23 +83,23 @@ _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "core.v1.ExecAction": {"command": _SOME},
     "core.v1.HostAlias": {"ip": {"pattern": "^[0-9A-Fa-f:.]+$"}},
-    "core.v1.PodDNSConfigOption": {"name": _GIVEN},
-    "core.v1.PodAffinityTerm": {"topologyKey": _GIVEN},
+    "core.v1.PodDNSConfigOption": {"name": _NOT_EMPTY},
+    "core.v1.PodAffinityTerm": {"topologyKey": _NOT_EMPTY},
     "core.v1.WeightedPodAffinityTerm": {"weight": _WEIGHT},
     "core.v1.PreferredSchedulingTerm": {"weight": _WEIGHT},
     "core.v1.NodeSelector": {"nodeSelectorTerms": _SOME},
     "core.v1.Toleration": {"key": _QUALIFIED_OR_NONE},
     "core.v1.PodSecurityContext": dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), _ID),
     "core.v1.SecurityContext": dict.fromkeys(("runAsUser", "runAsGroup"), _ID),
-    "core.v1.ObjectFieldSelector": {"fieldPath": _GIVEN},
+    "core.v1.ObjectFieldSelector": {"fieldPath": _NOT_EMPTY},
     "core.v1.ResourceFieldSelector": {
         "resource": {"pattern": r"^(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)$"}
     },
     "core.v1.SecretEnvSource": {"name": _NAME},
     "core.v1.ConfigMapEnvSource": {"name": _NAME},
-    "core.v1.HostPathVolumeSource": {"path": _GIVEN},
-    "core.v1.ConfigMapVolumeSource": {"name": _GIVEN, "defaultMode": _MODE},
-    "core.v1.SecretVolumeSource": {"secretName": _GIVEN, "defaultMode": _MODE},
+    "core.v1.HostPathVolumeSource": {"path": _NOT_EMPTY},
+    "core.v1.ConfigMapVolumeSource": {"name": _NOT_EMPTY, "defaultMode": _MODE},
+    "core.v1.SecretVolumeSource": {"secretName": _NOT_EMPTY, "defaultMode": _MODE},
     "core.v1.ProjectedVolumeSource": {"defaultMode": _MODE},
     "core.v1.DownwardAPIVolumeSource": {"defaultMode": _MODE},
     "core.v1.KeyToPath": {
@@ -107,7 +107,7 @@ _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
         "path": {"pattern": "^[^/]"},
         "mode": _MODE,
     },
-    "core.v1.PersistentVolumeClaimVolumeSource": {"claimName": _GIVEN},
+    "core.v1.PersistentVolumeClaimVolumeSource": {"claimName": _NOT_EMPTY},
     "core.v1.ServiceAccountTokenProjection": {"expirationSeconds": {"minimum": 600}},
     "core.v1.NFSVolumeSource": {"path": {"pattern": "^/"}},
     "core.v1.ClientIPConfig": {"timeoutSeconds": {"minimum": 1, "maximum": 86400}},
@@ -152,8 +152,8 @@ _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
         "value": {"minimum": 1},
         "periodSeconds": {"minimum": 1, "maximum": 1800},
     },
-    "autoscaling.v2.ResourceMetricSource": {"name": _GIVEN},
-    "autoscaling.v2.MetricIdentifier": {"name": _GIVEN},
+    "autoscaling.v2.ResourceMetricSource": {"name": _NOT_EMPTY},
+    "autoscaling.v2.MetricIdentifier": {"name": _NOT_EMPTY},
     "networking.v1.IngressServiceBackend": {"name": {"pattern": _LABEL}},
     "networking.v1.IngressRule": {"host": {"pattern": _WILDCARD}},
     "networking.v1.IngressTLS": {
@@ -166,10 +166,10 @@ _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
     "networking.v1.NetworkPolicySpec": {"policyTypes": {"maxItems": 2}},
     "rbac.v1.Subject": {
         "kind": {"enum": ["Group", "ServiceAccount", "User"]},
-        "name": _GIVEN,
+        "name": _NOT_EMPTY,
     },
     "storage.v1.StorageClass": {
-        "provisioner": _GIVEN,
+        "provisioner": _NOT_EMPTY,
         "reclaimPolicy": {"enum": ["", "Delete", "Retain"]},
     },
     "scheduling.v1.PriorityClass": {
@@ -205,7 +205,7 @@ _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
     "core.v1.Probe": dict.fromkeys(_SECONDS, _NOT_NEGATIVE),
     "core.v1.EnvVar": {"name": {"pattern": "^[ -<>-~]+$"}},
     "core.v1.Volume": {"name": {"pattern": _LABEL}},
-    "core.v1.VolumeMount": {"name": _GIVEN, "mountPath": _GIVEN},
+    "core.v1.VolumeMount": {"name": _NOT_EMPTY, "mountPath": _NOT_EMPTY},
     "core.v1.ConfigMapKeySelector": {"key": {"pattern": _DATA_KEY}, "name": _NAME},
     "core.v1.SecretKeySelector": {"key": {"pattern": _DATA_KEY}, "name": _NAME},
     "core.v1.ConfigMap": {"data": {"propertyNames": {"pattern": _DATA_KEY, "maxLength": 253}}},
@@ -231,12 +231,12 @@ _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
         "completions": _NOT_NEGATIVE,
         "parallelism": _NOT_NEGATIVE,
     },
-    "batch.v1.CronJobSpec": {"schedule": _GIVEN},
+    "batch.v1.CronJobSpec": {"schedule": _NOT_EMPTY},
     "autoscaling.v2.HorizontalPodAutoscalerSpec": {
         "maxReplicas": {"minimum": 1},
         "minReplicas": {"minimum": 1},
     },
-    "autoscaling.v2.CrossVersionObjectReference": {"kind": _GIVEN, "name": _GIVEN},
+    "autoscaling.v2.CrossVersionObjectReference": {"kind": _NOT_EMPTY, "name": _NOT_EMPTY},
     "networking.v1.HTTPIngressRuleValue": {"paths": _SOME},
     "networking.v1.ServiceBackendPort": {
         "number": {"minimum": 0, "maximum": 65535},

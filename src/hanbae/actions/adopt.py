@@ -108,7 +108,7 @@ def look(
     return Looked(present, proposed, origin, work)
 
 
-async def told(root: Path, looked: Looked, stated: Stated) -> Looked:
+async def apply(root: Path, looked: Looked, stated: Stated) -> Looked:
     """What there is once a person has said what it does not say.
 
     Args:

@@ -87,7 +87,7 @@ class Result(Struct, frozen=True):
     is_policy_new: bool = False
 
 
-class Wanted(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """What is to be checked, and by whose rules.
 
     Attributes:
@@ -115,10 +115,10 @@ class Wanted(Struct, frozen=True):
 
 async def check(
     directory: Path,
-    request: Wanted | None = None,
+    request: Request | None = None,
     *,
     progress: schedules.Progress | None = None,
-    kept: keeping.Kept | None = None,
+    kept: keeping.Cache | None = None,
 ) -> Result:
     """Check services and the repository around them.
 
@@ -133,7 +133,7 @@ async def check(
         hanbae.errors.FileFault: The policy or the baseline has a fault.
         hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
-    request = request or Wanted()
+    request = request or Request()
     async with pools.opened() as pool:
         # The renderer starts up in its own process while this one reads the repository.
         await pool.warm()
@@ -142,11 +142,11 @@ async def check(
 
 async def _checked(
     directory: Path,
-    request: Wanted,
+    request: Request,
     pool: pools.Pool,
     *,
     progress: schedules.Progress | None,
-    kept: keeping.Kept | None,
+    kept: keeping.Cache | None,
 ) -> Result:
     project, base = projects.opened(directory, request.revision, request.policy_from)
     rule_settings.require_codes(project.policy, project.places)
@@ -215,7 +215,7 @@ async def _checked(
     )
 
 
-async def _served(project: views.Project, request: Wanted) -> dict[str, serving.Cluster]:
+async def _served(project: views.Project, request: Request) -> dict[str, serving.Cluster]:
     """What clusters say of themselves where they are looked at: charts are rendered for that."""
     if request.live is None:
         return {}
@@ -231,7 +231,7 @@ async def _served(project: views.Project, request: Wanted) -> dict[str, serving.
 
 async def _with_what_is_beyond_files(
     directory: Path,
-    request: Wanted,
+    request: Request,
     project: views.Project,
     inspection: inspecting.Inspection,
     services: Sequence[str] | None,
@@ -247,7 +247,7 @@ async def _with_what_is_beyond_files(
 
 
 async def _claimed(
-    project: views.Project, request: Wanted, collected: Iterable[findings.Finding]
+    project: views.Project, request: Request, collected: Iterable[findings.Finding]
 ) -> tuple[claims.Claim, ...]:
     """Where clusters are looked at, the last deployments of the services whose migrations were changed."""
     concerned = applied_migrations.concerned(collected)
@@ -273,7 +273,7 @@ def _about(rule: rulebook.Rule) -> About:
     return About(title, why, fix, rule.severity, rule.family, rule.source)
 
 
-def _check_names(project: views.Project, request: Wanted) -> None:
+def _check_names(project: views.Project, request: Request) -> None:
     there = (*project.services, *kustomize_builds.without_chart(project))
     revisions = [request.revision] if request.revision else []
     source = services.source(project.policy, *revisions)

@@ -301,7 +301,7 @@ class _Look:
         namespace = space.policy.argocd.namespace
         project = naming.project(space.policy, self._environment)
 
-        async def one(service: diagnoses.Service) -> None:
+        async def compare(service: diagnoses.Service) -> None:
             async with self._places:
                 try:
                     if clusters.argocd is not None:
@@ -320,7 +320,7 @@ class _Look:
             else:
                 self._keep([application])
 
-        await asyncio.gather(*map(one, services))
+        await asyncio.gather(*map(compare, services))
 
     async def expected(self, part: overlays.Part) -> diagnoses.Expected | None:
         """Whether a part that the policy expects is there; None where that may not be looked at."""

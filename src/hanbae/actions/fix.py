@@ -48,7 +48,7 @@ def fix(root: Path, findings_: Iterable[findings.Finding], *, write: bool = True
     left: list[findings.Finding] = []
     for finding in findings_:
         if finding.edits:
-            (mended if texts.made(finding.edits) else left).append(finding)
+            (mended if texts.apply(finding.edits) else left).append(finding)
     return Fixed(tuple(texts.changes(write=write)), tuple(mended), tuple(left))
 
 
@@ -106,19 +106,19 @@ class _Texts:
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
         self._files: dict[str, _File] = {}
-        self._made: set[findings.Edit] = set()
+        self._applied: set[findings.Edit] = set()
 
-    def made(self, edits: tuple[findings.Edit, ...]) -> bool:
+    def apply(self, edits: tuple[findings.Edit, ...]) -> bool:
         """Make all of some edits, or none; one that was made for another finding already is not made twice."""
         # Two findings may carry the same edit; the second one is mended by it as well.
-        todo = [edit for edit in dict.fromkeys(edits) if edit not in self._made]
+        todo = [edit for edit in dict.fromkeys(edits) if edit not in self._applied]
         saved = {edit.file: list(self._file(edit.file).lines) for edit in todo}
         for edit in todo:
             if not self._file(edit.file).apply(edit):
                 for name, lines in saved.items():
                     self._files[name].lines = lines
                 return False
-        self._made.update(todo)
+        self._applied.update(todo)
         return True
 
     def changes(self, *, write: bool) -> Iterable[FileChange]:

@@ -16,7 +16,7 @@ LONGEST: Final = 400
 
 async def add(
     space: workspaces.Workspace, service: str, environment: str, *, why: str, revision: str = ""
-) -> holds.Held:
+) -> holds.HeldService:
     """Hold a service in an environment, or one commit of it; nothing that runs is touched.
 
     Args:
@@ -55,12 +55,12 @@ async def add(
             return (*others, hold)
 
         now = await holding.change(space, clusters.workload, service, environment, added)
-    return holds.Held(service, environment, now)
+    return holds.HeldService(service, environment, now)
 
 
 async def lift(
     space: workspaces.Workspace, service: str, environment: str, *, revision: str = ""
-) -> tuple[holds.Held, holds.Held]:
+) -> tuple[holds.HeldService, holds.HeldService]:
     """Lift the holds of a service in an environment, or that of one commit.
 
     Args:
@@ -91,7 +91,9 @@ async def lift(
         now = before
         if before:  # else a Lease would be made for nothing
             now = await holding.change(space, clusters.workload, service, environment, left)
-    return holds.Held(service, environment, lifted), holds.Held(service, environment, now)
+    return holds.HeldService(service, environment, lifted), holds.HeldService(
+        service, environment, now
+    )
 
 
 async def listed(
@@ -116,6 +118,6 @@ async def listed(
 
 async def _of_environment(
     space: workspaces.Workspace, services: Sequence[str], environment: str
-) -> list[holds.Held]:
+) -> list[holds.HeldService]:
     async with space.clusters(environment) as clusters:
         return await holding.listed(space.policy, clusters.workload, services, environment)

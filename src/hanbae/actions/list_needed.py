@@ -29,7 +29,7 @@ ALL: Final = "*"
 _READ: Final = frozenset({"variable", "variables", "volume"})
 """The ways of reading that a service is about; credentials of registries and certificates are a cluster's."""
 
-Wanted = dict[tuple[str, str, str], list[reading.Read]]
+Readers = dict[tuple[str, str, str], list[reading.Read]]
 """Namespace, name and key → who reads it."""
 
 
@@ -130,12 +130,12 @@ async def variables(directory: Path, service: str) -> dict[str, frozenset[str]]:
     }
 
 
-Makers = Mapping[tuple[str, str, str], list[parts.Made]]
+Makers = Mapping[tuple[str, str, str], list[parts.Product]]
 """Environment, namespace and name of a Secret → what makes it."""
 
 
 def _makers(rendered: Iterable[views.Service]) -> Makers:
-    makers: dict[tuple[str, str, str], list[parts.Made]] = {}
+    makers: dict[tuple[str, str, str], list[parts.Product]] = {}
     for service in rendered:
         for environment, release in service.releases.items():
             for entry in needs.makes(release.objects):
@@ -146,7 +146,7 @@ def _makers(rendered: Iterable[views.Service]) -> Makers:
 
 
 def _of_release(release: views.Release, makers: Makers) -> Iterator[secrets.SealedKey]:
-    by_key: Wanted = {}
+    by_key: Readers = {}
     for read in reading.reads(release):
         if read.way in _READ and not read.optional:
             by_key.setdefault((*read.secret, read.key or ALL), []).append(read)
@@ -162,7 +162,7 @@ def _of_release(release: views.Release, makers: Makers) -> Iterator[secrets.Seal
         yield _key(release, name, key, reads, own)
 
 
-def _referred(makers: Sequence[parts.Made]) -> frozenset[str]:
+def _referred(makers: Sequence[parts.Product]) -> frozenset[str]:
     """The keys that ExternalSecrets name: who reads all of the Secret reads each of them."""
     keys = (item.keys or frozenset() for item in makers if item.origin == "external")
     return frozenset().union(*keys)
@@ -173,7 +173,7 @@ def _key(
     secret: str,
     key: str,
     reads: Sequence[reading.Read],
-    makers: Sequence[parts.Made],
+    makers: Sequence[parts.Product],
 ) -> secrets.SealedKey:
     row = secrets.SealedKey(
         release.service.name,
@@ -204,7 +204,7 @@ def _key(
 
 
 def _reference(
-    release: views.Release, row: secrets.SealedKey, holders: Sequence[parts.Made]
+    release: views.Release, row: secrets.SealedKey, holders: Sequence[parts.Product]
 ) -> str:
     """Where the value of a key is, where an ExternalSecret of the release says so."""
     objects = {item.by for item in holders if item.origin == "external"}
@@ -217,7 +217,9 @@ def _reference(
     return ""
 
 
-def _sealed(release: views.Release, row: secrets.SealedKey, maker: parts.Made) -> secrets.SealedKey:
+def _sealed(
+    release: views.Release, row: secrets.SealedKey, maker: parts.Product
+) -> secrets.SealedKey:
     """A key of a SealedSecret: whether its value can be a sealed one, wherever the chart has it from."""
     for manifest in reading.sealed(release):
         value = reading.ciphertexts(manifest).get(row.key)

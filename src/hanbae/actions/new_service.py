@@ -42,7 +42,7 @@ def new_service(
     """
     loaded = services.opened(directory)
     policy = loaded.policy
-    answered = answers.given(loaded.root, policy, service)
+    answered = answers.read(loaded.root, policy, service)
     contents = scaffolding.chart_files(
         service,
         policy,

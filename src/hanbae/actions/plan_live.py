@@ -116,7 +116,7 @@ async def _of(
     plan = deployments.plan(source)
     observed, history = await asyncio.gather(
         live_state.observe(space, clusters, source),
-        known_state.known(space, clusters, source.service, source.environment),
+        known_state.read(space, clusters, source.service, source.environment),
     )
     # Helm knows no waves: in which order it goes, the step of the plan says.
     by_helm = environments.by_helm(space.policy, source.environment)

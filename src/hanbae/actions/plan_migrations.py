@@ -60,7 +60,7 @@ async def plan(
         if reason is not None or not preflight.is_begun(source):
             continue  # without an image the chart migrates nothing
         if older is not None:
-            reading = await _at(space, older, source)
+            reading = await _readings(space, older, source)
         # Where every database has an address, each is asked itself, and no cluster need be reached.
         elif _all_addressed(source, urls):
             reading = {}, ""
@@ -92,7 +92,7 @@ def _refuse_unowned(urls: Mapping[str, masking.Masked], planned: Sequence[result
 _Readings = tuple[Mapping[str, migration_plans.Reading], previews.WhyUnknown]
 
 
-async def _at(
+async def _readings(
     space: workspaces.Workspace, revision: revisions.Revision, source: deployments.Source
 ) -> _Readings:
     """What databases have when a revision is deployed; nothing where it has no such service, or none that was begun."""
@@ -110,7 +110,7 @@ async def _at(
 async def _last_proven(space: workspaces.Workspace, service: str, environment: str) -> _Readings:
     """What the last proof of each database says."""
     async with space.clusters(environment) as clusters:
-        state = await known_state.known(space, clusters, service, environment)
+        state = await known_state.read(space, clusters, service, environment)
     return {
         database: migration_plans.Reading(
             "history", frozenset((version,)), drift=state.drift.get(database, ())

@@ -23,7 +23,7 @@ _MOST_COMMITS: Final = 50
 _LONGEST_BRANCH: Final = 100
 
 
-class _Made(Struct, frozen=True):
+class _Commit(Struct, frozen=True):
     """The commit that carries a set."""
 
     commit: str
@@ -144,7 +144,7 @@ async def _commit(
     move: contents.Move,
     graph: commit_graph.Graph,
     proven: promotions.ProvenSet,
-) -> _Made:
+) -> _Commit:
     """Make the commit: the proven files, the target's own, and in these the proven images."""
     kept = drafts.Drafts(space.checkout.root)
     composed = await asyncio.to_thread(contents.of, move, graph, kept)
@@ -160,8 +160,8 @@ async def _commit(
     written = tuple(entry.image for entry in edited)
     # Nothing would change on the target's branch, so an empty commit is not offered for it.
     if files == graph.files(move.head):
-        return _Made(move.head, written, notes)
-    return _Made(kept.commit(files, _message(move, proven), composed.parents), written, notes)
+        return _Commit(move.head, written, notes)
+    return _Commit(kept.commit(files, _message(move, proven), composed.parents), written, notes)
 
 
 async def _edited(

@@ -21,7 +21,7 @@ from hanbae.results import rehearsals
 from hanbae.rules import views
 
 
-class Wanted(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """What is to be rehearsed.
 
     Attributes:
@@ -58,14 +58,14 @@ class Read(Struct, frozen=True):
         notices: Why some are their commit's.
     """
 
-    request: Wanted
+    request: Request
     databases: Contents
     starts: Mapping[str, Contents]
     images: Mapping[str, Mapping[str, str]] = {}
     notices: tuple[wording.Text, ...] = ()
 
 
-async def read(space: workspaces.Workspace, request: Wanted) -> Read:
+async def read(space: workspaces.Workspace, request: Request) -> Read:
     """Read what is to be rehearsed; no cluster is asked, and registries only for the images of environments.
 
     Args:
@@ -125,7 +125,7 @@ async def read(space: workspaces.Workspace, request: Wanted) -> Read:
     )
 
 
-def _commits(space: workspaces.Workspace, request: Wanted) -> dict[str, revisions.Revision]:
+def _commits(space: workspaces.Workspace, request: Request) -> dict[str, revisions.Revision]:
     """Environment → the commit that it has; those of which nobody knows are left out, unless they are asked for."""
     deployed = {}
     for name in request.starts or tuple(kinds.on_kubernetes(space.policy)):

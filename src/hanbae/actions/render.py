@@ -25,7 +25,7 @@ _AHEAD: Final = 4
 """Services that are rendered while an earlier one is written out; more would only cost memory."""
 
 
-class Wanted(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """What is to be rendered.
 
     Attributes:
@@ -84,7 +84,7 @@ class Failure(Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def rendering(
-    directory: Path, request: Wanted | None = None, *, kept: keeping.Kept | None = None
+    directory: Path, request: Request | None = None, *, kept: keeping.Cache | None = None
 ) -> AsyncIterator[AsyncIterator[Release | Failure]]:
     """Render services; the scope owns the workers, and what it gives is in the order of services and environments.
 
@@ -97,14 +97,14 @@ async def rendering(
         hanbae.errors.WrongUse: No policy, or no such revision, service or environment.
         hanbae.errors.FileFault: The policy has a fault.
     """
-    request = request or Wanted()
+    request = request or Request()
     project = projects.project(directory, revision=request.revision)
     services, environments = _chosen(project, request)
     running = deque[asyncio.Task[list[Release | Failure]]]()
     async with pools.opened() as pool:
         renderer = _Renderer(pool, project, request, environments, kept)
 
-        async def each() -> AsyncIterator[Release | Failure]:
+        async def outcomes() -> AsyncIterator[Release | Failure]:
             waiting = deque(services)
             while waiting or running:
                 while waiting and len(running) < pool.size + _AHEAD:
@@ -116,7 +116,7 @@ async def rendering(
                 running.popleft()
 
         try:
-            yield each()
+            yield outcomes()
         finally:
             for task in running:
                 task.cancel()
@@ -126,7 +126,7 @@ async def rendering(
         kept.clean()
 
 
-def _chosen(project: views.Project, request: Wanted) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _chosen(project: views.Project, request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
     revisions = [request.revision] if request.revision else []
     source = services.source(project.policy, *revisions)
     there = services.every(project.policy, project.tree)
@@ -144,11 +144,11 @@ class _Renderer:
         self,
         pool: pools.Pool,
         project: views.Project,
-        request: Wanted,
+        request: Request,
         environments: Sequence[str],
-        kept: keeping.Kept | None,
+        kept: keeping.Cache | None,
     ) -> None:
-        self._pool, self._project, self._wanted = pool, project, request
+        self._pool, self._project, self._request = pool, project, request
         self._environments, self._kept = environments, kept
 
     async def of(self, service: str) -> list[Release | Failure]:
@@ -233,7 +233,7 @@ class _Renderer:
             read = {name: [tree.read(file) or b"" for file in values[name]] for name in missing}
             requests = [self._want(tree, service, name, data) for name, data in read.items()]
             answers = await charts.answers(
-                self._pool, tree, chart, requests, manifest=True, printed=self._wanted.printed
+                self._pool, tree, chart, requests, manifest=True, printed=self._request.printed
             )
             recalled |= dict(zip(missing, answers, strict=True))
             # What was saved, or fetched, since the keys were made is not what they are of.
@@ -245,7 +245,7 @@ class _Renderer:
 
     def _want(
         self, tree: trees.Tree, service: str, environment: str, values: Sequence[bytes]
-    ) -> pools.Wanted:
+    ) -> pools.Release:
         policy = self._project.policy
         # Of the tree itself, which is looked through once for all services.
         written = application_sources.in_files(policy, self._project.tree, service, environment)
@@ -258,8 +258,8 @@ class _Renderer:
             overrides=releases.overrides(
                 tree, policy, service, environment, values, written=written
             ),
-            kube_version=self._wanted.kube_version,
-            api_versions=self._wanted.api_versions,
+            kube_version=self._request.kube_version,
+            api_versions=self._request.api_versions,
         )
 
     def _key(
@@ -267,7 +267,7 @@ class _Renderer:
     ) -> str:
         want = self._want(tree, service, environment, ())
         return keeping.key(
-            f"render {self._wanted.printed}",
+            f"render {self._request.printed}",
             program_fingerprint.program(),
             repr(want),  # JSON cannot have a name that is no UTF-8
             chart,

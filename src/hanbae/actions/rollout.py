@@ -212,7 +212,7 @@ class Pods:
             hanbae.errors.Refused: One does.
         """
         space, service, environment = self._space, self.service, self.environment
-        lease = await claiming.seen(space.policy, self._cluster, service, environment)
+        lease = await claiming.lease(space.policy, self._cluster, service, environment)
         engine = choosing_engine.engine(
             space, self._clusters, service, environment, by=await self._clusters.identity()
         )

@@ -93,7 +93,7 @@ async def _stated(
     commit: str,
 ) -> tuple[checklists.Statement, ...]:
     """What people say of the items of a commit."""
-    lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+    lease = await claiming.lease(space.policy, clusters.workload, service, environment)
     marks = lease.marks if lease is not None else {}
     return stating.holding(marks, commit, space.clock())
 

@@ -106,7 +106,7 @@ async def set_images(
                 return reference
             return await _resolved(reference, registries, login=login)
 
-        choice = set_manifest_image.Wanted(
+        choice = set_manifest_image.Request(
             environment, image, from_environment, resolved, is_named=bool(names)
         )
         changes = []
@@ -120,7 +120,7 @@ async def set_images(
 
 
 async def _change(
-    pool: pools.Pool, loaded: loading.Loaded, service: str, choice: set_manifest_image.Wanted
+    pool: pools.Pool, loaded: loading.Loaded, service: str, choice: set_manifest_image.Request
 ) -> Callable[[], images.ImageSet] | None:
     """What writes an image into the values of a service with a chart; None where nothing was begun."""
     target = await _read(pool, loaded, service, choice.environment)
@@ -188,4 +188,4 @@ async def _resolved(
     digest = await registries.digest(reference, login)
     if digest is None:
         raise errors.Refused("image.not-there", reference=str(reference))
-    return reference.at(digest)
+    return reference.with_digest(digest)

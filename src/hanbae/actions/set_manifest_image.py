@@ -18,7 +18,7 @@ Resolve = Callable[[references.Reference], Awaitable[references.Reference]]
 """Gives an image its digest."""
 
 
-class Wanted(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """Which image is wanted.
 
     Attributes:
@@ -42,7 +42,7 @@ class _Target(Struct, frozen=True):
     loaded: loading.Loaded
     service: str
     environment: str
-    made: manifests.Made
+    made: manifests.Output
     own: tuple[image_keys.Source, ...]
 
     @property
@@ -52,7 +52,7 @@ class _Target(Struct, frozen=True):
 
 
 async def change(
-    loaded: loading.Loaded, service: str, choice: Wanted
+    loaded: loading.Loaded, service: str, choice: Request
 ) -> Callable[[], images.ImageSet] | None:
     """What writes an image, once what it makes was looked at; None where there is nothing to do.
 

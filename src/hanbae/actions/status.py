@@ -85,7 +85,7 @@ class _Look:
         self._heads = heads
         self._commits = pending.Commits(space.checkout, space.policy)
         self._engines = standing_engines.Engines(space, self._commits)
-        self._held: dict[str, list[holds.Held]] = {}
+        self._held: dict[str, list[holds.HeldService]] = {}
         self._unread: dict[str, reach.Unreached] = {}
         self._unreadable: dict[str, tuple[deployments.Unreadable, ...]] = {}
 
@@ -93,7 +93,7 @@ class _Look:
         self, services: Sequence[str], environments: Sequence[str]
     ) -> standings.Standings:
         """Where services stand in environments."""
-        answers = await every_environment.ask(self._space, services, environments, self._at)
+        answers = await every_environment.ask(self._space, services, environments, self._standings)
         listed = {
             (entry.service, name): entry
             for name, entries in answers.of.items()
@@ -113,7 +113,7 @@ class _Look:
             tuple(record for name in names for record in self._unreadable.get(name, ())),
         )
 
-    async def _at(
+    async def _standings(
         self, space: workspaces.Workspace, services: Sequence[str], environment: str
     ) -> list[standings.Standing]:
         """Where services stand in one environment."""

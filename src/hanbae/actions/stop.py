@@ -179,7 +179,7 @@ async def running(
     """
     services.check(space.loaded, service)
     async with space.clusters(environment) as clusters:
-        lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+        lease = await claiming.lease(space.policy, clusters.workload, service, environment)
         deployment = revision = ""
         if lease is not None:
             deployment = resuming.left_open(space, lease, service, environment)

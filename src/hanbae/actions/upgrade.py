@@ -75,7 +75,7 @@ class _Service:
 
     def __init__(self, loaded: loading.Loaded, name: str, base: str | None) -> None:
         self._root, self._policy, self._name = loaded.root, loaded.policy, name
-        answered = answers.given(loaded.root, loaded.policy, name)
+        answered = answers.read(loaded.root, loaded.policy, name)
         contents = scaffolding.chart_files(
             name,
             loaded.policy,

@@ -73,7 +73,7 @@ class Schema:
             without_nulls = _without_nulls(data)
             problems = []
             for error in self._validator.iter_errors(without_nulls):
-                problems += self._told(error)
+                problems += self._problems(error)
                 if len(problems) >= _MOST:
                     break
         except (ValueError, RecursionError, OverflowError) as error:
@@ -81,12 +81,12 @@ class Schema:
             return [Problem((), "other", wanted=type(error).__name__)]
         return problems[:_MOST]
 
-    def _told(self, error: jsonschema_rs.ValidationError) -> list[Problem]:
+    def _problems(self, error: jsonschema_rs.ValidationError) -> list[Problem]:
         pointer, path, kind = tuple(error.instance_path), error.schema_path, cast("Any", error.kind)
         # The value itself is never told: it may be a secret.
         match kind.name:
             case "additionalProperties":
-                fields = self._known(path)
+                fields = self._fields(path)
                 return [
                     Problem((*pointer, name), "unknown", name, known=fields)
                     for name in kind.unexpected
@@ -96,10 +96,10 @@ class Schema:
             case "required":
                 return [Problem(pointer, "required", str(kind.property))]
             case name:
-                keyword, expected = self._wanted(name, kind, path)
+                keyword, expected = self._expectation(name, kind, path)
                 return [Problem(pointer, keyword, wanted=expected)]
 
-    def _wanted(self, name: str, kind: Any, path: list[str | int]) -> tuple[str, str]:
+    def _expectation(self, name: str, kind: Any, path: list[str | int]) -> tuple[str, str]:
         """What is wrong with a value, and what would be right."""
         match name:
             case "type":
@@ -110,7 +110,7 @@ class Schema:
             case "pattern":
                 problem = "pattern", str(kind.pattern)
             case "propertyNames":
-                problem = "pattern", self._at(path, "pattern")
+                problem = "pattern", self._value(path, "pattern")
             case "format":
                 problem = "format", str(kind.format)
             case _ if name in _RANGES:
@@ -125,13 +125,13 @@ class Schema:
             part = part[key]
         return part
 
-    def _known(self, path: list[str | int]) -> tuple[str, ...]:
+    def _fields(self, path: list[str | int]) -> tuple[str, ...]:
         try:
             return tuple(self._part(path[:-1]).get("properties", ()))
         except (KeyError, IndexError, TypeError, AttributeError):
             return ()
 
-    def _at(self, path: list[str | int], key: str) -> str:
+    def _value(self, path: list[str | int], key: str) -> str:
         try:
             return str(self._part(path).get(key, ""))
         except (KeyError, IndexError, TypeError, AttributeError):

@@ -36,7 +36,7 @@ from hanbae.argo import (
 from hanbae.clusters import kinds
 from hanbae.policy import documents, environments
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 
 _API: Final = "admissionregistration.k8s.io/v1"
 
@@ -48,7 +48,7 @@ def policies(
     *,
     clusters: Iterable[authorizing.Cluster] = ("control", "workload"),
     groups: Sequence[str] = (),
-) -> list[Thing]:
+) -> list[Object]:
     """The admission policies, each with its binding.
 
     Args:
@@ -62,7 +62,7 @@ def policies(
     if environments.by_helm(policy, environment):
         shared = record_rules.variables(policy, environment, services)
         return maker.policy(kinds.SECRET, shared, record_rules.secret())
-    manifests: list[Thing] = []
+    manifests: list[Object] = []
     if "control" in clusters:
         shared = application_rules.VARIABLES
         several = generators.has_second_source(policy, environment)
@@ -89,7 +89,7 @@ class _Maker:
 
     def policy(
         self, kind: kinds.Kind, variables: Mapping[str, str], rules: Iterable[rulings.Rule]
-    ) -> list[Thing]:
+    ) -> list[Object]:
         name = f"hanbae-{kind.plural}-{self._scope}"
         metadata = authorizing.labelled(self._environment, name)
         rule = {
@@ -101,7 +101,7 @@ class _Maker:
             "scope": "*",
         }
         shared = [{"name": key, "expression": text} for key, text in variables.items()]
-        spec: Thing = {
+        spec: Object = {
             # What cannot be worked out, such as an expression with an error, is refused.
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": [rule]},

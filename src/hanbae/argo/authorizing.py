@@ -32,7 +32,7 @@ from hanbae import errors, subjects
 from hanbae.clusters import kinds
 from hanbae.policy import documents, environments, labels, naming
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 Cluster = Literal["control", "workload"]
 """Argo CD's cluster, or that of the pods."""
 
@@ -136,7 +136,7 @@ def spaces(
     return by_namespace
 
 
-def identity(policy: documents.Policy, environment: str) -> list[Thing]:
+def identity(policy: documents.Policy, environment: str) -> list[Object]:
     """The deployer and its namespace."""
     home = namespace(policy, environment)
     space = labelled(environment, home)
@@ -161,7 +161,7 @@ def roles(
     *,
     clusters: Collection[Cluster] = ("control", "workload"),
     groups: Sequence[str] = (),
-) -> list[Thing]:
+) -> list[Object]:
     """Roles, each with the binding that gives it to the deployer.
 
     Args:
@@ -171,7 +171,7 @@ def roles(
         clusters: What the cluster that they are for is; by default both, for an environment in one cluster.
         groups: Groups that may deploy, beside the deployer.
     """
-    rules: dict[tuple[str, str], list[Thing]] = {}
+    rules: dict[tuple[str, str], list[Object]] = {}
     by_helm = environments.by_helm(policy, environment)
     if "control" in clusters and not by_helm:
         _merge(rules, _control(policy, environment, services))
@@ -187,7 +187,7 @@ def roles(
     ]
 
 
-_Rules = Iterator[tuple[str, str, list[Thing]]]
+_Rules = Iterator[tuple[str, str, list[Object]]]
 """Namespace, Role, rules."""
 
 
@@ -231,7 +231,7 @@ _SCAFFOLDED: Final = (
 """What the policy's charts have templates for: values switch it on and off, and that takes no other rights."""
 
 
-def _applying(services: Sequence[Service]) -> list[Thing]:
+def _applying(services: Sequence[Service]) -> list[Object]:
     """What it takes to have Helm apply charts, keep its records, and take away what charts no longer have.
 
     A name that a chart no longer makes is still to be deleted, so what is granted is kinds.
@@ -276,14 +276,14 @@ _COMPARED: Final = (
 """What charts make besides what is followed; ``hanbae plan`` reads each by its name. Secrets are never among it."""
 
 
-def _bringing(policy: documents.Policy, secrets: Sequence[str]) -> list[Thing]:
+def _bringing(policy: documents.Policy, secrets: Sequence[str]) -> list[Object]:
     """What it takes to see whether Secrets are made; an ExternalSecret holds none, and may be called otherwise."""
     kind = kinds.of_secrets(policy.secrets.provider)
     names = None if policy.secrets.are_external else secrets
     return _rule(kind, "get", "list", "watch", names=names)
 
 
-def _following(policy: documents.Policy, secrets: Sequence[str]) -> list[Thing]:
+def _following(policy: documents.Policy, secrets: Sequence[str]) -> list[Object]:
     """What it takes to follow a deployment; the names of pods and Jobs are known only when they are there."""
     return [
         *_rule(kinds.POD, "get", "list", "watch"),
@@ -327,15 +327,15 @@ def _backups(policy: documents.Policy, environment: str, services: Sequence[Serv
         yield where, "read", _rule(kinds.BACKUP, "list")
 
 
-def _merge(rules: dict[tuple[str, str], list[Thing]], more: _Rules) -> None:
+def _merge(rules: dict[tuple[str, str], list[Object]], more: _Rules) -> None:
     """Several reasons to grant something in one namespace make one Role."""
     for where, purpose, permissions in more:
         rules.setdefault((where, purpose), []).extend(permissions)
 
 
 def _role(
-    environment: str, name: str, where: str, rules: list[Thing], subjects: list[Thing]
-) -> list[Thing]:
+    environment: str, name: str, where: str, rules: list[Object], subjects: list[Object]
+) -> list[Object]:
     metadata = labelled(environment, name, where)
     reference = {"apiGroup": _RBAC, "kind": "Role", "name": name}
     head = {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata}
@@ -345,7 +345,7 @@ def _role(
     ]
 
 
-def _subjects(policy: documents.Policy, environment: str, groups: Sequence[str]) -> list[Thing]:
+def _subjects(policy: documents.Policy, environment: str, groups: Sequence[str]) -> list[Object]:
     home = namespace(policy, environment)
     account = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": home}
     return [account, *({"apiGroup": _RBAC, "kind": "Group", "name": name} for name in groups)]
@@ -353,14 +353,14 @@ def _subjects(policy: documents.Policy, environment: str, groups: Sequence[str])
 
 def _rule(
     kind: kinds.Kind, *verbs: str, names: Sequence[str] | None = None, below: str = ""
-) -> list[Thing]:
+) -> list[Object]:
     """One rule; none at all for an empty list of names, which RBAC would take for every object there is.
 
     A list or a watch of one object by ``metadata.name`` is allowed by the object's name as well.
     """
     if names is not None and not names:
         return []
-    rule: Thing = {
+    rule: Object = {
         "apiGroups": [kind.group],
         "resources": [f"{kind.plural}/{below}" if below else kind.plural],
         "verbs": sorted(verbs),
@@ -368,7 +368,7 @@ def _rule(
     return [rule | ({"resourceNames": list(names)} if names is not None else {})]
 
 
-def labelled(environment: str, name: str, where: str = "") -> Thing:
+def labelled(environment: str, name: str, where: str = "") -> Object:
     """The metadata of an object that belongs to an environment; without a namespace for a cluster-scoped one."""
     own = {
         labels.MANAGED_BY: labels.HANBAE,

@@ -25,7 +25,7 @@ from msgspec import Struct
 from hanbae.argo import generators, sync_windows
 from hanbae.policy import documents, environments, labels, naming, service_paths
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 
 IN_CLUSTER: Final = "https://kubernetes.default.svc"
 
@@ -66,7 +66,7 @@ _KINDS: Final = (
 )
 
 
-def project(policy: documents.Policy, environment: str, year: int | None = None) -> Thing:
+def project(policy: documents.Policy, environment: str, year: int | None = None) -> Object:
     """The AppProject of an environment: this repository, the namespaces of services, the kinds of a service.
 
     Args:
@@ -106,14 +106,14 @@ def _external(policy: documents.Policy) -> tuple[str, ...]:
     return ("external-secrets.io/ExternalSecret",) if policy.secrets.are_external else ()
 
 
-def _kind(name: str) -> Thing:
+def _kind(name: str) -> Object:
     group, _, kind = name.rpartition("/")
     return {"group": group, "kind": kind}
 
 
 def application(
     policy: documents.Policy, service: str, environment: str, *, migrates: bool = True
-) -> Thing:
+) -> Object:
     """The Application that the environment's set makes of a service: what to compare a cluster with.
 
     Args:
@@ -142,7 +142,7 @@ def application(
     return {"apiVersion": _API, "kind": "Application", **manifest}
 
 
-def application_set(policy: documents.Policy, environment: str) -> Thing:
+def application_set(policy: documents.Policy, environment: str) -> Object:
     """The ApplicationSet of an environment."""
     settings = policy.environments[environment]
     by_hand = settings.sync == "auto" and settings.database_changes == "manual"
@@ -164,7 +164,7 @@ def application_set(policy: documents.Policy, environment: str) -> Thing:
         ]
     if settings.sync == "auto" and not by_hand:
         template["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
-    spec: Thing = {
+    spec: Object = {
         "goTemplate": True,
         "goTemplateOptions": ["missingkey=error"],
         "generators": [{"git": generator} for generator in git],
@@ -201,7 +201,7 @@ class _Names(Struct, frozen=True):
 
     application: str
     namespace: str
-    source: Thing
+    source: Object
 
     @staticmethod
     def of(policy: documents.Policy, service: str, environment: str) -> _Names:
@@ -287,11 +287,11 @@ def _source(
     chart: str,
     release: str,
     files: Sequence[naming.ValuesFile],
-) -> Thing:
+) -> Object:
     """The source of a chart; a second one for values files outside of it, which Argo CD knows by ``$values``."""
     names = [file.inside or f"${_REF}/{file.path}" for file in files]
     # Argo CD leaves an empty list out of what it keeps.
-    helm: Thing = {"releaseName": release, **({"valueFiles": names} if names else {})}
+    helm: Object = {"releaseName": release, **({"valueFiles": names} if names else {})}
     source = {**_git(policy, environment, chart), "helm": helm}
     if all(file.inside for file in files):
         return {"source": source}
@@ -299,7 +299,7 @@ def _source(
     return {"sources": [source, {**git, "ref": _REF}]}
 
 
-def _chartless(policy: documents.Policy, environment: str, service: str, folder: str) -> Thing:
+def _chartless(policy: documents.Policy, environment: str, service: str, folder: str) -> Object:
     """The source of a folder without a chart: Kustomize's by its files, unless the policy says how it is read."""
     source = _git(policy, environment, folder)
     options = service_paths.directory(policy.services, service)
@@ -315,7 +315,7 @@ def _chartless(policy: documents.Policy, environment: str, service: str, folder:
     return {"source": source}
 
 
-def _git(policy: documents.Policy, environment: str, path: str) -> Thing:
+def _git(policy: documents.Policy, environment: str, path: str) -> Object:
     """A folder of the environment's branch; without more Argo CD sees by its files whether Kustomize is to build it."""
     branch = policy.environments[environment].branch
     return {
@@ -375,7 +375,7 @@ def _keeping(settings: documents.Environment) -> Mapping[str, Any]:
     return {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True}
 
 
-def _metadata(policy: documents.Policy, environment: str, name: str) -> Thing:
+def _metadata(policy: documents.Policy, environment: str, name: str) -> Object:
     return {"name": name, "namespace": policy.argocd.namespace, "labels": _labels(environment)}
 
 

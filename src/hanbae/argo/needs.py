@@ -13,13 +13,13 @@ from typing import Any, Final
 from hanbae import subjects
 from hanbae.argo import hooks
 
-Thing = Mapping[str, Any]
+Object = Mapping[str, Any]
 
 _BRINGING: Final = frozenset({"SealedSecret", "ExternalSecret"})
 """Kinds of which a controller makes Secrets."""
 
 
-def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, ...]:
+def of_presync(objects: Sequence[Object], namespace: str) -> tuple[subjects.Ref, ...]:
     """The objects that the PreSync hooks of a release read, as far as the release itself has them.
 
     Args:
@@ -35,7 +35,7 @@ def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, 
 
 
 def of(
-    readers: Iterable[Thing], objects: Sequence[Thing], namespace: str
+    readers: Iterable[Object], objects: Sequence[Object], namespace: str
 ) -> tuple[subjects.Ref, ...]:
     """The objects that some hooks of a release read, as :func:`of_presync`.
 
@@ -57,11 +57,11 @@ def of(
     return tuple(refs)
 
 
-def _name(manifest: Thing) -> tuple[str, str]:
+def _name(manifest: Object) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"].get("name") or ""
 
 
-def _read(hook: Thing) -> Iterator[tuple[str, str]]:
+def _read(hook: Object) -> Iterator[tuple[str, str]]:
     """Kind and name of what a hook and its pods name."""
     yield "Hook", ""  # there is one, even if it reads nothing by name
     spec = hook.get("spec") or {}
@@ -78,13 +78,13 @@ def _read(hook: Thing) -> Iterator[tuple[str, str]]:
         yield from _config_map(volume.get("configMap"))
 
 
-def _volumes(volumes: Iterable[Thing]) -> Iterator[Thing]:
+def _volumes(volumes: Iterable[Object]) -> Iterator[Object]:
     """The volumes, those that are projected into one included."""
     for volume in volumes:
         yield volume
         yield from (volume.get("projected") or {}).get("sources") or []
 
 
-def _config_map(reference: Thing | None) -> Iterator[tuple[str, str]]:
+def _config_map(reference: Object | None) -> Iterator[tuple[str, str]]:
     if reference:
         yield "ConfigMap", reference.get("name") or ""

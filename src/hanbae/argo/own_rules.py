@@ -13,27 +13,27 @@ from hanbae.argo import generating
 from hanbae.clusters import kinds
 from hanbae.policy import documents, labels, naming
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 
 _API: Final = "admissionregistration.k8s.io/v1"
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 
 
-def policies(policy: documents.Policy, environment: str) -> list[Thing]:
+def policies(policy: documents.Policy, environment: str) -> list[Object]:
     """The admission policies of an environment, each with its binding.
 
     Args:
         policy: The policy.
         environment: Name of an environment on Kubernetes.
     """
-    manifests: list[Thing] = []
+    manifests: list[Object] = []
     for rule in policy.own_rules.values():
         if not rule.environments or environment in rule.environments:
             manifests += _policy(policy, rule, environment)
     return manifests
 
 
-def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str) -> list[Thing]:
+def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str) -> list[Object]:
     name = f"{naming.project(policy, environment)}-{rule.id}"
     own = {
         labels.MANAGED_BY: labels.HANBAE,
@@ -77,7 +77,7 @@ def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str)
     ]
 
 
-def _resources(rule: documents.OwnRule) -> Iterable[Thing]:
+def _resources(rule: documents.OwnRule) -> Iterable[Object]:
     by_group: dict[str, list[str]] = {}
     for kind in rule.kinds:
         group, _, name = kind.rpartition("/")

@@ -12,10 +12,10 @@ from typing import Any
 
 from hanbae.policy import calendars, documents
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 
 
-def of(policy: documents.Policy, environment: str, year: int | None) -> list[Thing]:
+def of(policy: documents.Policy, environment: str, year: int | None) -> list[Object]:
     """The sync windows of an environment.
 
     Args:
@@ -42,7 +42,7 @@ def _when(freeze: documents.Freeze, year: int | None) -> Iterator[tuple[str, str
         yield f"0 0 {days.first.day} {days.first.month} *", f"{hours}h"
 
 
-def _window(freeze: documents.Freeze, schedule: str, duration: str) -> Thing:
+def _window(freeze: documents.Freeze, schedule: str, duration: str) -> Object:
     return {
         "kind": "deny",
         "schedule": schedule,

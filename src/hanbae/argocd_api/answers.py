@@ -73,7 +73,7 @@ _BY_CODE: Final[Mapping[int, tuple[type[errors.Error], str]]] = {
 }
 
 
-class Asked(Struct, frozen=True):
+class Call(Struct, frozen=True):
     """What a request was about, for the sentence that a person reads.
 
     Attributes:
@@ -101,7 +101,7 @@ class Asked(Struct, frozen=True):
         }
 
 
-def failure(status: int, body: bytes, call: Asked, redact: Redact) -> errors.Error:
+def failure(status: int, body: bytes, call: Call, redact: Redact) -> errors.Error:
     """The error for an answer that is not a success.
 
     Args:
@@ -129,7 +129,7 @@ def failure(status: int, body: bytes, call: Asked, redact: Redact) -> errors.Err
 
 
 def _distinguish(
-    code: int, message: str, status: int, call: Asked
+    code: int, message: str, status: int, call: Call
 ) -> tuple[type[errors.Error], str]:
     """The error and its sentence: what Argo CD says, else what its code says, else what the status says."""
     # The words come first: a closed sync window has the gRPC code of a right that is missing.
@@ -145,7 +145,7 @@ def _distinguish(
     return errors.Refused, "argocd-api.refused"
 
 
-def lost(error: Exception, call: Asked, redact: Redact) -> errors.Error:
+def lost(error: Exception, call: Call, redact: Redact) -> errors.Error:
     """The error for an exchange that broke off, from the HTTP library's exception."""
     why = excerpts.one_line(str(error), redact=redact) or type(error).__name__
     facts = call.facts | {"why": why}
@@ -159,13 +159,13 @@ def lost(error: Exception, call: Asked, redact: Redact) -> errors.Error:
     return errors.Unreachable("argocd-api.unreachable", place=None, **facts)
 
 
-def too_large(limit: int, call: Asked) -> errors.Error:
+def too_large(limit: int, call: Call) -> errors.Error:
     """The error for an answer that has more bytes than it may have."""
     facts = call.facts | {"limit": str(limit // 1024**2)}
     return errors.Unreachable("argocd-api.too-large", place=None, **facts)
 
 
-def decoded(body: bytes, call: Asked, redact: Redact) -> dict[str, Any]:
+def decoded(body: bytes, call: Call, redact: Redact) -> dict[str, Any]:
     """An answer's JSON object.
 
     Raises:
@@ -184,7 +184,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return document if "code" in document or "error" in document else {}
 
 
-def application(answer: Any, call: Asked) -> dict[str, Any]:
+def application(answer: Any, call: Call) -> dict[str, Any]:
     """An Application as Argo CD sends it.
 
     Raises:

@@ -54,8 +54,8 @@ class Address(Struct, frozen=True):
         return {"project": self.project, "appNamespace": self.namespace}
 
 
-class Seen(Struct, frozen=True):
-    """One thing that happened to the Application; see :class:`hanbae.clusters.watching.Seen`."""
+class WatchEvent(Struct, frozen=True):
+    """One thing that happened to the Application; see :class:`hanbae.clusters.watching.WatchEvent`."""
 
     type: Literal["added", "changed", "deleted"]
     application: Object
@@ -68,7 +68,7 @@ async def get(server: connections.Server, address: Address) -> Object | None:
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer.
     """
-    call = server.asked("get", application=address.name, project=address.project)
+    call = server.describe("get", application=address.name, project=address.project)
     try:
         answer = await server.ask(call, "GET", address.path, params=address.params)
     except answers.Missing:
@@ -86,7 +86,7 @@ async def refresh(
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer: its API server, or the controller behind it.
     """
-    call = server.asked("get", application=address.name, project=address.project)
+    call = server.describe("get", application=address.name, project=address.project)
     params = address.params | {"refresh": how}
     return answers.application(await server.ask(call, "GET", address.path, params=params), call)
 
@@ -103,7 +103,7 @@ async def sync(server: connections.Server, address: Address, request: Mapping[st
         hanbae.errors.Refused: A sync window, or another rule of Argo CD's.
         hanbae.errors.Forbidden: The token's role may not ``sync`` it.
     """
-    call = server.asked("sync", application=address.name, project=address.project, writes=True)
+    call = server.describe("sync", application=address.name, project=address.project, writes=True)
     identity = {
         "name": address.name,
         "project": address.project,
@@ -121,7 +121,7 @@ async def terminate(server: connections.Server, address: Address) -> None:
         hanbae.argocd_api.answers.Unanswered: It may or may not have been told.
         hanbae.errors.Forbidden: The token's role may not ``sync`` it.
     """
-    call = server.asked("sync", application=address.name, project=address.project, writes=True)
+    call = server.describe("sync", application=address.name, project=address.project, writes=True)
     path = f"{address.path}/operation"
     await server.ask(call, "DELETE", path, params=address.params)
 
@@ -132,7 +132,7 @@ async def watch(
     *,
     silent_after: float = SILENT_AFTER,
     backoff: backoffs.Backoff | None = None,
-) -> AsyncGenerator[Seen]:
+) -> AsyncGenerator[WatchEvent]:
     """Every version of the Application, beginning with the present one; it never ends by itself.
 
     Args:
@@ -145,7 +145,7 @@ async def watch(
         hanbae.errors.Forbidden: The token's role may not ``get`` it; at once, unless it could before.
         hanbae.errors.Refused: The request is not accepted.
     """
-    memory = _Known()
+    memory = _Watcher()
     backoff = backoff or backoffs.Backoff()
     loop = asyncio.get_running_loop()
     refusals = 0
@@ -176,10 +176,10 @@ async def watch(
 
 
 async def _follow(
-    server: connections.Server, address: Address, memory: _Known, silent_after: float
-) -> AsyncGenerator[Seen]:
+    server: connections.Server, address: Address, memory: _Watcher, silent_after: float
+) -> AsyncGenerator[WatchEvent]:
     """What the stream says, until Argo CD ends it."""
-    call = server.asked("get", application=address.name, project=address.project)
+    call = server.describe("get", application=address.name, project=address.project)
     params = {"name": address.name, "projects": address.project, "appNamespace": address.namespace}
     path = "/api/v1/stream/applications"
     async with server.stream(call, path, params=params, silent_after=silent_after) as chunks:
@@ -201,21 +201,21 @@ async def _follow(
                 yield change
 
 
-class _Known:
+class _Watcher:
     """What is known of the Application so far."""
 
     def __init__(self) -> None:
         self._last: Object | None = None
 
-    def read(self, application: Object | None) -> Iterator[Seen]:
+    def read(self, application: Object | None) -> Iterator[WatchEvent]:
         """What is new in an answer to a direct question, a deletion that nobody told of included."""
         if application is not None:
             yield from self._learn(application)
         elif self._last is not None:
             gone, self._last = self._last, None
-            yield Seen("deleted", gone)
+            yield WatchEvent("deleted", gone)
 
-    def take(self, event: Mapping[str, Any]) -> Iterator[Seen]:
+    def take(self, event: Mapping[str, Any]) -> Iterator[WatchEvent]:
         """What is new in an event of the stream."""
         application = foreign_json.below(event, "application")
         if not foreign_json.below(application, "metadata").get("name"):
@@ -223,18 +223,18 @@ class _Known:
         if event.get("type") == "DELETED":
             if self._last is not None and _uid(self._last) == _uid(application):
                 self._last = None
-                yield Seen("deleted", application)
+                yield WatchEvent("deleted", application)
         else:
             yield from self._learn(application)
 
-    def _learn(self, application: Object) -> Iterator[Seen]:
+    def _learn(self, application: Object) -> Iterator[WatchEvent]:
         before, version = self._last, object_shapes.version(application)
         if before is not None and _uid(before) == _uid(application):
             # The stream lags behind a direct question; what is older than what was shown is not shown.
             if version <= object_shapes.version(before):
                 return
             self._last = application
-            yield Seen("changed", application)
+            yield WatchEvent("changed", application)
             return
         # Versions come from one counter of etcd, so a lower one is of the former object of this
         # name.
@@ -242,8 +242,8 @@ class _Known:
             return
         self._last = application
         if before is not None:
-            yield Seen("deleted", before)
-        yield Seen("added", application)
+            yield WatchEvent("deleted", before)
+        yield WatchEvent("added", application)
 
 
 def _uid(application: Object) -> str:

@@ -58,7 +58,7 @@ async def application(
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer.
     """
-    call = server.asked("get", application=name, project=project)
+    call = server.describe("get", application=name, project=project)
     params = _params(project, namespace) | ({"refresh": refresh} if refresh else {})
     try:
         answer = await server.ask(call, "GET", _path(name), params=params)
@@ -73,7 +73,7 @@ async def of_project(server: connections.Server, project: str, namespace: str) -
     Raises:
         hanbae.errors.Unreachable: Argo CD did not answer.
     """
-    call = server.asked("get", project=project)
+    call = server.describe("get", project=project)
     params = {"projects": project, "appNamespace": namespace}
     answer = await server.ask(call, "GET", "/api/v1/applications", params=params)
     return [answers.application(item, call) for item in foreign_json.mappings(answer.get("items"))]
@@ -88,7 +88,7 @@ async def managed(
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer.
     """
-    call = server.asked("get", application=name, project=project)
+    call = server.describe("get", application=name, project=project)
     path = f"{_path(name)}/managed-resources"
     answer = await server.ask(call, "GET", path, params=_params(project, namespace))
     return [

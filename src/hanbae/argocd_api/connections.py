@@ -49,15 +49,15 @@ class Server:
         self.redact = masking.Redactor([settled.token])
         self._client = client
 
-    def asked(
+    def describe(
         self, action: str, *, application: str = "", project: str = "", writes: bool = False
-    ) -> answers.Asked:
+    ) -> answers.Call:
         """What a request is about, for errors."""
-        return answers.Asked(action, application, project, self.url, writes)
+        return answers.Call(action, application, project, self.url, writes)
 
     async def ask(
         self,
-        call: answers.Asked,
+        call: answers.Call,
         method: str,
         path: str,
         *,
@@ -111,7 +111,7 @@ class Server:
             hanbae.errors.Forbidden: The token is not valid.
             hanbae.errors.Unreachable: Argo CD did not answer.
         """
-        call = self.asked("get")
+        call = self.describe("get")
         answer = await self.ask(call, "GET", "/api/v1/session/userinfo")
         if not answer.get("loggedIn"):
             facts = call.facts | {"message": "loggedIn: false"}
@@ -120,7 +120,7 @@ class Server:
 
     @asynccontextmanager
     async def stream(
-        self, call: answers.Asked, path: str, *, params: Mapping[str, str], silent_after: float
+        self, call: answers.Call, path: str, *, params: Mapping[str, str], silent_after: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Read an answer that goes on, chunk by chunk.
 

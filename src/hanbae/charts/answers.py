@@ -27,7 +27,7 @@ class Answers(Struct, frozen=True):
     image: str | None = None
 
 
-def given(root: Path, policy: documents.Policy, service: str) -> Answers:
+def read(root: Path, policy: documents.Policy, service: str) -> Answers:
     """Read the first values file of a service that is there; odd content is left to the schema of the chart.
 
     Args:

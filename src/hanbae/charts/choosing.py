@@ -99,7 +99,7 @@ async def _ask(
     pool: pools.Pool, question: Mapping[str, object], content: bytes, shown: str
 ) -> _Reply:
     files = [{"path": "chart.tgz", "size": len(content)}] if content else []
-    # The form of a chart's message (`pools.Asked.message`), with a question and without releases.
+    # The form of a chart's message (`pools.Request.message`), with a question and without releases.
     head = msgspec.json.encode({"files": files, "releases": [], "question": question})
     size = 8 + len(head) + len(content)
     message = [size.to_bytes(8, "big"), len(head).to_bytes(8, "big"), head, content]

@@ -81,7 +81,7 @@ class Dependency(Struct, frozen=True):
             return "vendored"
         return "named" if _NAMED.fullmatch(text) else "other"
 
-    def at(self, aliases: Mapping[str, str]) -> Dependency:
+    def with_address(self, aliases: Mapping[str, str]) -> Dependency:
         """The dependency with the address of a repository that it only names, where that is known."""
         named = _NAMED.fullmatch(self.repository)
         address = aliases.get(named[1]) if named else None
@@ -138,9 +138,9 @@ class Chart(Struct, frozen=True):
     lock_file: str
     old: bool
 
-    def at(self, aliases: Mapping[str, str]) -> Chart:
+    def with_addresses(self, aliases: Mapping[str, str]) -> Chart:
         """The chart with the addresses of repositories that it only names."""
-        addressed = tuple(dependency.at(aliases) for dependency in self.dependencies)
+        addressed = tuple(dependency.with_address(aliases) for dependency in self.dependencies)
         return Chart(addressed, self.lock, self.file, self.lock_file, self.old)
 
     def locked(self, index: int) -> Locked | None:

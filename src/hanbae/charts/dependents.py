@@ -179,7 +179,7 @@ class Dependent:
         fetcher: fetching.Fetching,
         say: Say,
         *,
-        newest: fetching.Found | None = None,
+        newest: fetching.Archive | None = None,
     ) -> dependencies.Dependency:
         """A dependency that is fetched now.
 

@@ -34,7 +34,7 @@ _CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
 _LAYERS: Final = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
 
 
-class Found(Struct, frozen=True):
+class Archive(Struct, frozen=True):
     """A version of a dependency, and where its archive is.
 
     Attributes:
@@ -58,7 +58,7 @@ class Fetching:
 
     async def find(
         self, dependency: declared.Dependency, place: subjects.Place, *, locked: str = ""
-    ) -> Found:
+    ) -> Archive:
         """The version of a dependency that Helm takes.
 
         Args:
@@ -84,10 +84,10 @@ class Fetching:
         taken = versions[choice.index]
         # Helm takes the first address of a version, too.
         url = _joined(dependency.repository, taken.urls[0], place)
-        return Found(choice.version, url, taken.digest)
+        return Archive(choice.version, url, taken.digest)
 
     async def fetch(
-        self, dependency: declared.Dependency, source: Found, place: subjects.Place
+        self, dependency: declared.Dependency, source: Archive, place: subjects.Place
     ) -> str:
         """Fetch an archive into the cache, once it is known to be what it should be.
 
@@ -163,11 +163,11 @@ class Fetching:
 
     async def _in_registry(
         self, dependency: declared.Dependency, place: subjects.Place, version: str, *, locked: bool
-    ) -> Found:
+    ) -> Archive:
         """A version of a chart in a registry: what is a version already is not looked for."""
         wish = choosing.Wish(version, (version,))
         if locked or (await choosing.choose(self._pool, wish, shown=dependency.name)).index == 0:
-            return Found(version, f"{dependency.repository}/{dependency.name}:{version}")
+            return Archive(version, f"{dependency.repository}/{dependency.name}:{version}")
         reference = _reference(f"{dependency.repository}/{dependency.name}", place)
         host = reference.host
         async with registry.connect(host, helm_settings.login(host)) as connected:
@@ -175,7 +175,9 @@ class Fetching:
         choice = await self._choose(
             dependency, place, tuple(tags or ()), version, locked=False, tags=True
         )
-        return Found(choice.version, f"{dependency.repository}/{dependency.name}:{choice.version}")
+        return Archive(
+            choice.version, f"{dependency.repository}/{dependency.name}:{choice.version}"
+        )
 
     async def _choose(
         self,
@@ -197,7 +199,7 @@ class Fetching:
             raise self._none(dependency, place, version)
         return choice
 
-    async def _pulled(self, source: Found, place: subjects.Place) -> bytes:
+    async def _pulled(self, source: Archive, place: subjects.Place) -> bytes:
         """A chart from a registry, checked against its digest there."""
         address, _, version = source.url.rpartition(":")
         # A tag may not have the `+` of a version; Helm writes `_` for it.

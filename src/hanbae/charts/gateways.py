@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from hanbae.policy import documents, labels, naming
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 
 _GATEWAY_API: Final = "gateway.networking.k8s.io/v1"
 _INGRESS_API: Final = "networking.k8s.io/v1"
 _HTTP, _HTTPS = 80, 443
 
 
-def objects(policy: documents.Policy, environment: str) -> list[Thing]:
+def objects(policy: documents.Policy, environment: str) -> list[Object]:
     """What belongs into the overlay of an environment; nothing where it has no domain."""
     gateways = policy.gateways
     if gateways is None or environment not in gateways.domains:
@@ -28,9 +28,9 @@ def objects(policy: documents.Policy, environment: str) -> list[Thing]:
     return [_gateway(policy, gateways, environment), *_routes(policy, gateways, environment)]
 
 
-def _gateway(policy: documents.Policy, gateways: documents.Gateways, environment: str) -> Thing:
+def _gateway(policy: documents.Policy, gateways: documents.Gateways, environment: str) -> Object:
     own = {"matchLabels": {labels.ENVIRONMENT: environment}}
-    listener: Thing = {
+    listener: Object = {
         "name": "http",
         "protocol": "HTTP",
         "port": _HTTP,
@@ -54,7 +54,7 @@ def _gateway(policy: documents.Policy, gateways: documents.Gateways, environment
 
 def _routes(
     policy: documents.Policy, gateways: documents.Gateways, environment: str
-) -> Iterator[Thing]:
+) -> Iterator[Object]:
     gateway = {
         "name": gateways.name,
         "namespace": naming.suffixed(policy, gateways.namespace, environment),
@@ -76,7 +76,7 @@ def _routes(
 
 def _ingresses(
     policy: documents.Policy, gateways: documents.Gateways, environment: str
-) -> Iterator[Thing]:
+) -> Iterator[Object]:
     for service, route in gateways.routes.items():
         name = host(gateways, service, environment)
         backend = {
@@ -111,7 +111,7 @@ def _backend(
     return route.service or naming.release(policy, service, environment)
 
 
-def _metadata(policy: documents.Policy, service: str, environment: str) -> Thing:
+def _metadata(policy: documents.Policy, service: str, environment: str) -> Object:
     return {
         "name": naming.release(policy, service, environment),
         "namespace": naming.namespace(policy, service, environment),

@@ -205,7 +205,7 @@ def declarations(present: Mapping[str, bytes]) -> declared.Chart:
     """
     declaration = declared.read(present)
     if any(dependency.origin == "named" for dependency in declaration.dependencies):
-        return declaration.at(helm_settings.aliases())
+        return declaration.with_addresses(helm_settings.aliases())
     return declaration
 
 

@@ -43,7 +43,7 @@ _MOST_CHARTS: Final = 2000
 """Charts after which a process is replaced, so that what Helm keeps does not grow for ever."""
 
 
-class Wanted(Struct, frozen=True):
+class Release(Struct, frozen=True):
     """One release that is wanted of a chart.
 
     Attributes:
@@ -73,7 +73,7 @@ class Wanted(Struct, frozen=True):
     skip_schema: bool = False
 
     @property
-    def alone(self) -> Wanted:
+    def alone(self) -> Release:
         """The same, of which nobody wants to know what it is in another cluster."""
         return msgspec.structs.replace(self, version_is_known=True, apis_are_known=True)
 
@@ -194,7 +194,7 @@ class Answer(Struct, frozen=True):
     untried: tuple[str, ...] = ()
 
 
-class Asked(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """What is wanted of a chart.
 
     Attributes:
@@ -205,7 +205,7 @@ class Asked(Struct, frozen=True):
         resolved: Dependencies that are not vendored but were found: name, wanted version, found version.
     """
 
-    wanted: Sequence[Wanted]
+    releases: Sequence[Release]
     texts: bool = False
     manifest: bool = False
     printed: bool = False
@@ -232,7 +232,7 @@ class Asked(Struct, frozen=True):
                         "skip_crds": release.skip_crds,
                         "skip_schema": release.skip_schema,
                     }
-                    for release in self.wanted
+                    for release in self.releases
                 ],
                 "texts": self.texts,
                 "manifest": self.manifest,
@@ -258,7 +258,7 @@ class Pool:
         self._free = asyncio.Semaphore(size)
 
     async def render(
-        self, files: Mapping[str, bytes], request: Asked, *, shown: str, limit: float = TIMEOUT
+        self, files: Mapping[str, bytes], request: Request, *, shown: str, limit: float = TIMEOUT
     ) -> list[Answer]:
         """Render a chart once for each release that is wanted of it.
 
@@ -280,7 +280,7 @@ class Pool:
             answers = foreign_json.decode(reply, list[Answer])
         except foreign_json.Fault as error:
             raise _fault(shown, "render.died", code="-") from error
-        if len(answers) != len(request.wanted):
+        if len(answers) != len(request.releases):
             raise _fault(shown, "render.died", code="-")
         return [_completed(answer) for answer in answers]
 

@@ -67,7 +67,7 @@ class Rendered(Struct, frozen=True):
 async def render(
     tree: trees.Tree,
     chart: str,
-    request: pools.Wanted,
+    request: pools.Release,
     *,
     limit: float = pools.TIMEOUT,
 ) -> Rendered:
@@ -91,7 +91,7 @@ async def answers(
     pool: pools.Pool,
     tree: trees.Tree,
     chart: str,
-    requests: Sequence[pools.Wanted],
+    requests: Sequence[pools.Release],
     *,
     changed: Callable[[Mapping[str, bytes]], dict[str, bytes]] = dict,
     texts: bool = False,
@@ -124,7 +124,7 @@ async def answers(
         hanbae.errors.FileFault: The chart may not be rendered, its worker died, or it took too long.
     """
     files = gathering.files(tree, chart)
-    message = pools.Asked(requests, texts=texts, manifest=manifest, printed=printed)
+    message = pools.Request(requests, texts=texts, manifest=manifest, printed=printed)
     first = await pool.render(changed(files), message, shown=chart, limit=limit)
     # Helm names all that a release lacks before it renders anything, and the same chart lacks the
     # same for each release.

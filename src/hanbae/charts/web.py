@@ -104,7 +104,7 @@ class Web:
         if not (entry.ca_file or entry.cert_file):
             return self._plain
         if entry.name not in self._own:
-            self._own[entry.name] = _made(_context(entry))
+            self._own[entry.name] = _new_client(_context(entry))
         return self._own[entry.name]
 
     async def close(self) -> None:
@@ -121,7 +121,7 @@ async def opened() -> AsyncIterator[Web]:
         hanbae.errors.FileFault: What the user's Helm knows of repositories cannot be read.
     """
     entries = helm_settings.repositories()
-    async with _made(httpx2.create_ssl_context()) as plain:
+    async with _new_client(httpx2.create_ssl_context()) as plain:
         web = Web(plain, entries)
         try:
             yield web
@@ -150,7 +150,7 @@ def parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     return url
 
 
-def _made(context: ssl.SSLContext) -> httpx2.AsyncClient:
+def _new_client(context: ssl.SSLContext) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         timeout=_TIMEOUT,
         follow_redirects=False,

@@ -36,12 +36,12 @@ def elsewhere(
         service: The service; empty for the whole repository.
         environment: The environment; empty where it depends on none.
     """
-    return plain(running.Found(rulebook.rules()[code], hit, service, environment))
+    return plain(running.RuleHit(rulebook.rules()[code], hit, service, environment))
 
 
 def located(
-    hits: Iterable[running.Found],
-) -> tuple[list[findings.Finding], list[running.Found]]:
+    hits: Iterable[running.RuleHit],
+) -> tuple[list[findings.Finding], list[running.RuleHit]]:
     """The findings whose place the rule names itself, and the hits in objects whose place is still to be traced."""
     placed, unplaced = [], []
     for hit in hits:
@@ -52,7 +52,7 @@ def located(
     return placed, unplaced
 
 
-def plain(hit: running.Found) -> findings.Finding:
+def plain(hit: running.RuleHit) -> findings.Finding:
     """A finding at the place that the rule itself names."""
     where = hit.hit.at
     if isinstance(where, views.On):  # of a rule over the repository; only its template is known
@@ -62,7 +62,7 @@ def plain(hit: running.Found) -> findings.Finding:
 
 
 def finding(
-    hit: running.Found,
+    hit: running.RuleHit,
     place: subjects.Place,
     precision: findings.Precision,
     ref: subjects.Ref | None,
@@ -95,7 +95,7 @@ def finding(
     )
 
 
-def _fix(hit: running.Found) -> wording.Text:
+def _fix(hit: running.RuleHit) -> wording.Text:
     """What to do about it; the names that its commands take are written as a shell takes them."""
     text = hit.rule.text("fix", hit.hit.facts)
     facts = {"service": _ANY_SERVICE, "environment": _ANY_ENVIRONMENT, "arguments": _ANY_KEY}

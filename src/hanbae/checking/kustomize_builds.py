@@ -19,7 +19,7 @@ from hanbae.rules.kustomize import overlays, scanning
 _AT_ONCE: Final = 2
 
 
-async def built(project: views.Project, kept: keeping.Kept | None = None) -> views.Project:
+async def built(project: views.Project, kept: keeping.Cache | None = None) -> views.Project:
     """The repository with its overlays, built.
 
     Args:
@@ -58,7 +58,7 @@ def services(project: views.Project) -> Iterator[views.Service]:
 
 
 async def _built(
-    project: views.Project, overlay: overlays.Overlay, kept: keeping.Kept | None = None
+    project: views.Project, overlay: overlays.Overlay, kept: keeping.Cache | None = None
 ) -> builds.Built:
     result = builds.Built(overlay.environment, overlay.folder, overlay.service)
     tree = project.tree
@@ -82,7 +82,7 @@ async def _kustomized(
     project: views.Project,
     overlay: overlays.Overlay,
     scan: scanning.Scan,
-    kept: keeping.Kept | None,
+    kept: keeping.Cache | None,
 ) -> builds.Built:
     result = builds.Built(
         overlay.environment,

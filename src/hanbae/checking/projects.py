@@ -181,7 +181,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         return await _without_chart(project, name)
     view = views.Service(project, name)
     _refuse_submodules(tree, view.chart)
-    requests: dict[str, pools.Wanted] = {}
+    requests: dict[str, pools.Release] = {}
     for environment in project.environments:
         paths = map(str, naming.values_files(policy, name, environment))
         values = [_values(tree, path) for path in paths]
@@ -235,7 +235,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
 
 async def _without_chart(project: views.Project, name: str) -> RenderedService:
     """A service of overlays or plain manifests, in the environments that it is in."""
-    releases_: dict[str, manifests.Made] = {}
+    releases_: dict[str, manifests.Output] = {}
     faults = []
     for environment, folder in project.chartless[name].items():
         if not project.tree.files(folder):
@@ -269,7 +269,7 @@ async def _without_chart(project: views.Project, name: str) -> RenderedService:
 
 
 async def _show_unbegun(
-    pool: pools.Pool, view: views.Service, requests: Mapping[str, pools.Wanted]
+    pool: pools.Pool, view: views.Service, requests: Mapping[str, pools.Release]
 ) -> None:
     """Render releases that lack nothing but an image once more with one, so that rules see their pods and Jobs.
 

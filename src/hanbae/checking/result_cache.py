@@ -317,7 +317,7 @@ class ResultCache:
     """
 
     def __init__(
-        self, kept: keeping.Kept | None, project: views.Project, rules: Sequence[rulebook.Rule]
+        self, kept: keeping.Cache | None, project: views.Project, rules: Sequence[rulebook.Rule]
     ) -> None:
         self._kept, self._project, self._rules = kept, project, rules
         self._trees: dict[str, _States] = {}
@@ -346,7 +346,7 @@ class ResultCache:
             repr(project.served),
         )
 
-    def known(self, services: Sequence[str]) -> dict[str, inspecting.Inspection]:
+    def inspections(self, services: Sequence[str]) -> dict[str, inspecting.Inspection]:
         """The inspections of those services that would be the same today."""
         inspections = ((name, self.of(name)) for name in services)
         return {name: inspection for name, inspection in inspections if inspection is not None}

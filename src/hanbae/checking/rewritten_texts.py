@@ -38,7 +38,7 @@ class _Value(Struct, frozen=True):
     scalar: rewriting.Scalar
 
 
-async def add(pool: pools.Pool, view: views.Service, requests: Mapping[str, pools.Wanted]) -> None:
+async def add(pool: pools.Pool, view: views.Service, requests: Mapping[str, pools.Release]) -> None:
     """Put into each release which of its texts were rewritten.
 
     Args:
@@ -80,7 +80,7 @@ def _shown(release: views.Release, values: list[_Value]) -> list[_Value]:
 async def _compared(
     pool: pools.Pool,
     release: views.Release,
-    request: pools.Wanted,
+    request: pools.Release,
     values: list[_Value],
     texts: list[str],
 ) -> tuple[rewritten_values.Rewritten, ...]:
@@ -100,7 +100,7 @@ async def _compared(
 async def _quoted(
     pool: pools.Pool,
     release: views.Release,
-    request: pools.Wanted,
+    request: pools.Release,
     values: list[_Value],
     texts: list[str],
 ) -> tuple[dict[str, Any], ...] | None:

@@ -16,10 +16,10 @@ from hanbae.rules import placing, running, views
 
 
 async def traced(
-    pool: pools.Pool, service: views.Service, hits: Iterable[running.Found]
+    pool: pools.Pool, service: views.Service, hits: Iterable[running.RuleHit]
 ) -> list[findings.Finding]:
     """The findings of hits in rendered objects, at the lines that a person edits."""
-    by_release: dict[tuple[str, tuple[str, ...]], list[tuple[running.Found, views.On]]] = {}
+    by_release: dict[tuple[str, tuple[str, ...]], list[tuple[running.RuleHit, views.On]]] = {}
     for hit in hits:
         if isinstance(hit.hit.at, views.On):
             by_release.setdefault((hit.environment, hit.assumed), []).append((hit, hit.hit.at))

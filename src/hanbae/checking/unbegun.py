@@ -35,7 +35,7 @@ def layer(release: views.Release, chart: bytes | None) -> bytes:
     return msgspec.json.encode({"image": {"tag": _version(chart)}})
 
 
-def with_layer(request: pools.Wanted, layer: bytes) -> pools.Wanted:
+def with_layer(request: pools.Release, layer: bytes) -> pools.Release:
     """A request with values over those that it has; as it is where there are none."""
     if not layer:
         return request

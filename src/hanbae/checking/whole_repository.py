@@ -35,7 +35,7 @@ async def inspect(
     rules: Sequence[rulebook.Rule],
     *,
     progress: schedules.Progress | None = None,
-    kept: keeping.Kept | None = None,
+    kept: keeping.Cache | None = None,
     task: workers.Task | None = None,
     pool: pools.Pool | None = None,
 ) -> inspecting.Inspection:
@@ -53,7 +53,7 @@ async def inspect(
     charts = [name for name in services if name in project.services]
     cache = result_cache.ResultCache(kept, project, rules)
     schedule = schedules.Schedule(charts, progress)
-    schedule.recall(cache.known(charts))
+    schedule.recall(cache.inspections(charts))
     async with pools.opened() if pool is None else nullcontext(pool) as renderers:
         project = await _work(schedule, renderers, project, rules, cache, kept=kept, task=task)
     cache.close()
@@ -113,7 +113,7 @@ async def _work(
     rules: Sequence[rulebook.Rule],
     cache: result_cache.ResultCache,
     *,
-    kept: keeping.Kept | None,
+    kept: keeping.Cache | None,
     task: workers.Task | None,
 ) -> views.Project:
     """Inspect what is scheduled while the overlays are built; the repository with these overlays."""

@@ -64,14 +64,14 @@ def run(
     if asks:
         from hanbae.cli import asking
 
-        looked = asyncio.run(adopt.told(root, looked, asking.first(looked)))
+        looked = asyncio.run(adopt.apply(root, looked, asking.first(looked)))
         decided = asking.rest(looked.proposal, answers.repository, one_cluster=answers.one_cluster)
     chosen = adopt.settled(looked.proposal, decided)
     changes = adopt.write(root, chosen, answers.language)
     file_changes.show(speaker, changes, output)
     guesses = len(chosen.guesses) + sum(len(item.guessed) for item in chosen.environments)
     sure = wording.Text("adopt.done-sure")
-    speaker.done(wording.Text("adopt.done", {"count": str(guesses)}) if guesses else sure)
+    speaker.succeed(wording.Text("adopt.done", {"count": str(guesses)}) if guesses else sure)
     _say_next(speaker, chosen)
 
 

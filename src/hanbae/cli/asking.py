@@ -41,13 +41,13 @@ def first(looked: adopt.Looked) -> proposal.Stated:
     environments: tuple[str, ...] = ()
     if "environments" in chosen.guesses:
         default = ", ".join(item.name for item in chosen.environments)
-        environments = _list(_asked("adopt.ask-environments", {}, default, _are_environments))
+        environments = _list(_answer("adopt.ask-environments", {}, default, _are_environments))
     # Where there are Applications, what they deploy already says which charts are services.
     others = () if looked.survey.applications else (*chosen.exclude, *chosen.left_out)
     services: tuple[str, ...] = ()
     if others:
         folders = escaping.plain(", ".join(others[:_MOST]) + (", …" if others[_MOST:] else ""))
-        answer = _asked("adopt.ask-services", {"folders": folders}, "", _are_among(others))
+        answer = _answer("adopt.ask-services", {"folders": folders}, "", _are_among(others))
         services = _list(answer)
     return proposal.Stated(environments, services)
 
@@ -63,7 +63,7 @@ def rest(chosen: proposal.Proposal, repository: str | None, *, one_cluster: bool
     from hanbae.actions import adopt
 
     if repository is None and not chosen.repository:
-        repository = _asked("adopt.ask-repository", {}, None, _is_repository)
+        repository = _answer("adopt.ask-repository", {}, None, _is_repository)
     names: dict[str, str] = {}
     if "namespace" in chosen.guesses:
         names["namespace"] = _template("namespace", chosen.namespace)
@@ -82,7 +82,7 @@ def rest(chosen: proposal.Proposal, repository: str | None, *, one_cluster: bool
     values: tuple[str, ...] = ()
     if "values" in chosen.guesses:
         facts, default = {"known": _PLACEHOLDERS}, ", ".join(chosen.values)
-        files = _asked("adopt.ask-values", facts, default, _are_values(_chart_folders(chosen)))
+        files = _answer("adopt.ask-values", facts, default, _are_values(_chart_folders(chosen)))
         values = _list(files)
     return adopt.Decided(
         repository,
@@ -112,9 +112,9 @@ def _of_environments(
         facts = {"environment": item.name}
         if "branch" in item.guessed:
             key = f"environments.{item.name}.branch"
-            branches[item.name] = _asked("adopt.ask-branch", facts, item.branch, _is_branch(key))
+            branches[item.name] = _answer("adopt.ask-branch", facts, item.branch, _is_branch(key))
         if "control" in item.guessed and not one_cluster:
-            contexts[item.name] = _asked("adopt.ask-context", facts, item.control)
+            contexts[item.name] = _answer("adopt.ask-context", facts, item.control)
     return branches, contexts
 
 
@@ -145,7 +145,7 @@ def _template(field: str, default: str, *, apart: bool = True) -> str:
         return _fault(iter(faults))
 
     placeholders = ("{release}, " if field == "secret" else "") + _PLACEHOLDERS
-    return _asked(_QUESTIONS[field], {"known": placeholders}, default, check)
+    return _answer(_QUESTIONS[field], {"known": placeholders}, default, check)
 
 
 def _are_environments(answer: str) -> wording.Text | None:
@@ -223,7 +223,7 @@ def _list(answer: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in answer.split(",") if part.strip())
 
 
-def _asked(
+def _answer(
     text_id: str, facts: Mapping[str, str], default: str | None, check: Check | None = None
 ) -> str:
     """Ask until the answer can be taken; Enter takes what is guessed.

@@ -175,7 +175,7 @@ async def _of_service(space: workspaces.Workspace, name: str, environment: str |
             return newest.id
     # A deployment that another machine has begun is not in this history; the Lease has its id.
     async with space.clusters(environment) as clusters:
-        lease = await claiming.seen(space.policy, clusters.workload, name, environment)
+        lease = await claiming.lease(space.policy, clusters.workload, name, environment)
     deployment = lease and resuming.left_open(space, lease, name, environment)
     if not deployment:
         raise errors.Refused("attach.nothing-runs", service=name, environment=environment)

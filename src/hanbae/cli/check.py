@@ -180,7 +180,7 @@ def command(
     from hanbae.actions import check
     from hanbae.checking import beyond_files
 
-    request = check.Wanted(
+    request = check.Request(
         services,
         environment,
         revision,
@@ -202,7 +202,7 @@ def command(
     return _report(session, report, destinations)
 
 
-def _run(session: options.Session, request: check.Wanted, *, cache: bool) -> check.Result:
+def _run(session: options.Session, request: check.Request, *, cache: bool) -> check.Result:
     import asyncio
 
     from hanbae.actions import check
@@ -269,7 +269,7 @@ def _write_baseline(session: options.Session, result: check.Result) -> int:
     path = loading.find(session.directory).parent / baselines.NAME
     outputs.save(path, baselines.text(baselines.of(accepted)).decode())
     facts = {"file": baselines.NAME, "count": str(len(accepted))}
-    session.narration.done(wording.Text("check.baseline-written", facts))
+    session.narration.succeed(wording.Text("check.baseline-written", facts))
     return 0
 
 

@@ -230,7 +230,7 @@ def _state(
         "until": statement.until,
     }
     how = "until" if statement.until else "commit"
-    session.narration.done(wording.Text(f"checklist.is-{outcome}-{how}", facts))
+    session.narration.succeed(wording.Text(f"checklist.is-{outcome}-{how}", facts))
 
 
 def of(deployment: deployments.Deployment) -> checklists.Checklist:

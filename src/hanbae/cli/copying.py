@@ -40,7 +40,7 @@ def command(session: options.Session, *, source: str, target: str, output: str) 
     elif copied.events or not left_out:
         text_id = "history.copied" if copied.events else "history.nothing-to-copy"
         facts = {"count": str(copied.deployments), "events": str(copied.events)}
-        session.narration.done(wording.Text(text_id, {"target": place, **facts}))
+        session.narration.succeed(wording.Text(text_id, {"target": place, **facts}))
     code = unreadable.tell(session, copied.unreadable)
     for deployment in copied.differing:
         session.narration.fail(wording.Text("history.differs", {"deployment": deployment}))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hanbae.sandbox import demo
 
 
-class _Told(sandbox.Narrated):
+class _Narrator(sandbox.Narrated):
     """Tells a person how far the demo is; its deployments look as those of ``hanbae deploy`` do."""
 
     def step(self, text: wording.Text) -> None:
@@ -85,7 +85,7 @@ def command(session: options.Session, keep: bool, name: str, output: str) -> int
     from hanbae.cli.text import tables
     from hanbae.sandbox import demo
 
-    outcome = demo.run(_Told(session.narration), name=name, keep=keep)
+    outcome = demo.run(_Narrator(session.narration), name=name, keep=keep)
     if output == "json":
         outputs.emit_json({"deployments": outcome.deployments})
     else:
@@ -100,7 +100,7 @@ def _end(session: options.Session, outcome: demo.Outcome, name: str) -> int:
         speaker.fail(wording.Text("demo.unproven", facts))
     else:
         facts = {"count": str(len(outcome.deployments)), "seconds": f"{outcome.seconds:.0f}"}
-        speaker.done(wording.Text("demo.proven", facts))
+        speaker.succeed(wording.Text("demo.proven", facts))
     if outcome.kept:
         flag = "" if name == "default" else f" --name {name}"
         facts = {"clone": str(outcome.clone), "flag": flag}

@@ -120,10 +120,10 @@ def _show(session: options.Session, charts: Sequence[dependencies.Chart], output
     for chart in charts:
         facts = {"file": chart.lock_file, "service": chart.services[0]}
         if chart.lock == "written":
-            session.narration.done(wording.Text("dependencies.lock-written", facts))
+            session.narration.succeed(wording.Text("dependencies.lock-written", facts))
         elif chart.lock == "stale":
             session.narration.warn(wording.Text("dependencies.lock-stale", facts))
     if not charts:
         session.narration.note(wording.Text("dependencies.nothing"))
     elif all(chart.complete for chart in charts):
-        session.narration.done(wording.Text("dependencies.complete"))
+        session.narration.succeed(wording.Text("dependencies.complete"))

@@ -189,7 +189,7 @@ class Run:
             for text in decision.evidence:
                 speaker.warn(text)
         if not prepared.plans:
-            speaker.done(wording.Text("deploy.nothing-changed", {"environment": environment}))
+            speaker.succeed(wording.Text("deploy.nothing-changed", {"environment": environment}))
 
     def show(self, prepared: preparing.Prepared, ended: Sequence[deployments.Deployment]) -> None:
         """What became of each service; of several, once more why some did not succeed, as the last lines."""

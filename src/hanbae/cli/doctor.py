@@ -82,7 +82,7 @@ def command(
         snapshots, silent = asyncio.run(doctor.doctor(space, services, environments))
         if snapshot is not None:
             doctor.write(snapshot, snapshots)
-            session.narration.done(wording.Text("doctor.kept", {"path": str(snapshot)}))
+            session.narration.succeed(wording.Text("doctor.kept", {"path": str(snapshot)}))
         listed = doctor.diagnose(snapshots, silent)
         return _show(session, listed, output, space.typed)
 
@@ -99,7 +99,7 @@ def _show(
     code = unreached.tell(session, listed.unreached)
     is_wrong = any(entry.severity != "notice" for entry in listed.diagnoses)
     if not listed.diagnoses and not listed.unreached:
-        session.narration.done(
+        session.narration.succeed(
             wording.Text("doctor.well", {"environments": ", ".join(listed.environments) or "-"})
         )
     return code or (_TROUBLE if is_wrong else 0)

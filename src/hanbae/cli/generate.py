@@ -52,7 +52,7 @@ def _show(
     if not changes:
         session.narration.note(nothing or wording.Text("generate.nothing"))
         return 0
-    session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
+    session.narration.succeed(wording.Text("generate.fresh", {"count": str(len(changes))}))
     return 0
 
 

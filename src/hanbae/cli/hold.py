@@ -75,7 +75,7 @@ def add(
         outputs.emit_json(held)
         return
     facts = {"service": service, "environment": environment}
-    session.narration.done(wording.Text("hold.added", facts))
+    session.narration.succeed(wording.Text("hold.added", facts))
 
 
 @command.command(
@@ -111,7 +111,7 @@ def lift(
         outputs.emit_json(left)
         return
     facts = {"service": service, "environment": environment}
-    session.narration.done(wording.Text("hold.lifted" if lifted.holds else "hold.none", facts))
+    session.narration.succeed(wording.Text("hold.lifted" if lifted.holds else "hold.none", facts))
     _show(lifted)
 
 
@@ -156,7 +156,7 @@ def list_(
     return unreached.tell(session, listed.unreached)
 
 
-def _show(held: holds.Held) -> None:
+def _show(held: holds.HeldService) -> None:
     from hanbae.deploying import holding
 
     for hold in held.holds:

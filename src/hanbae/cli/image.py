@@ -114,6 +114,6 @@ def _show(
         if not change.digest:
             session.narration.warn(wording.Text("image.only-tag"))
         text_id = "image.set" if change.changed else "image.set-already"
-        session.narration.done(wording.Text(text_id, facts))
+        session.narration.succeed(wording.Text(text_id, facts))
     if not changes:
         session.narration.note(wording.Text("image.none-named"))

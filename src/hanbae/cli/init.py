@@ -104,7 +104,7 @@ def command(
         file_changes.explain(session.narration, changes, output)
     else:
         file_changes.show(session.narration, changes, output)
-        session.narration.done(wording.Text("init.done", {"folder": str(root)}))
+        session.narration.succeed(wording.Text("init.done", {"folder": str(root)}))
 
 
 def _looked(root: Path, context: str | None, *, from_cluster: bool) -> adopt.Looked | None:

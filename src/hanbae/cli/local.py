@@ -86,7 +86,7 @@ def up(  # noqa: PLR0917  click passes them by name
             services,
             build=build,
             timeout=timeout,
-            asking=_asked if ask else None,
+            asking=_prompt if ask else None,
             telling=speaker.step,
             logging=lambda line: speaker.line(f"  {catalogue.printable(line)}"),
         )
@@ -94,7 +94,7 @@ def up(  # noqa: PLR0917  click passes them by name
         speaker.note(wording.Text("local.interrupted"))
         raise
     _show(local, output)
-    speaker.done(wording.Text("local.up", {"count": str(len(local.services))}))
+    speaker.succeed(wording.Text("local.up", {"count": str(len(local.services))}))
     return 0
 
 
@@ -116,7 +116,7 @@ def down(session: options.Session, volumes: bool) -> int:
     from hanbae.actions import run_local
 
     run_local.down(session.directory, volumes=volumes)
-    session.narration.done(wording.Text("local.down-volumes" if volumes else "local.down"))
+    session.narration.succeed(wording.Text("local.down-volumes" if volumes else "local.down"))
     return 0
 
 
@@ -231,7 +231,7 @@ def _is_well(row: compositions.Running) -> bool:
     return row.state == "running" and row.health in {"", "healthy"}
 
 
-def _asked(key: SecretKey) -> masking.Masked | None:
+def _prompt(key: SecretKey) -> masking.Masked | None:
     facts = {"key": f"{key.secret}/{key.key}"}
     answer: str = click.prompt(
         catalogue.sentence(wording.Text("local.ask", facts)),

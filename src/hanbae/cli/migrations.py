@@ -100,7 +100,7 @@ def plan(
     _show(plans, output, details=True)
     databases = [database for plan in plans for database in plan.databases]
     if output == "text" and all(database.pending == () for database in databases):
-        session.narration.done(wording.Text("migrations.nothing", {"environment": environment}))
+        session.narration.succeed(wording.Text("migrations.nothing", {"environment": environment}))
     if any(plan.is_faulty for plan in plans):
         return _FAULTY
     return _CHANGES if tells and any(database.pending for database in databases) else 0

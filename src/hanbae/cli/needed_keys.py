@@ -103,7 +103,7 @@ def _state(key: secrets.SealedKey) -> wording.Text:
     if key.fault is not None:
         return key.fault
     if key.needed_by == "pods":
-        return _made(key)
+        return _state_outside_values(key)
     if key.state in ("sealed", "opened"):
         text_id = "seal.state-opened" if key.state == "opened" else "seal.state-sealed"
         pin = key.certificate[:_SHORT] or "-"
@@ -113,7 +113,7 @@ def _state(key: secrets.SealedKey) -> wording.Text:
     return wording.Text("seal.state-missing-elsewhere", place)
 
 
-def _made(key: secrets.SealedKey) -> wording.Text:
+def _state_outside_values(key: secrets.SealedKey) -> wording.Text:
     """The state of a key that is in no values file."""
     facts = {"objects": ", ".join(key.read_by) or "-", "maker": key.maker}
     if key.state == "missing":

@@ -68,4 +68,4 @@ def service(
         session.directory, name, databases=names, port=port, image=image, force=force
     )
     file_changes.show(session.narration, changes, output)
-    session.narration.done(wording.Text("new.done", {"service": name}))
+    session.narration.succeed(wording.Text("new.done", {"service": name}))

@@ -196,7 +196,7 @@ async def _apply(
         except errors.Error as error:
             error.hint = wording.Text("overlay.partly", {**total, "done": str(len(stored))})
             raise
-    session.narration.done(wording.Text("overlay.applied", total))
+    session.narration.succeed(wording.Text("overlay.applied", total))
     return overlays.Applied(built.environment, built.folder, built.revision, tuple(stored))
 
 

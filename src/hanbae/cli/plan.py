@@ -115,7 +115,7 @@ def _compared(
         plan_terminal.compared(comparison)
         facts = {"base": comparison.base[:12], "head": comparison.head[:12]}
         if not comparison.changes:
-            session.narration.done(wording.Text("plan.same", facts))
+            session.narration.succeed(wording.Text("plan.same", facts))
     return comparison.changes
 
 
@@ -157,5 +157,5 @@ def _live(
 
         plan_terminal.live(previews, promises=save is not None)
     if save is not None:
-        session.narration.done(wording.Text("plan.saved", {"file": str(save)}))
+        session.narration.succeed(wording.Text("plan.saved", {"file": str(save)}))
     return any(preview.changes for preview in previews)

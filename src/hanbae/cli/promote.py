@@ -137,4 +137,4 @@ def _conclude(session: options.Session, promoted: promotions.Promoted, output: s
     }[promoted.outcome]
     if promoted.outcome == "pushed" and output == "text":
         outputs.emit(catalogue.printable(promotion_markdown.body(promotion)))
-    session.narration.done(wording.Text(text_id, facts))
+    session.narration.succeed(wording.Text(text_id, facts))

@@ -103,7 +103,7 @@ def command(
     from hanbae.actions import rehearse
 
     settings = _settings(url)
-    request = rehearse.Wanted(
+    request = rehearse.Request(
         service,
         revision,
         starts,

@@ -70,7 +70,7 @@ def command(  # noqa: PLR0917  click passes them by name
     from hanbae.actions import render
     from hanbae.repository import keeping
 
-    request = render.Wanted(services, environment, revision, kube_version, api_versions)
+    request = render.Request(services, environment, revision, kube_version, api_versions)
     kept = keeping.opened() if cache else None
     if save is not None:
         return asyncio.run(_save(session, request, kept, save, secrets=with_secrets))
@@ -78,7 +78,7 @@ def command(  # noqa: PLR0917  click passes them by name
 
 
 async def _print(
-    session: options.Session, request: render.Wanted, kept: keeping.Kept | None, output: str
+    session: options.Session, request: render.Request, kept: keeping.Cache | None, output: str
 ) -> int:
     """Write every release as it comes; only its own memory is needed."""
     from hanbae.actions import render
@@ -107,7 +107,7 @@ async def _print(
     return _report(session, failures)
 
 
-def _tell_of_nothing(session: options.Session, request: render.Wanted) -> None:
+def _tell_of_nothing(session: options.Session, request: render.Request) -> None:
     """Say why there is nothing to show; what a revision has, the working tree cannot say."""
     if request.revision is None:
         nothing.tell(session, "render.nothing")
@@ -120,8 +120,8 @@ _FIELDS = ("service", "environment", "release", "namespace", "objects")
 
 async def _save(
     session: options.Session,
-    request: render.Wanted,
-    kept: keeping.Kept | None,
+    request: render.Request,
+    kept: keeping.Cache | None,
     folder: Path,
     *,
     secrets: bool,
@@ -150,7 +150,7 @@ async def _save(
         "removed": str(len(saved.removed)),
         "unchanged": str(saved.unchanged),
     }
-    session.narration.done(wording.Text("render.saved", facts))
+    session.narration.succeed(wording.Text("render.saved", facts))
     return 0
 
 

@@ -202,7 +202,9 @@ def show(
             for key in row.keys:
                 outputs.emit(catalogue.printable(f"{row.service}  {key}"))
     if not rows:
-        session.narration.done(wording.Text("seal.resealed-nothing", {"environment": environment}))
+        session.narration.succeed(
+            wording.Text("seal.resealed-nothing", {"environment": environment})
+        )
         return
     facts = {
         "count": str(sum(len(row.keys) for row in rows)),
@@ -210,4 +212,4 @@ def show(
         "environment": environment,
         "certificate": rows[0].certificate,
     }
-    session.narration.done(wording.Text("seal.resealed", facts))
+    session.narration.succeed(wording.Text("seal.resealed", facts))

@@ -117,7 +117,7 @@ class Run:
             self._speaker.fail(text)
         if going_back.boundaries:
             return _FAILED
-        self._speaker.done(wording.Text("rollback.possible", _facts(going_back)))
+        self._speaker.succeed(wording.Text("rollback.possible", _facts(going_back)))
         return 0
 
     def detached(self) -> None:
@@ -248,12 +248,12 @@ class Run:
             "number": str(request.number),
             "url": request.url,
         }
-        self._speaker.done(wording.Text("rollback.offered", facts))
+        self._speaker.succeed(wording.Text("rollback.offered", facts))
         return msgspec.structs.replace(going_back, request=request)
 
     def _say_reverted(self, going_back: rollbacks.Rollback, reverted: reverting.Reverted) -> None:
         text_id = "rollback.reverted" if reverted.branch else "rollback.git-is-back"
-        self._speaker.done(wording.Text(text_id, self._reverted_facts(going_back, reverted)))
+        self._speaker.succeed(wording.Text(text_id, self._reverted_facts(going_back, reverted)))
 
     def _reverted_facts(
         self, going_back: rollbacks.Rollback, reverted: reverting.Reverted

@@ -240,7 +240,7 @@ async def _follow(
 def _tell(session: options.Session, state: workloads.Rollout) -> None:
     """Say how far a rollout is; how it failed is said once, by the error."""
     if state.state == "Complete":
-        session.narration.done(_progress(state))
+        session.narration.succeed(_progress(state))
     elif state.state == "Progressing":
         session.narration.step(_progress(state))
 

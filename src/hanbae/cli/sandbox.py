@@ -44,7 +44,7 @@ class Narrated:
         """A program or component is there."""
         if not cached:
             facts = {"component": component, "seconds": f"{seconds:.1f}"}
-            self._speaker.done(wording.Text("sandbox.component-ready", facts))
+            self._speaker.succeed(wording.Text("sandbox.component-ready", facts))
 
     def note(self, text: wording.Text) -> None:
         """Something else worth a line."""
@@ -114,7 +114,7 @@ def up(session: options.Session, name: str, output: str) -> None:
         return
     flag = "" if name == "default" else f" --name {name}"
     facts = {"name": name, "seconds": f"{time.monotonic() - began:.1f}", "flag": flag}
-    session.narration.done(wording.Text("sandbox.is-up", facts))
+    session.narration.succeed(wording.Text("sandbox.is-up", facts))
 
 
 @command.command(
@@ -175,7 +175,7 @@ def down(session: options.Session, name: str, keep_logs: bool) -> None:
     progress = Narrated(session.narration)
     there = running.down(name, keep_logs=keep_logs, progress=progress)
     text_id = "sandbox.is-down" if there else "sandbox.was-not-there"
-    session.narration.done(wording.Text(text_id, {"name": name}))
+    session.narration.succeed(wording.Text(text_id, {"name": name}))
 
 
 @command.command(

@@ -148,7 +148,7 @@ def seal(
         keys = _lacking(session, service, environments, same_as, keys)
         if not keys:
             facts = {"environment": environments[0], "other": same_as}
-            session.narration.done(wording.Text("seal.lacks-nothing", facts))
+            session.narration.succeed(wording.Text("seal.lacks-nothing", facts))
             return
     files, random = secret_inputs.of_files(from_files), secret_inputs.lengths(lengths)
     others = bool(files or random or removed)
@@ -354,6 +354,8 @@ def _narrate(speaker: narration.Narration, sealed: secrets.Sealed) -> None:
             if keys_:
                 speaker.note(wording.Text(text_id, {"keys": ", ".join(keys_)}))
     if sealed.keys:
-        speaker.done(wording.Text("seal.done", facts))
+        speaker.succeed(wording.Text("seal.done", facts))
     else:
-        speaker.done(wording.Text("seal.done-removed", facts | {"count": str(len(sealed.removed))}))
+        speaker.succeed(
+            wording.Text("seal.done-removed", facts | {"count": str(len(sealed.removed))})
+        )

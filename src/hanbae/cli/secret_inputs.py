@@ -74,7 +74,7 @@ def gather(
     # A hidden prompt asks at /dev/tty even where stdin is a pipe, and what is piped in would be ignored.
     if not sys.stdin.isatty():
         raise errors.WrongUse("seal.no-terminal", keys=" ".join(keys))
-    return {key: _asked(key) for key in keys}
+    return {key: _prompt(key) for key in keys}
 
 
 def _of_env_file(path: Path, places: dict[str, subjects.Place] | None) -> dict[str, masking.Masked]:
@@ -209,7 +209,7 @@ def whole(stream: BinaryIO) -> bytes:
     return _bounded(stream.read(LARGEST + 1))
 
 
-def _asked(key: str) -> masking.Masked:
+def _prompt(key: str) -> masking.Masked:
     question = catalogue.sentence(wording.Text("seal.ask", {"key": key}))
     answer: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
     return masking.Masked(answer.encode("utf-8", "surrogateescape"))

@@ -99,7 +99,7 @@ def _conclude(
     """Say how many values are due, and with which commands they become others."""
     if not due:
         if is_whole:
-            session.narration.done(wording.Text("report.none-due", {"count": str(len(rows))}))
+            session.narration.succeed(wording.Text("report.none-due", {"count": str(len(rows))}))
         return
     session.narration.fail(wording.Text("report.due", {"count": str(len(due))}))
     if any("leaked" in row.due for row in due):
@@ -243,7 +243,7 @@ def verify(
     elif broken:
         session.narration.warn(wording.Text("backup.opens-readable", facts))
     else:
-        session.narration.done(wording.Text("backup.opens-all", facts))
+        session.narration.succeed(wording.Text("backup.opens-all", facts))
     if broken:
         return 2
     return 1 if closed else 0

@@ -131,7 +131,7 @@ def verify(
     text_id = "seal.verified-live" if live else "seal.verified"
     opened = sum(key.state in ("opened", "fetched") for key in keys)
     facts = {"count": str(len(keys)), "opened": str(opened)}
-    session.narration.done(wording.Text(text_id, facts))
+    session.narration.succeed(wording.Text(text_id, facts))
     return 0
 
 

@@ -141,7 +141,7 @@ async def end_other(
         if error.text.id != "stop.nothing-runs":
             raise
     facts = {"service": service, "environment": environment}
-    session.narration.done(wording.Text("stop.ended-by-itself", facts))
+    session.narration.succeed(wording.Text("stop.ended-by-itself", facts))
 
 
 async def _end(session: options.Session, running: stop.Running) -> stop.Stopped:
@@ -152,7 +152,7 @@ async def _end(session: options.Session, running: stop.Running) -> stop.Stopped:
     stopped = await running.end()
     text_id = "stop.done" if stopped.ended else "stop.ended-by-itself"
     facts = {"service": running.service, "environment": running.environment}
-    session.narration.done(wording.Text(text_id, facts))
+    session.narration.succeed(wording.Text(text_id, facts))
     return stopped
 
 

@@ -85,7 +85,7 @@ def _tell(session: options.Session, upgrades: tuple[files.Upgrade, ...], *, chec
     for entry in upgrades:
         by_outcome.setdefault(entry.outcome, []).append(entry.service)
     narration = session.narration
-    tell = {"upgraded": narration.done, "behind": narration.fail if check else narration.note}
+    tell = {"upgraded": narration.succeed, "behind": narration.fail if check else narration.note}
     for outcome, services in by_outcome.items():
         facts = {"services": " ".join(services), "count": str(len(services))}
         text = {
@@ -98,6 +98,6 @@ def _tell(session: options.Session, upgrades: tuple[files.Upgrade, ...], *, chec
         if outcome != "current":
             tell.get(outcome, narration.fail)(text)
         elif len(services) == len(upgrades):
-            narration.done(text)
+            narration.succeed(text)
     failed = {"marked", "conflicting", *(["behind"] if check else [])}
     return 1 if by_outcome.keys() & failed else 0

@@ -79,7 +79,7 @@ _BY_STATUS: Final[Mapping[int, tuple[type[errors.Error], str]]] = {
 }
 
 
-class Asked(Struct, frozen=True):
+class Call(Struct, frozen=True):
     """What a request was about, for the sentence that a person reads and the command that checks it.
 
     Attributes:
@@ -146,7 +146,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     return status if status.get("kind") == "Status" else {}
 
 
-def failure(code: int, body: bytes, call: Asked) -> errors.Error:
+def failure(code: int, body: bytes, call: Call) -> errors.Error:
     """The error for an answer that is not a success.
 
     Args:
@@ -167,7 +167,7 @@ def failure(code: int, body: bytes, call: Asked) -> errors.Error:
     return kind(id, place=None, **facts)
 
 
-def _distinguish(code: int, status: dict[str, Any], call: Asked) -> tuple[type[errors.Error], str]:
+def _distinguish(code: int, status: dict[str, Any], call: Call) -> tuple[type[errors.Error], str]:
     """The error and its sentence, where the status alone does not tell."""
     outcome = _BY_STATUS.get(code, (Invalid, "cluster.invalid"))
     # The API server names an object that is not there; a path that it does not serve, as without
@@ -183,7 +183,7 @@ def _distinguish(code: int, status: dict[str, Any], call: Asked) -> tuple[type[e
     return outcome
 
 
-def lost(error: Exception, call: Asked) -> errors.Error:
+def lost(error: Exception, call: Call) -> errors.Error:
     """The error for an exchange that broke off, from the HTTP library's exception."""
     why = bounded(str(error)) or type(error).__name__
     facts = call.facts | {"why": why}
@@ -199,13 +199,13 @@ def lost(error: Exception, call: Asked) -> errors.Error:
     return errors.Unreachable("cluster.unreachable", place=None, **facts)
 
 
-def too_large(limit: int, call: Asked) -> errors.Error:
+def too_large(limit: int, call: Call) -> errors.Error:
     """The error for an answer that has more bytes than it may have."""
     facts = call.facts | {"limit": str(limit // 1024**2)}
     return errors.Unreachable("cluster.too-large", place=None, **facts)
 
 
-def decoded(body: bytes, call: Asked) -> dict[str, Any]:
+def decoded(body: bytes, call: Call) -> dict[str, Any]:
     """An answer's JSON object.
 
     Raises:
@@ -219,7 +219,7 @@ def decoded(body: bytes, call: Asked) -> dict[str, Any]:
         raise errors.Unreachable("cluster.failing", place=None, **facts) from None
 
 
-def value(answer: Any, call: Asked, *path: str | int) -> Any:
+def value(answer: Any, call: Call, *path: str | int) -> Any:
     """What an answer has at a path of keys.
 
     Raises:
@@ -235,7 +235,7 @@ def value(answer: Any, call: Asked, *path: str | int) -> Any:
     return inner
 
 
-def check_object(answer: Any, kind: str, call: Asked) -> None:
+def check_object(answer: Any, kind: str, call: Call) -> None:
     """Look whether an answer is an object of a kind, or a list of them for a kind that ends in ``List``.
 
     An answer without anything in it is not taken for a cluster without objects.
@@ -255,7 +255,7 @@ def check_object(answer: Any, kind: str, call: Asked) -> None:
             raise nonsense(call, lacking)
 
 
-def nonsense(call: Asked, lacking: str) -> errors.Unreachable:
+def nonsense(call: Call, lacking: str) -> errors.Unreachable:
     """The error for an answer that no API server gives.
 
     Args:

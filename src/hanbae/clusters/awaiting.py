@@ -226,7 +226,9 @@ class Waiter:
         )
 
 
-async def _events(cluster: connections.Cluster, job: kinds.Object) -> AsyncGenerator[watching.Seen]:
+async def _events(
+    cluster: connections.Cluster, job: kinds.Object
+) -> AsyncGenerator[watching.WatchEvent]:
     """What the cluster says about the Job; nothing when we may not hear it, for it only explains."""
     selector = f"involvedObject.uid={job['metadata']['uid']}"
     stream = watching.watch(

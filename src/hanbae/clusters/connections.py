@@ -81,7 +81,7 @@ class Cluster:
         """Close all connections."""
         await self._client.aclose()
 
-    def asked(
+    def describe(
         self,
         verb: str,
         kind: kinds.Kind,
@@ -89,15 +89,15 @@ class Cluster:
         *,
         name: str = "",
         subresource: str = "",
-    ) -> answers.Asked:
+    ) -> answers.Call:
         """What a request is about, for errors."""
         resource = kind.resource + (f"/{subresource}" if subresource else "")
         where = (namespace or "") if kind.namespaced else ""
-        return answers.Asked(verb, resource, where, name, self.context, self.server, self._grant)
+        return answers.Call(verb, resource, where, name, self.context, self.server, self._grant)
 
     async def send(
         self,
-        call: answers.Asked,
+        call: answers.Call,
         method: str,
         path: str,
         *,
@@ -138,7 +138,7 @@ class Cluster:
         )
         return await self._outlasting(lambda: self._sent(call, request))
 
-    async def _sent(self, call: answers.Asked, request: httpx2.Request) -> bytes:
+    async def _sent(self, call: answers.Call, request: httpx2.Request) -> bytes:
         # A write is repeated as well: what is put off was not carried out.
         attempts = backoffs.Attempts(_ATTEMPTS)
         async for _ in attempts:
@@ -154,7 +154,7 @@ class Cluster:
 
     async def reply(
         self,
-        call: answers.Asked,
+        call: answers.Call,
         method: str,
         path: str,
         *,
@@ -185,7 +185,7 @@ class Cluster:
         return response.status_code, response.content
 
     async def _exchanged(
-        self, call: answers.Asked, request: httpx2.Request, *, most: int
+        self, call: answers.Call, request: httpx2.Request, *, most: int
     ) -> httpx2.Response:
         """One exchange, whatever the answer."""
         try:
@@ -212,7 +212,7 @@ class Cluster:
 
     async def ask(
         self,
-        call: answers.Asked,
+        call: answers.Call,
         method: str,
         path: str,
         *,
@@ -230,7 +230,7 @@ class Cluster:
     @asynccontextmanager
     async def stream(
         self,
-        call: answers.Asked,
+        call: answers.Call,
         path: str,
         *,
         params: Mapping[str, str],
@@ -355,7 +355,7 @@ def _base(address: str) -> httpx2.URL:
 
 
 @contextmanager
-def _translated(call: answers.Asked) -> Iterator[None]:
+def _translated(call: answers.Call) -> Iterator[None]:
     try:
         yield
     except exchanges.TooLarge:

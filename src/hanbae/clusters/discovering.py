@@ -20,7 +20,7 @@ async def kind(cluster: connections.Cluster, api_version: str, name: str) -> kin
     """
     group, _, version = api_version.rpartition("/")
     path = f"/apis/{group}/{version}" if group else f"/api/{version}"
-    call = answers.Asked("get", path, "", "", cluster.context, cluster.server)
+    call = answers.Call("get", path, "", "", cluster.context, cluster.server)
     try:
         listing = await cluster.ask(call, "GET", path)
     # A group or version that is not served is a 404, with a name in its details or without.
@@ -77,5 +77,5 @@ async def api_versions(cluster: connections.Cluster) -> tuple[str, ...]:
 
 
 async def _read(cluster: connections.Cluster, path: str) -> kinds.Object:
-    call = answers.Asked("get", path, "", "", cluster.context, cluster.server)
+    call = answers.Call("get", path, "", "", cluster.context, cluster.server)
     return await cluster.ask(call, "GET", path)

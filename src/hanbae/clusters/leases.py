@@ -3,7 +3,7 @@
 The local history cannot exclude anybody: two machines have two.
 Whether a holder is alive is never judged by comparing clocks: it is dead when the observer, by a clock of its own that
 never goes back, has seen the Lease's resourceVersion unchanged for as long as the Lease says.
-The annotations (`Seen.marks`) are what somebody without the history needs to go on after a crash; they are written
+The annotations (`State.marks`) are what somebody without the history needs to go on after a crash; they are written
 before the effect that they announce, and stay when the Lease is released.
 """
 
@@ -37,7 +37,7 @@ _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ATTEMPTS: Final = 8
 
 
-class Seen(Struct, frozen=True):
+class State(Struct, frozen=True):
     """A Lease as it was read.
 
     Attributes:
@@ -63,35 +63,35 @@ class NoNamespace(errors.Refused):
     """The namespace that it is to be in is not there."""
 
 
-class Taken(errors.Refused):
+class HeldByAnother(errors.Refused):
     """Somebody else holds it."""
 
-    def __init__(self, lease: Seen) -> None:
+    def __init__(self, lease: State) -> None:
         super().__init__("lease.taken", lease=lease.name, holder=lease.holder, since=lease.since)
-        self.seen = lease
+        self.lease = lease
 
 
-async def read(cluster: connections.Cluster, namespace: str, name: str) -> Seen | None:
+async def read(cluster: connections.Cluster, namespace: str, name: str) -> State | None:
     """The Lease, or None where there is none."""
     stored = await reading.get(cluster, kinds.LEASE, namespace, name)
-    return _seen(stored) if stored is not None else None
+    return _state(stored) if stored is not None else None
 
 
-async def find(cluster: connections.Cluster, namespace: str, deployment: str) -> list[Seen]:
+async def find(cluster: connections.Cluster, namespace: str, deployment: str) -> list[State]:
     """The Leases in a namespace whose last driver was this deployment."""
     selector = f"{labels.DEPLOYMENT}={deployment}"
     stored = await reading.find(cluster, kinds.LEASE, namespace, label_selector=selector)
-    return [_seen(item) for item in stored]
+    return [_state(item) for item in stored]
 
 
-async def every(cluster: connections.Cluster, namespace: str) -> list[Seen]:
+async def every(cluster: connections.Cluster, namespace: str) -> list[State]:
     """All Leases in a namespace, whosever they are."""
-    return [_seen(item) for item in await reading.find(cluster, kinds.LEASE, namespace)]
+    return [_state(item) for item in await reading.find(cluster, kinds.LEASE, namespace)]
 
 
 async def is_held(
     cluster: connections.Cluster,
-    lease: Seen,
+    lease: State,
     *,
     within: float | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -129,7 +129,7 @@ async def is_held(
     return False
 
 
-async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, str]) -> bool:
+async def mark(cluster: connections.Cluster, lease: State, marks: Mapping[str, str]) -> bool:
     """Add marks to somebody else's Lease, such as the wish that it stop; the holder reads them as it renews.
 
     Args:
@@ -167,7 +167,7 @@ async def amend(
     namespace: str,
     name: str,
     change: Callable[[Mapping[str, str]], Mapping[str, str]],
-) -> Seen:
+) -> State:
     """Change marks of a Lease that anybody may hold, or nobody; it is made where there is none.
 
     Args:
@@ -183,7 +183,7 @@ async def amend(
     attempts = backoffs.Attempts(_ATTEMPTS)
     async for _ in attempts:
         stored = await reading.get(cluster, kinds.LEASE, namespace, name)
-        marks = change(_seen(stored).marks if stored is not None else {})
+        marks = change(_state(stored).marks if stored is not None else {})
         annotations = {labels.PREFIX + mark: value for mark, value in marks.items()}
         # In a merge patch None removes the label.
         label = {labels.HOLDS: "true" if annotations.get(labels.HOLDS) else None}
@@ -193,12 +193,12 @@ async def amend(
         try:
             if stored is None:
                 manifest["metadata"]["labels"] = {key: text for key, text in label.items() if text}
-                return _seen(await writing.create(cluster, kinds.LEASE, manifest))
+                return _state(await writing.create(cluster, kinds.LEASE, manifest))
             # Of this very version: a mark that somebody else has changed meanwhile is not lost.
             version = stored["metadata"].get("resourceVersion")
             changed = {"annotations": annotations, "labels": label, "resourceVersion": version}
             patch = {"metadata": changed}
-            return _seen(await writing.merge_patch(cluster, kinds.LEASE, namespace, name, patch))
+            return _state(await writing.merge_patch(cluster, kinds.LEASE, namespace, name, patch))
         except answers.Missing as error:
             if stored is None:
                 raise NoNamespace("lease.no-namespace", namespace=namespace) from error
@@ -236,12 +236,12 @@ class Lease:
         # make the other conflict.
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._lost: Taken | None = None
+        self._lost: HeldByAnother | None = None
 
     @property
     def marks(self) -> Mapping[str, str]:
         """Its marks, as far as they are known here: others may have added some."""
-        return _seen(self._stored).marks
+        return _state(self._stored).marks
 
     async def mark(self, /, **marks: str) -> None:
         """Say how far the driver is; stored when this returns.
@@ -254,7 +254,7 @@ class Lease:
 
     async def release(self, marks: Mapping[str, str] | None = None) -> None:
         """Give it up, with last words. Whoever comes next need not wait."""
-        with contextlib.suppress(Taken):
+        with contextlib.suppress(HeldByAnother):
             await self._write(marks or {}, holder="")
 
     async def marked(self, name: str) -> str:
@@ -277,7 +277,7 @@ class Lease:
         """Renew it for ever; ends when it is lost. Trouble with the API server is none of the holder's."""
         while self._lost is None:
             await asyncio.sleep(RENEWAL)
-            # `Taken` passes here as well; `_lost` is set then, which ends the loop and is raised by
+            # `HeldByAnother` passes here as well; `_lost` is set then, which ends the loop and is raised by
             # `marked`.
             with contextlib.suppress(errors.Error):
                 await self._write({}, holder=self.holder)
@@ -326,8 +326,8 @@ class Lease:
             if stored is None:
                 return
             self._stored = stored
-            if _seen(stored).holder not in {self.holder, ""}:
-                self._lost = Taken(_seen(stored))
+            if _state(stored).holder not in {self.holder, ""}:
+                self._lost = HeldByAnother(_state(stored))
             self._changed.set()
 
 
@@ -339,7 +339,7 @@ async def held(
     *,
     holder: str,
     marks: Mapping[str, str],
-    over: Seen | None,
+    over: State | None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Lease]:
     """Hold a Lease; who leaves without releasing it leaves it for the next one, with the marks.
@@ -371,7 +371,7 @@ async def held(
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
         with contextlib.suppress(errors.Error, TimeoutError):
-            if _seen(lease._stored).holder == holder:  # noqa: SLF001  its own module
+            if _state(lease._stored).holder == holder:  # noqa: SLF001  its own module
                 # Whoever leaves does not wait for a server that is gone: the Lease then runs out by
                 # itself.
                 async with asyncio.timeout(RENEWAL):
@@ -379,7 +379,7 @@ async def held(
 
 
 async def _take(
-    cluster: connections.Cluster, manifest: kinds.Object, over: Seen | None
+    cluster: connections.Cluster, manifest: kinds.Object, over: State | None
 ) -> kinds.Object:
     """Create it, or replace the version that was seen; an answer that was lost is read back."""
     metadata = manifest["metadata"]
@@ -400,12 +400,12 @@ async def _take(
             attempts.failed(_not_written(manifest), pause=0)
         except (answers.Conflict, answers.Exists, answers.Unanswered) as error:
             stored = await reading.get(cluster, kinds.LEASE, namespace, name)
-            if stored is not None and _seen(stored).holder == holder:
+            if stored is not None and _state(stored).holder == holder:
                 # It was only the answer that was lost.
                 return stored
             # After a lost answer nothing is decided yet: somebody was faster only where ours conflicts.
             if stored is not None and not isinstance(error, answers.Unanswered):
-                raise Taken(_seen(stored)) from None
+                raise HeldByAnother(_state(stored)) from None
             attempts.failed(_not_written(manifest), pause=0)
         except errors.Forbidden:
             raise
@@ -445,10 +445,10 @@ def _written(
     }
 
 
-def _seen(stored: kinds.Object) -> Seen:
+def _state(stored: kinds.Object) -> State:
     metadata, spec = stored["metadata"], stored.get("spec") or {}
     annotations = metadata.get("annotations") or {}
-    return Seen(
+    return State(
         namespace=metadata.get("namespace", ""),
         name=metadata["name"],
         holder=spec.get("holderIdentity") or "",

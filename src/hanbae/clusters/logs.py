@@ -172,7 +172,7 @@ class _Follower:
         while True:
             try:
                 pod = await reading.get(
-                    reader.cluster, kinds.POD, reader.asked.namespace, reader.asked.name
+                    reader.cluster, kinds.POD, reader.call.namespace, reader.call.name
                 )
             except errors.Unreachable as error:
                 if isinstance(error, errors.Forbidden):

@@ -76,7 +76,7 @@ async def run_to_end(
         hanbae.errors.Refused: Admission does not allow it, or a Job of this name has another key.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    making = asyncio.create_task(_made(cluster, hardened(job, deadline=deadline)))
+    making = asyncio.create_task(_create(cluster, hardened(job, deadline=deadline)))
     try:
         # A creation that is cancelled on the wire may be carried out all the same; see `_withdraw`.
         created = await asyncio.shield(making)
@@ -158,7 +158,7 @@ def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:
     return result
 
 
-async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object:
+async def _create(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object:
     """Create the Job, or find the one that was created with this key."""
     metadata = job["metadata"]
     namespace, name = metadata["namespace"], metadata["name"]

@@ -57,7 +57,7 @@ async def get(
         hanbae.errors.Unreachable: The cluster did not answer.
         hanbae.errors.WrongUse: The cluster does not serve this kind.
     """
-    call = cluster.asked("get", kind, namespace, name=name)
+    call = cluster.describe("get", kind, namespace, name=name)
     try:
         answer = await cluster.ask(call, "GET", kind.path(namespace, name))
     except answers.Missing:
@@ -134,7 +134,7 @@ async def pages(
         hanbae.clusters.answers.Expired: Reading took so long that the list is no longer kept: begin again.
     """
     params = selectors(label_selector, field_selector) | {"limit": str(size)}
-    call = cluster.asked("list", kind, namespace)
+    call = cluster.describe("list", kind, namespace)
     form = form or Form("application/json", f"{kind.kind}List")
     while True:
         answer = await cluster.ask(
@@ -185,7 +185,7 @@ async def service_get(
     # not answer.
     first = await first_port(cluster, namespace, service)
     port = first if port is None else port
-    call = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
+    call = cluster.describe("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
     below = kinds.SERVICE.path(namespace, f"http:{service}:{port}", "proxy")
     try:
         return await cluster.send(call, "GET", f"{below}/{path.lstrip('/')}")
@@ -206,7 +206,7 @@ async def first_port(cluster: connections.Cluster, namespace: str, service: str)
         hanbae.clusters.answers.Missing: There is no such Service.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    call = cluster.asked("get", kinds.SERVICE, namespace, name=service)
+    call = cluster.describe("get", kinds.SERVICE, namespace, name=service)
     manifest = await cluster.ask(call, "GET", kinds.SERVICE.path(namespace, service))
     first = answers.value(manifest, call, "spec", "ports", 0)
     return str(foreign_json.below(first).get("name") or answers.value(first, call, "port"))
@@ -217,19 +217,19 @@ async def identity(cluster: connections.Cluster) -> str:
     review = {"apiVersion": _SELF.api_version, "kind": _SELF.kind}
     # A POST that stores nothing: under another verb than "create" it counts as a read, which may be
     # repeated.
-    call = cluster.asked("review", _SELF, None)
+    call = cluster.describe("review", _SELF, None)
     answer = await cluster.ask(call, "POST", _SELF.path(None), body=review)
     return str(answers.value(answer, call, "status", "userInfo", "username"))
 
 
 async def version(cluster: connections.Cluster) -> str:
     """The API server's version, such as ``v1.35.4``."""
-    call = answers.Asked("get", "/version", "", "", cluster.context, cluster.server)
+    call = answers.Call("get", "/version", "", "", cluster.context, cluster.server)
     return str(answers.value(await cluster.ask(call, "GET", "/version"), call, "gitVersion"))
 
 
 async def uid(cluster: connections.Cluster) -> str:
     """What tells this cluster from every other: the uid of its ``kube-system`` namespace."""
-    call = cluster.asked("get", kinds.NAMESPACE, None, name="kube-system")
+    call = cluster.describe("get", kinds.NAMESPACE, None, name="kube-system")
     namespace = await cluster.ask(call, "GET", kinds.NAMESPACE.path(None, "kube-system"))
     return str(answers.value(namespace, call, "metadata", "uid"))

@@ -70,7 +70,7 @@ class Reader:
         self.alive = False
         self.joined = True
         self.cluster = cluster
-        self.asked = cluster.asked("get", kinds.POD, namespace, name=pod, subresource="log")
+        self.call = cluster.describe("get", kinds.POD, namespace, name=pod, subresource="log")
         self.container = container
         self._path = kinds.POD.path(namespace, pod, "log")
         self._recent = Recent(since)
@@ -108,7 +108,7 @@ class Reader:
         longest = LONGEST_LINE + len("2006-01-02T15:04:05.999999999Z ")
         try:
             async with self.cluster.stream(
-                self.asked, self._path, params=params, idle=silence
+                self.call, self._path, params=params, idle=silence
             ) as chunks:
                 async for raw, cut in framing.lines(chunks, longest=longest):
                     if again[raw] > 0:

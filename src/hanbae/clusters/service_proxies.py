@@ -61,7 +61,7 @@ async def request(
         raise ValueError(path)
     verb, method = ("get", "GET") if content is None else ("create", "POST")
     proxied = kinds.proxied(service, port)
-    call = cluster.asked(verb, kinds.SERVICE, namespace, name=proxied, subresource="proxy")
+    call = cluster.describe(verb, kinds.SERVICE, namespace, name=proxied, subresource="proxy")
     below = kinds.SERVICE.path(namespace, proxied, "proxy")
     status, body = await cluster.reply(call, method, below + path, content=content, most=most)
     # A Status of the Service's own cannot be told from one of the API server.

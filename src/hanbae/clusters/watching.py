@@ -33,7 +33,7 @@ REFUSALS: Final = 4
 """Refusals that a watch bears which was allowed before: a restarting API server answers before it knows its roles."""
 
 
-class Seen(Struct, frozen=True):
+class WatchEvent(Struct, frozen=True):
     """One thing that happened to an object.
 
     Attributes:
@@ -68,7 +68,7 @@ async def watch(
     ends_after: float = ENDS_AFTER,
     stalled_after: float = STALLED_AFTER,
     backoff: backoffs.Backoff | None = None,
-) -> AsyncGenerator[Seen]:
+) -> AsyncGenerator[WatchEvent]:
     """Everything that happens to the chosen objects, beginning with those that exist; it never ends by itself.
 
     It holds no task: cancel the task that iterates, or wrap it in :func:`contextlib.aclosing` to break off.
@@ -92,7 +92,7 @@ async def watch(
     """
     watcher = _Watcher(cluster, kind, namespace, label_selector, field_selector)
     backoff = backoff or backoffs.Backoff()
-    link = _Told(on_link)
+    link = _LinkReport(on_link)
     loop = asyncio.get_running_loop()
     while True:
         opened = loop.time()
@@ -117,7 +117,7 @@ async def watch(
             await backoff.pause()
 
 
-class _Told:
+class _LinkReport:
     """What the caller was told about the link, so that only changes are told."""
 
     def __init__(self, tell: Callable[[Link], None] | None) -> None:
@@ -159,9 +159,9 @@ class _Watcher:
         self._namespace = namespace
         self._labels = label_selector
         self._fields = field_selector
-        self._known: dict[tuple[str, str], kinds.Object] = {}
+        self._objects: dict[tuple[str, str], kinds.Object] = {}
 
-    async def relist(self) -> list[Seen]:
+    async def relist(self) -> list[WatchEvent]:
         """All that has changed against what is known, from a full list; sets the version to go on from."""
         current: dict[tuple[str, str], kinds.Object] = {}
         version = ""
@@ -176,18 +176,18 @@ class _Watcher:
             current.update((_key(item), item) for item in page.objects)
         # These deletions happened between the version that was reached and this list; no event
         # tells of them.
-        gone = [item for key, item in self._known.items() if key not in current]
-        changes = [Seen("deleted", item) for item in gone]
+        gone = [item for key, item in self._objects.items() if key not in current]
+        changes = [WatchEvent("deleted", item) for item in gone]
         for item in gone:
-            del self._known[_key(item)]
+            del self._objects[_key(item)]
         for item in current.values():
             changes += self._learn(item)
         self.version = version
         return changes
 
     async def follow(
-        self, ends_after: float, stalled_after: float, link: _Told
-    ) -> AsyncGenerator[Seen]:
+        self, ends_after: float, stalled_after: float, link: _LinkReport
+    ) -> AsyncGenerator[WatchEvent]:
         """What happens from the version on, until the server ends the request.
 
         Raises:
@@ -203,7 +203,7 @@ class _Watcher:
             "resourceVersion": self.version,
             "timeoutSeconds": str(seconds),
         }
-        call = self._cluster.asked("watch", self._kind, self._namespace)
+        call = self._cluster.describe("watch", self._kind, self._namespace)
         path = self._kind.path(self._namespace)
         idle = seconds + stalled_after
         async with self._cluster.stream(call, path, params=params, idle=idle) as chunks:
@@ -215,7 +215,7 @@ class _Watcher:
                     for change in self._take(answers.decoded(line, call), call):
                         yield change
 
-    def _take(self, event: dict[str, Any], call: answers.Asked) -> Iterator[Seen]:
+    def _take(self, event: dict[str, Any], call: answers.Call) -> Iterator[WatchEvent]:
         item = foreign_json.below(event, "object")
         if event.get("type") == "ERROR":
             if "ResourceVersionTooLarge" in str(item.get("details")):
@@ -231,23 +231,23 @@ class _Watcher:
         if event.get("type") in ("ADDED", "MODIFIED"):
             yield from self._learn(self._kind.complete(item))
         elif event.get("type") == "DELETED":
-            self._known.pop(_key(item), None)
-            yield Seen("deleted", self._kind.complete(item))
+            self._objects.pop(_key(item), None)
+            yield WatchEvent("deleted", self._kind.complete(item))
         # Only now: who is cancelled between the two hears of it again rather than never.
         self.version = version or self.version
 
-    def _learn(self, item: kinds.Object) -> Iterator[Seen]:
+    def _learn(self, item: kinds.Object) -> Iterator[WatchEvent]:
         """What is new about an object: nothing, when this version of it was given before."""
-        before = self._known.get(_key(item))
-        self._known[_key(item)] = item
+        before = self._objects.get(_key(item))
+        self._objects[_key(item)] = item
         if before is None:
-            yield Seen("added", item)
+            yield WatchEvent("added", item)
         # Another object of the same name; the deletion of the first one was not seen.
         elif before["metadata"].get("uid") != item["metadata"].get("uid"):
-            yield Seen("deleted", before)
-            yield Seen("added", item)
+            yield WatchEvent("deleted", before)
+            yield WatchEvent("added", item)
         elif _version(before) != _version(item):
-            yield Seen("changed", item)
+            yield WatchEvent("changed", item)
 
 
 def _version(item: kinds.Object) -> str:

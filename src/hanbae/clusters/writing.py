@@ -43,7 +43,7 @@ async def create(
     """
     metadata = created["metadata"]
     namespace = metadata.get("namespace", "")
-    call = cluster.asked("create", kind, namespace, name=metadata.get("name", ""))
+    call = cluster.describe("create", kind, namespace, name=metadata.get("name", ""))
     params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
     params |= {"dryRun": "All"} if dry else {}
     stored = await cluster.ask(
@@ -87,7 +87,7 @@ async def delete(
     }
     if uid is not None:
         options["preconditions"] = {"uid": uid}
-    call = cluster.asked("delete", kind, namespace, name=name)
+    call = cluster.describe("delete", kind, namespace, name=name)
     try:
         await cluster.send(call, "DELETE", kind.path(namespace, name), body=options)
     except answers.Missing:
@@ -115,7 +115,7 @@ async def replace(
     if not metadata.get("resourceVersion"):
         raise ValueError("an object is replaced with the resourceVersion that was read")
     namespace, name = metadata.get("namespace", ""), metadata["name"]
-    call = cluster.asked("update", kind, namespace, name=name)
+    call = cluster.describe("update", kind, namespace, name=name)
     params = {"fieldManager": MANAGER}
     stored = await cluster.ask(
         call, "PUT", kind.path(namespace, name), params=params, body=kind.complete(changed)
@@ -138,7 +138,7 @@ async def merge_patch(
         hanbae.clusters.answers.Conflict: The patch names a resourceVersion, and it has changed since.
         hanbae.clusters.answers.Unanswered: It may or may not have been changed.
     """
-    call = cluster.asked("patch", kind, namespace, name=name)
+    call = cluster.describe("patch", kind, namespace, name=name)
     stored = await cluster.ask(
         call,
         "PATCH",
@@ -182,7 +182,7 @@ async def apply(
     """
     metadata = configuration["metadata"]
     namespace, name = metadata.get("namespace", ""), metadata["name"]
-    call = cluster.asked("patch", kind, namespace, name=name)
+    call = cluster.describe("patch", kind, namespace, name=name)
     params = {"fieldManager": manager, "fieldValidation": "Strict"}
     params |= {"force": "true"} if force else {}
     params |= {"dryRun": "All"} if dry else {}

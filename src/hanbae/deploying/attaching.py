@@ -40,7 +40,7 @@ async def attached(
         hanbae.errors.Refused: It is to be stopped and has ended already.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    deployment, marks = await _found(space, deployment, environment, service)
+    deployment, marks = await _locate(space, deployment, environment, service)
     recorded = resuming.recorded(space, deployment)
     if stops and recorded and isinstance(recorded[-1].fact, events.Closed):
         raise errors.Refused("stop.ended", deployment=deployment)
@@ -68,7 +68,7 @@ async def attached(
             yield event
 
 
-async def _found(
+async def _locate(
     space: workspaces.Workspace, deployment: str, environment: str | None, service: str | None
 ) -> tuple[str, Mapping[str, str]]:
     """The whole id, and what the cluster says of it where the history says nothing."""
@@ -103,7 +103,7 @@ class _Elsewhere:
         plan, workload = self._past.plan, self._clusters.workload
         is_marked, was_ours = False, False
         while True:
-            lease = await claiming.seen(
+            lease = await claiming.lease(
                 self._space.policy, workload, plan.service, plan.environment
             )
             ours = lease is not None and lease.marks.get("deployment") == self._past.deployment
@@ -150,7 +150,7 @@ class _Elsewhere:
         self._seq = event.seq
         return event
 
-    def _end(self, lease: leases.Seen, outcome: str) -> events.Event:
+    def _end(self, lease: leases.State, outcome: str) -> events.Event:
         """Its end, as the machine that drove it has left it on the Lease; unknown where another one has it by now."""
         if not self._seq:
             self._add(events.Opened(self._past.plan, self._past.by, self._past.revision))

@@ -81,7 +81,7 @@ async def last_proof(
     The Lease is everybody's, so it decides; the history of this machine answers where there is no Lease.
     """
     try:
-        lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+        lease = await claiming.lease(space.policy, clusters.workload, service, environment)
     except errors.Forbidden:
         lease = None
     marks = lease.marks if lease is not None else {}

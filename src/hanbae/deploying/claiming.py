@@ -45,21 +45,21 @@ class TakenOver(errors.Stopped):
     """Somebody else drives this very deployment on; its record is theirs to close."""
 
 
-async def seen(
+async def lease(
     policy: documents.Policy, workload: connections.Cluster, service: str, environment: str
-) -> leases.Seen | None:
+) -> leases.State | None:
     """The application's Lease as it is now."""
     namespace = naming.namespace(policy, service, environment)
     return await leases.read(workload, namespace, naming.lease(service, environment))
 
 
-def is_open(lease: leases.Seen) -> bool:
+def is_open(lease: leases.State) -> bool:
     """Whether its last driver has gone, or may have, without saying how the deployment ended."""
     return bool(lease.marks.get("deployment")) and not lease.marks.get("outcome")
 
 
 async def is_driven(
-    workload: connections.Cluster, lease: leases.Seen, *, within: float | None = None
+    workload: connections.Cluster, lease: leases.State, *, within: float | None = None
 ) -> bool:
     """Whether somebody drives it now; at once where the holder is, or was, a process of this machine."""
     if not lease.holder:
@@ -77,10 +77,10 @@ async def claimed(
     *,
     by: str,
     driver: str,
-    waits: Callable[[leases.Seen], Awaitable[None]] | None = None,
+    waits: Callable[[leases.State], Awaitable[None]] | None = None,
     limit: deadlines.Limit | None = None,
     resumes: bool = False,
-) -> AsyncIterator[tuple[leases.Lease, leases.Seen | None]]:
+) -> AsyncIterator[tuple[leases.Lease, leases.State | None]]:
     """Hold the application's Lease.
 
     Args:
@@ -131,16 +131,16 @@ async def claimed(
                 except leases.NoNamespace as error:
                     where = {"namespace": namespace, "environment": plan.environment}
                     raise errors.Refused("claim.no-namespace", place=None, **where) from error
-                except leases.Taken as taken:
+                except leases.HeldByAnother as taken:
                     # Without a holder it was released meanwhile, and the next round may take it.
-                    busy = taken.seen if taken.seen.holder else None
+                    busy = taken.lease if taken.lease.holder else None
             if busy is not None:
                 await others.wait(busy)
         yield lease, before
 
 
 def _marks_over(
-    before: leases.Seen | None, own: Mapping[str, str], *, goes_on: bool
+    before: leases.State | None, own: Mapping[str, str], *, goes_on: bool
 ) -> dict[str, str]:
     """The marks that a claim writes: the deployment's own, the application's, and all that it had where it goes on."""
     # Claiming replaces all marks, so what is not listed here is dropped, such as the previous
@@ -168,7 +168,7 @@ class _Others:
     def __init__(
         self,
         deployment: str,
-        waits: Callable[[leases.Seen], Awaitable[None]] | None,
+        waits: Callable[[leases.State], Awaitable[None]] | None,
         limit: deadlines.Limit | None,
     ) -> None:
         self._deployment = deployment
@@ -176,7 +176,7 @@ class _Others:
         self._limit = limit
         self._waited_for = ""
 
-    async def wait(self, busy: leases.Seen) -> None:
+    async def wait(self, busy: leases.State) -> None:
         """Wait a moment for who drives now.
 
         Raises:
@@ -196,7 +196,7 @@ class _Others:
         await asyncio.sleep(leases.LOOK)
 
 
-def facts(lease: leases.Seen) -> dict[str, str]:
+def facts(lease: leases.State) -> dict[str, str]:
     """For sentences about who drives."""
     return {
         "application": lease.name.removeprefix("hanbae-"),
@@ -208,7 +208,7 @@ def facts(lease: leases.Seen) -> dict[str, str]:
     }
 
 
-def left_behind(before: leases.Seen | None, deployment: str) -> wording.Text | None:
+def left_behind(before: leases.State | None, deployment: str) -> wording.Text | None:
     """What another deployment has left half done, by the Lease that was taken over from it."""
     if before is None or not is_open(before) or before.marks.get("deployment") == deployment:
         return None
@@ -229,13 +229,13 @@ def marks_at_end(
     """
     own, before = lease.marks.get("deployment", ""), lease.before
     # An engine that was asked and refused has begun nothing; from RESUMED on something may run.
-    is_unbegun = outcome in _WITHOUT_EFFECT and phase <= phases.Phase.ASKED
+    is_unbegun = outcome in _WITHOUT_EFFECT and phase <= phases.Phase.REQUESTED
     if not is_unbegun or before.get("deployment", "") in {"", own}:
         return {"outcome": outcome}
     return {name: before.get(name, "") for name in _WRITTEN} | {_UNBEGUN: f"{own} {outcome}"}
 
 
-def end_of(lease: leases.Seen, deployment: str) -> str | None:
+def end_of(lease: leases.State, deployment: str) -> str | None:
     """How a deployment has ended by a Lease; None where the Lease does not say that it has."""
     if lease.marks.get("deployment") == deployment:
         return None if is_open(lease) else lease.marks.get("outcome", "")

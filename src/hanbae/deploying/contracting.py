@@ -85,11 +85,11 @@ def of(
                 yield wording.Text("contract.still-used", about)
 
 
-def _taken(source: deployments.Source, path: str) -> tuple[contracts.Taken, ...]:
+def _taken(source: deployments.Source, path: str) -> tuple[contracts.Removal, ...]:
     data = source.revision.read(path)
     if data is None or files.is_go(path.rpartition("/")[2]):
         return ()
-    return contracts.taken(effects.of(scripts.read(data).up))
+    return contracts.removals(effects.of(scripts.read(data).up))
 
 
 def _versions(revision: revisions.Revision, folder: str) -> Mapping[int, str]:

@@ -68,7 +68,7 @@ class Pace:
         self._held = False
         self._stalled_after = naming.seconds(policy.rollout.stalled_after)
         self._last = began
-        self._told = False
+        self._reported = False
         self._dirty = False
 
     def _began(self, now: float) -> float:
@@ -108,19 +108,19 @@ class Pace:
         times = [self._ends - now]
         if verdict is not None:
             times.append(verdict)
-        if not self._told:
+        if not self._reported:
             times.append(self._last + self._stalled_after - now)
         if self._dirty:
             times.append(LOG_SETTLES)
         return max(min(times), 0.0)
 
-    def saw(self, fact: protocol.Seen | None) -> None:
+    def saw(self, fact: protocol.EngineEvent | None) -> None:
         """Something was seen, or nothing for the time of `within`."""
         if fact is not None:
             self._last = self._clock()
-            self._told = False
+            self._reported = False
 
-    def looks(self, fact: protocol.Seen | None) -> bool:
+    def looks(self, fact: protocol.EngineEvent | None) -> bool:
         """Whether causes are worth looking for now: not after each line of a log that is being written."""
         self._dirty = isinstance(fact, events.Logged)
         return not self._dirty
@@ -128,8 +128,8 @@ class Pace:
     def stalled(self, awaits: tuple[wording.Text, ...], now: datetime) -> Iterator[wording.Text]:
         """Since when nothing has been seen, once that is long enough, and what is awaited."""
         silent = self._clock() - self._last
-        if not self._told and silent >= self._stalled_after:
-            self._told = True
+        if not self._reported and silent >= self._stalled_after:
+            self._reported = True
             since = (now - timedelta(seconds=silent)).strftime("%Y-%m-%d %H:%M:%S")
             facts = {"seconds": str(round(silent)), "since": since}
             yield wording.Text("deploy.stalled", facts)

@@ -215,23 +215,23 @@ class _Run:
             # allowed to finish.
             await asyncio.gather(driving, return_exceptions=True)
             return await self._stop(clusters, engine, await stopping)
-        except leases.Taken as taken:
+        except leases.HeldByAnother as taken:
             raise self._overtaken(taken) from None
         finally:
             for task in (driving, stopping):
                 task.cancel()
             await asyncio.gather(driving, stopping, return_exceptions=True)
 
-    def _overtaken(self, taken: leases.Taken) -> errors.Error:
+    def _overtaken(self, taken: leases.HeldByAnother) -> errors.Error:
         """What it means that somebody else holds the Lease by now: this one writes nothing more."""
-        about = claiming.facts(taken.seen)
-        if taken.seen.marks.get("deployment") == self._order.deployment:
+        about = claiming.facts(taken.lease)
+        if taken.lease.marks.get("deployment") == self._order.deployment:
             return claiming.TakenOver("deploy.taken-over", place=None, **about)
         # What this driver asked for may still run, so its end is unknown and not refused.
-        self._enter(phases.Phase.ASKED)
+        self._enter(phases.Phase.REQUESTED)
         return errors.Unreachable("deploy.overtaken", place=None, **about)
 
-    async def _waiting(self, busy: leases.Seen) -> None:
+    async def _waiting(self, busy: leases.State) -> None:
         """Say who is waited for."""
         await self._open()
         await self._note(wording.Text("deploy.waits", claiming.facts(busy)))
@@ -287,7 +287,7 @@ class _Run:
     ) -> events.Closed:
         """End what runs of it, because somebody wants that."""
         was_begun = self._phase >= phases.Phase.BEGUN
-        self._enter(phases.Phase.ASKED)
+        self._enter(phases.Phase.REQUESTED)
         for index, step in enumerate(self._plan.steps):
             begun = was_begun or (self._past is not None and index <= self._past.reached)
             if begun and isinstance(step.does, plans.Effect):
@@ -383,11 +383,11 @@ class _Run:
                 self._enter(phases.Phase.BEGUN)
                 await self._ways_back.take(clusters.workload, step)
                 continue
-            previous = past.known(step.id) if past is not None else None
+            previous = past.previous(step.id) if past is not None else None
             # Otherwise an earlier driver has put it on the Lease; asked now, the engine might
             # report this step's own operation.
             if previous is None:
-                await self._announce(step.id, key, known=await engine.known())
+                await self._announce(step.id, key, known=await engine.previous())
             else:
                 await self._intend(step.id, key)
             await self._sync(clusters, step, step.does, engine, key=key, previous=previous)
@@ -475,7 +475,7 @@ class _Run:
         previous: str | None,
     ) -> None:
         """Have the engine deploy, follow it, and end it when waiting is of no use."""
-        self._enter(phases.Phase.ASKED)
+        self._enter(phases.Phase.REQUESTED)
         operation = await self._begin(step, does, engine, key=key, previous=previous)
         self._enter(phases.Phase.BEGUN)
         try:

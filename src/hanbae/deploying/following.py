@@ -78,7 +78,7 @@ class Following:
         step: plans.Step,
         does: plans.Effect,
         engine: protocol.Engine,
-        stream: AsyncIterator[protocol.Seen],
+        stream: AsyncIterator[protocol.EngineEvent],
         others: occupants.Occupants | None = None,
     ) -> None:
         """Record what is seen and name the causes, until all is well or nothing will be.
@@ -101,7 +101,7 @@ class Following:
         step: plans.Step,
         does: plans.Effect,
         engine: protocol.Engine,
-        stream: AsyncIterator[protocol.Seen],
+        stream: AsyncIterator[protocol.EngineEvent],
         others: occupants.Occupants | None,
     ) -> None:
         pace = deadlines.Pace(self._policy, does, limit=self._limit)
@@ -157,7 +157,9 @@ class Following:
         silent = externalsecrets.causes(self._picture(engine, now))
         await self._tell(step, [cause.found for cause in silent])
 
-    async def _see(self, step: plans.Step, fact: protocol.Seen, engine: protocol.Engine) -> None:
+    async def _see(
+        self, step: plans.Step, fact: protocol.EngineEvent, engine: protocol.Engine
+    ) -> None:
         earlier = self._joins(fact) if isinstance(fact, events.Began) else None
         if earlier is not None:
             self.is_joined = True
@@ -269,6 +271,6 @@ class Following:
                 )
 
 
-async def _next(stream: AsyncIterator[protocol.Seen]) -> protocol.Seen | None:
+async def _next(stream: AsyncIterator[protocol.EngineEvent]) -> protocol.EngineEvent | None:
     """The next one, or None at the end."""
     return await anext(stream, None)

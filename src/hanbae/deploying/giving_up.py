@@ -44,7 +44,7 @@ class Judge:
         self._clock = clock
         self._patience = patience
         self._flicker = flicker
-        self._told: dict[Key, events.Diagnosed] = {}
+        self._diagnoses: dict[Key, events.Diagnosed] = {}
         self._since: dict[Key, float] = {}
         self._last: dict[Key, float] = {}
         self._fatal: dict[Key, events.Diagnosed] = {}
@@ -63,9 +63,9 @@ class Judge:
             if lasting:
                 return self._fatal[min(lasting, key=since.__getitem__)]
         named = sorted(
-            self._told, key=lambda key: (key not in self._symptoms, self._told[key].fatal)
+            self._diagnoses, key=lambda key: (key not in self._symptoms, self._diagnoses[key].fatal)
         )
-        return self._told[named[-1]] if named else None
+        return self._diagnoses[named[-1]] if named else None
 
     @property
     def counts(self) -> bool:
@@ -75,7 +75,7 @@ class Judge:
     @property
     def stands(self) -> bool:
         """Whether a cause that was told is still there."""
-        return any(key in self._told for key in self._present)
+        return any(key in self._diagnoses for key in self._present)
 
     def hear(self, causes: Iterable[pictures.Cause]) -> Iterator[events.Diagnosed]:
         """The causes at this moment.
@@ -98,13 +98,13 @@ class Judge:
                     self._settled.add(key)
                 self._last[key] = now
                 self._fatal[key] = diagnosed
-            before = self._told.get(key)
+            before = self._diagnoses.get(key)
             if self._is_overtaken(key, diagnosed):
                 continue
             if (before is None or _says_more(before, diagnosed)) and not self._holds(
                 key, diagnosed, now
             ):
-                self._told[key] = diagnosed
+                self._diagnoses[key] = diagnosed
                 yield diagnosed
         for key in [key for key in self._since if key not in self._hopeless]:
             if now - self._last[key] > self._flicker:
@@ -115,7 +115,7 @@ class Judge:
         """What was held back for its log, now that none comes any more."""
         for key, (_, diagnosed) in self._held.items():
             if not self._is_overtaken(key, diagnosed):
-                self._told[key] = diagnosed
+                self._diagnoses[key] = diagnosed
                 yield diagnosed
         self._held.clear()
 

@@ -66,7 +66,7 @@ async def _marks(
     space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
 ) -> Mapping[str, str]:
     try:
-        lease: leases.Seen | None = await claiming.seen(
+        lease: leases.State | None = await claiming.lease(
             space.policy, clusters.workload, service, environment
         )
     except errors.Forbidden:

@@ -86,7 +86,7 @@ async def listed(
     workload: connections.Cluster,
     services: Sequence[str],
     environment: str,
-) -> list[holds.Held]:
+) -> list[holds.HeldService]:
     """The services of an environment that are held.
 
     Raises:
@@ -95,10 +95,10 @@ async def listed(
     return held(await lease_lists.of_services(policy, workload, services, environment), environment)
 
 
-def held(by_service: Mapping[str, leases.Seen], environment: str) -> list[holds.Held]:
+def held(by_service: Mapping[str, leases.State], environment: str) -> list[holds.HeldService]:
     """What is held among the applications' Leases of an environment."""
     return [
-        holds.Held(service, environment, entries)
+        holds.HeldService(service, environment, entries)
         for service, lease in by_service.items()
         if (entries := of(lease.marks))
     ]

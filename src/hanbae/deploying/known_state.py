@@ -14,7 +14,7 @@ from hanbae.results import deployments as deployments_made
 from hanbae.results import events, plans, previews
 
 
-class Known(Struct, frozen=True):
+class State(Struct, frozen=True):
     """What is known.
 
     Attributes:
@@ -32,9 +32,9 @@ class Known(Struct, frozen=True):
     drift: Mapping[str, tuple[wording.Text, ...]] = {}
 
 
-async def known(
+async def read(
     space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
-) -> Known:
+) -> State:
     """What the history of this machine and the application's Lease know; the Lease is everybody's, so it decides.
 
     Where its last deployment did not succeed, a migration may or may not have run, and nothing is said.
@@ -43,24 +43,26 @@ async def known(
     succeeded = [deployment for deployment in listed if deployment.outcome == "succeeded"]
     seconds = _seconds(succeeded[0]) if succeeded else None
     try:
-        lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+        lease = await claiming.lease(space.policy, clusters.workload, service, environment)
     except errors.Forbidden:
         lease = None
     marks = lease.marks if lease is not None else {}
     if not marks.get("deployment"):
         if not succeeded:
-            return Known({}, seconds, "new")
-        return Known(_versions(succeeded[0]), seconds, drift=_drift(succeeded[0]))
+            return State({}, seconds, "new")
+        return State(_versions(succeeded[0]), seconds, drift=_drift(succeeded[0]))
     # A refused deployment leaves what the Lease says of the one before, so there was none; older hanbaes, which did
     # not, named no engine.
     if marks.get("outcome") == "refused" and marks.get("engine") and not succeeded:
-        return Known({}, seconds, "new")
+        return State({}, seconds, "new")
     if marks.get("outcome") != "succeeded":
-        return Known({}, seconds, "failed")
+        return State({}, seconds, "failed")
     for deployment in succeeded:
         if deployment.id == marks["deployment"]:
-            return Known(_versions(deployment), seconds, drift=_drift(deployment))
-    return Known(await _at(space, marks.get("revision", ""), service, environment), seconds)
+            return State(_versions(deployment), seconds, drift=_drift(deployment))
+    return State(
+        await _proven_versions(space, marks.get("revision", ""), service, environment), seconds
+    )
 
 
 def _versions(deployment: deployments_made.Deployment) -> dict[str, int]:
@@ -86,7 +88,7 @@ def _seconds(deployment: deployments_made.Deployment) -> float | None:
     return (deployment.closed - began).total_seconds()
 
 
-async def _at(
+async def _proven_versions(
     space: workspaces.Workspace, commit: str, service: str, environment: str
 ) -> dict[str, int]:
     """The migrations of a commit that somebody has deployed; nothing where git no longer has it."""

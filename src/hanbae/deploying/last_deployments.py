@@ -43,7 +43,7 @@ async def of_services(
         async with connections.connect(where, kubeconfig=kubeconfig) as workload:
             for service in names:
                 try:
-                    lease = await claiming.seen(policy, workload, service, environment)
+                    lease = await claiming.lease(policy, workload, service, environment)
                 except errors.Forbidden:
                     continue
                 claim = lease and claim_of(lease, service, environment)
@@ -52,7 +52,7 @@ async def of_services(
     return tuple(last)
 
 
-def claim_of(lease: leases.Seen, service: str, environment: str) -> claims.Claim | None:
+def claim_of(lease: leases.State, service: str, environment: str) -> claims.Claim | None:
     """What a Lease says; None where nobody has deployed with it.
 
     The Lease is in a namespace that others may write to, so an outcome that there is none of counts as no word.

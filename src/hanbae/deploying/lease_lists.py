@@ -13,7 +13,7 @@ from hanbae.streams import gathering
 
 _AT_ONCE: Final = 8
 
-ByService = dict[str, leases.Seen]
+ByService = dict[str, leases.State]
 """Service → its application's Lease."""
 
 
@@ -37,7 +37,7 @@ async def of_services(
 
 async def _of_namespace(
     workload: connections.Cluster, namespace: str, services: Sequence[str], environment: str
-) -> dict[str, leases.Seen]:
+) -> dict[str, leases.State]:
     names = {service: naming.lease(service, environment) for service in services}
     try:
         by_name = {lease.name: lease for lease in await leases.every(workload, namespace)}
@@ -48,11 +48,11 @@ async def _of_namespace(
 
 async def _by_name(
     workload: connections.Cluster, namespace: str, names: Sequence[str]
-) -> dict[str, leases.Seen]:
+) -> dict[str, leases.State]:
     """The Leases of these names, one after the other: what is granted by name cannot be listed."""
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(name: str) -> leases.Seen | None:
+    async def read(name: str) -> leases.State | None:
         async with places:
             return await leases.read(workload, namespace, name)
 

@@ -49,7 +49,7 @@ async def read(
         listed.update({kinds.ref(item): item for item in items})
         wholly.add((api_version, name, namespace))
 
-    async def one(ref: subjects.Ref, api_version: str) -> forecasting.Live:
+    async def by_name(ref: subjects.Ref, api_version: str) -> forecasting.Live:
         kind = served[api_version, ref.kind]
         if kind is None:
             return forecasting.Live(None)
@@ -64,6 +64,6 @@ async def read(
     # Lists first: what they contain is not read by name.
     await asyncio.gather(*(every(*group) for group, count in counted.items() if count >= _MANY))
     answers = await asyncio.gather(
-        *(one(ref, api_version) for ref, api_version in api_versions.items())
+        *(by_name(ref, api_version) for ref, api_version in api_versions.items())
     )
     return dict(zip(api_versions, answers, strict=True))

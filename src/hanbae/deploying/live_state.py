@@ -25,7 +25,7 @@ from hanbae.planning import deployments, forecasting, scheduling
 from hanbae.policy import environments, naming
 from hanbae.results import drifts, plans
 
-Thing = Mapping[str, Any]
+Object = Mapping[str, Any]
 
 
 class Observed(Struct, frozen=True):
@@ -91,7 +91,7 @@ def _without_helm(field: plans.Field) -> plans.Field:
     return structs.replace(field, managers=others)
 
 
-def _api_versions(source: deployments.Source, targets: Iterable[Thing]) -> dict[subjects.Ref, str]:
+def _api_versions(source: deployments.Source, targets: Iterable[Object]) -> dict[subjects.Ref, str]:
     """Object → apiVersion, for those of a source that are applied."""
     return {
         scheduling.reference(target, source.namespace): str(target.get("apiVersion"))
@@ -165,7 +165,7 @@ def _settled(
     change: plans.Change,
     verdicts: Mapping[subjects.Ref, str],
     live: Mapping[subjects.Ref, forecasting.Live],
-    application: Thing,
+    application: Object,
 ) -> plans.Change:
     """A change with Argo CD's verdict over ours, unless the object has changed since Argo CD looked."""
     verdict = verdicts.get(change.object)
@@ -183,7 +183,7 @@ def _settled(
     return change
 
 
-def _touched(live_object: Thing | None) -> str:
+def _touched(live_object: Object | None) -> str:
     """When an object was last written, its status left out, as RFC 3339 in UTC."""
     entries = ((live_object or {}).get("metadata") or {}).get("managedFields") or []
     times = [
@@ -196,7 +196,7 @@ def _objects(source: deployments.Source) -> list[dict[str, Any]]:
     return [manifest.object for manifest in source.rendered.manifests]
 
 
-def _entry(entry: Thing) -> subjects.Ref:
+def _entry(entry: Object) -> subjects.Ref:
     return subjects.Ref(
         str(entry.get("kind")), str(entry.get("namespace") or ""), str(entry.get("name"))
     )

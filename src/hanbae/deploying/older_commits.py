@@ -149,7 +149,7 @@ async def applied(
     success may have migrated.
     """
     try:
-        lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+        lease = await claiming.lease(space.policy, clusters.workload, service, environment)
     except errors.Forbidden:
         lease = None
     recorded = space.store.deployments(service=service, environment=environment)
@@ -181,7 +181,7 @@ def _of_history(recorded: Iterable[deployments_made.Deployment]) -> Iterator[App
 
 
 def _of_lease(
-    lease: leases.Seen | None, recorded: Iterable[deployments_made.Deployment]
+    lease: leases.State | None, recorded: Iterable[deployments_made.Deployment]
 ) -> Applied | None:
     """The deployment that the Lease names; None where there is none, or it has changed nothing."""
     marks = lease.marks if lease is not None else {}

@@ -25,7 +25,7 @@ class Phase(enum.IntEnum):
     """
 
     PLANNED = 0
-    ASKED = 1
+    REQUESTED = 1
     RESUMED = 2
     BEGUN = 3
     CARRIED_OUT = 4
@@ -33,14 +33,14 @@ class Phase(enum.IntEnum):
 
 _UNANSWERED: Final[Mapping[Phase, events.Outcome]] = {
     Phase.PLANNED: "refused",
-    Phase.ASKED: "unknown",  # the answer to a write may be what was lost
+    Phase.REQUESTED: "unknown",  # the answer to a write may be what was lost
     Phase.RESUMED: "unknown",
     Phase.BEGUN: "unknown",
     Phase.CARRIED_OUT: "unknown",
 }
 _ANSWERED: Final[Mapping[Phase, events.Outcome]] = {
     Phase.PLANNED: "refused",
-    Phase.ASKED: "refused",
+    Phase.REQUESTED: "refused",
     Phase.RESUMED: "unknown",  # what was asked for before the crash may run
     Phase.BEGUN: "failed",
     Phase.CARRIED_OUT: "failed",

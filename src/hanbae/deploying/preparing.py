@@ -260,7 +260,7 @@ async def _marks(
     """
     names = list(sources)
     leases = await asyncio.gather(
-        *(claiming.seen(space.policy, clusters.workload, name, environment) for name in names)
+        *(claiming.lease(space.policy, clusters.workload, name, environment) for name in names)
     )
     marks = {name: lease.marks if lease else {} for name, lease in zip(names, leases, strict=True)}
     for name, source in sources.items():

@@ -91,7 +91,7 @@ class Past(Struct, frozen=True):
             if isinstance(fact, events.Logged) and subjects.job_of(fact.pod.name, jobs) == job:
                 yield fact.line
 
-    def known(self, step: str) -> str | None:
+    def previous(self, step: str) -> str | None:
         """What was known before the step's operation was asked for; None when it never was announced."""
         ids = [step.id for step in self.plan.steps]
         if step in ids and ids.index(step) > self.reached:
@@ -118,14 +118,14 @@ async def of_application(
     space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
 ) -> Past | None:
     """The application's last deployment, if it has no end and nobody drives it."""
-    lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+    lease = await claiming.lease(space.policy, clusters.workload, service, environment)
     # The record is not read before: somebody who drives it may be of a later hanbae, whose record this one cannot read.
     if lease is None or not claiming.is_open(lease):
         return None
     if await claiming.is_driven(clusters.workload, lease):
         return None
     # Read again: while we looked for its driver, it may have ended or another deployment begun.
-    lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+    lease = await claiming.lease(space.policy, clusters.workload, service, environment)
     if lease is None or not (deployment := left_open(space, lease, service, environment)):
         return None
     events_recorded = recorded(space, deployment)
@@ -137,7 +137,7 @@ async def of_application(
 
 
 def left_open(
-    space: workspaces.Workspace, lease: leases.Seen, service: str, environment: str
+    space: workspaces.Workspace, lease: leases.State, service: str, environment: str
 ) -> str:
     """Id of the deployment that an application's Lease leaves open; empty where it is none of the application's.
 

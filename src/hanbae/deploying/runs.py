@@ -48,7 +48,7 @@ async def deploying_all(
     async def in_turn(deployments: tuple[str, ...]) -> None:
         async with places:
             for deployment in deployments:
-                stream = _one(space, prepared, deployment, limit=limit, busy=busy)
+                stream = _stream(space, prepared, deployment, limit=limit, busy=busy)
                 async with aclosing(stream):
                     async for event in stream:
                         await channel.put(event)
@@ -69,7 +69,7 @@ async def deploying_all(
         yield stream
 
 
-async def _one(
+async def _stream(
     space: workspaces.Workspace,
     prepared: preparing.Prepared,
     deployment: str,
@@ -108,7 +108,9 @@ async def _one(
 async def _driven(space: workspaces.Workspace, plan: plans.Plan) -> str | None:
     """The deployment of the application that somebody drives now, or None."""
     async with space.clusters(plan.environment) as clusters:
-        lease = await claiming.seen(space.policy, clusters.workload, plan.service, plan.environment)
+        lease = await claiming.lease(
+            space.policy, clusters.workload, plan.service, plan.environment
+        )
         if lease is None or not await claiming.is_driven(clusters.workload, lease):
             return None
         return resuming.left_open(space, lease, plan.service, plan.environment) or None

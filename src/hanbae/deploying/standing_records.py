@@ -14,7 +14,7 @@ from hanbae.results import checklists, deployments, standings
 
 def completed(
     entries: Sequence[standings.Standing],
-    by_service: Mapping[str, leases.Seen],
+    by_service: Mapping[str, leases.State],
     store: stores.Store,
 ) -> tuple[list[standings.Standing], tuple[deployments.Unreadable, ...]]:
     """Where services stand in one environment, with their last deployments and the gates that failed in these.
@@ -45,7 +45,7 @@ def completed(
     return completed, tuple({record.row: record for record in (*unreadable, *undecided)}.values())
 
 
-def _by_lease(entry: standings.Standing, lease: leases.Seen | None) -> standings.Standing:
+def _by_lease(entry: standings.Standing, lease: leases.State | None) -> standings.Standing:
     if lease is None:
         return entry
     claim = last_deployments.claim_of(lease, entry.service, entry.environment)

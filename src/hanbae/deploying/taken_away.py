@@ -16,7 +16,7 @@ from hanbae.results import drifts, standings
 
 
 def judged(
-    policy: documents.Policy, entry: standings.Standing, lease: leases.Seen | None
+    policy: documents.Policy, entry: standings.Standing, lease: leases.State | None
 ) -> standings.Standing:
     """Where a service stands: one of which nothing is there was never deployed, unless its Lease says that it was.
 
@@ -49,14 +49,14 @@ async def of_service(
         hanbae.errors.Unreachable: The cluster did not answer.
     """
     try:
-        lease = await claiming.seen(space.policy, workload, service, environment)
+        lease = await claiming.lease(space.policy, workload, service, environment)
     except errors.Forbidden:
         return ()
     unknown = standings.Standing(service, environment, "absent")
     return judged(space.policy, unknown, lease).drifts
 
 
-def _deployed(entry: standings.Standing, lease: leases.Seen | None, engine: str) -> str | None:
+def _deployed(entry: standings.Standing, lease: leases.State | None, engine: str) -> str | None:
     """The commit that an engine has deployed last; None where it did not succeed, or another one has."""
     if lease is None or lease.marks.get("engine") != engine:
         return None

@@ -34,7 +34,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
                     "message": condition.message,
                 }
                 yield pictures.cause(
-                    ref, f"diagnosis.{_said(condition.type)}", facts, describe, fatal=True
+                    ref, f"diagnosis.{_condition(condition.type)}", facts, describe, fatal=True
                 )
         operation = operations.recorded(application)
         if operation is None:
@@ -57,7 +57,7 @@ def _no_repo_server(ref: subjects.Ref, message: str) -> pictures.Cause:
     return pictures.cause(ref, "diagnosis.repo-server", facts, command, fatal=False)
 
 
-def _said(condition: str) -> str:
+def _condition(condition: str) -> str:
     return {"ComparisonError": "not-compared", "InvalidSpecError": "invalid-application"}.get(
         condition, "application-error"
     )

@@ -24,7 +24,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             "namespace": ref.namespace,
             "object": ref.name,
             "stores": ", ".join(external_secrets.stores(live)) or "-",
-            "message": _told(picture, ref, message),
+            "message": _message(picture, ref, message),
         }
         describe = ("kubectl", "describe", "externalsecret", ref.name, "-n", ref.namespace)
         if state == "NotSynced":
@@ -38,7 +38,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             yield pictures.cause(ref, "diagnosis.operator-silent", facts, gets, fatal=False)
 
 
-def _told(picture: pictures.Picture, ref: subjects.Ref, message: str) -> str:
+def _message(picture: pictures.Picture, ref: subjects.Ref, message: str) -> str:
     """What the operator says: its condition says only that it could not, and an event for which entry, and why."""
     warnings = picture.events(ref, "UpdateFailed")
     why = str(warnings[-1].get("message") or "") if warnings else ""

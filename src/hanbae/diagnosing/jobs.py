@@ -55,11 +55,11 @@ def _failed(
         "reason": failed.get("reason") or "",
         "message": failed.get("message") or "",
     }
-    text_id = f"diagnosis.{_what(job)}-failed"
+    text_id = f"diagnosis.{_role(job)}-failed"
     if failed.get("reason") == "DeadlineExceeded":
-        text_id = f"diagnosis.{_what(job)}-too-long"
+        text_id = f"diagnosis.{_role(job)}-too-long"
     elif limit := _limit_that_killed(picture, ref):
-        text_id, facts = f"diagnosis.{_what(job)}-killed", facts | {"limit": limit}
+        text_id, facts = f"diagnosis.{_role(job)}-killed", facts | {"limit": limit}
     return pictures.cause(ref, text_id, facts, logs(picture, ref), fatal=True)
 
 
@@ -75,7 +75,7 @@ def _limit_that_killed(picture: pictures.Picture, ref: subjects.Ref) -> str:
 def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> pictures.Cause:
     facts = _facts(picture, ref, job)
     # What one of several pods meets may be what another one has done meanwhile.
-    if _what(job) == "migration" and not _runs_several(job) and _is_permanent(picture, ref):
+    if _role(job) == "migration" and not _runs_several(job) and _is_permanent(picture, ref):
         # Kubernetes would try again and wait in between; the file stays as it is.
         return pictures.cause(
             ref,
@@ -86,7 +86,7 @@ def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object)
             is_settled=True,
         )
     return pictures.cause(
-        ref, f"diagnosis.{_what(job)}-attempt", facts, logs(picture, ref), fatal=False
+        ref, f"diagnosis.{_role(job)}-attempt", facts, logs(picture, ref), fatal=False
     )
 
 
@@ -157,6 +157,6 @@ def _runs_several(job: pictures.Object) -> bool:
     return foreign_json.number(job["spec"].get("parallelism"), 1) > 1
 
 
-def _what(job: pictures.Object) -> str:
+def _role(job: pictures.Object) -> str:
     own = job["metadata"].get("labels") or {}
     return "migration" if own.get(labels.COMPONENT) == "migration" else "job"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hanbae import errors
 
 
-class Done(Exception):
+class Finished(Exception):
     """Everything that was to be seen was seen: ends the group of watchers."""
 
 
@@ -23,6 +23,6 @@ def deepest(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _rank(error: BaseException) -> int:
-    if isinstance(error, Done):
+    if isinstance(error, Finished):
         return 2
     return 1 if isinstance(error, errors.Error) else 0

@@ -96,7 +96,7 @@ async def tried(
     served = await _served(cluster, manifests)
     free = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(manifest: kinds.Object) -> Tried:
+    async def dry_run(manifest: kinds.Object) -> Tried:
         async with free:
             key = str(manifest.get("apiVersion")), str(manifest.get("kind"))
             kind = served[key]
@@ -113,7 +113,7 @@ async def tried(
                 return Tried(ref, None, manifest, asked=False)
             return await _dry(cluster, kind, ref, manifest)
 
-    return tuple(await asyncio.gather(*map(one, ordered(manifests))))
+    return tuple(await asyncio.gather(*map(dry_run, ordered(manifests))))
 
 
 async def apply(

@@ -11,7 +11,7 @@ from msgspec import Struct
 from hanbae import errors, subjects, wording
 from hanbae.results import events, plans
 
-Seen = events.Began | events.Observed | events.Logged | events.Noted
+EngineEvent = events.Began | events.Observed | events.Logged | events.Noted
 
 
 class HeadMoved(errors.Refused):
@@ -92,7 +92,7 @@ class Engine(Protocol):
         """The text without the service's secrets, as far as they are known now."""
         ...
 
-    async def known(self) -> str:
+    async def previous(self) -> str:
         """By what the last operation, ended or somebody else's, is told from one that begins from now on; may be empty.
 
         To be kept before `begin`, so that who resumes after a crash can tell as well.
@@ -116,7 +116,7 @@ class Engine(Protocol):
         """
         ...
 
-    def follow(self, operation: str) -> AbstractAsyncContextManager[AsyncIterator[Seen]]:
+    def follow(self, operation: str) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
         """What happens in the operation until it has ended and the rollout is complete.
 
         Raises:

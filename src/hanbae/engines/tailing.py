@@ -33,7 +33,7 @@ class Logs:
         self,
         cluster: connections.Cluster,
         keeper: secrets.Keeper,
-        channel: channels.Channel[protocol.Seen],
+        channel: channels.Channel[protocol.EngineEvent],
     ) -> None:
         self._cluster = cluster
         self._keeper = keeper

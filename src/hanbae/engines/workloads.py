@@ -91,10 +91,10 @@ class Workload:
         self._release = release
         self._expected = tuple(expected)
         self._old = frozenset(old)
-        self._said = dict(warned_before or {})
+        self._warned_before = dict(warned_before or {})
         self._before = before
         self._all: dict[subjects.Ref, kinds.Object] = {}
-        self._told: dict[subjects.Ref, events.Observed] = {}
+        self._reported: dict[subjects.Ref, events.Observed] = {}
         self._warned: set[events.Observed] = set()
         self._warnings: Counter[tuple[subjects.Ref, str]] = Counter()
         self._operation = Operation()
@@ -104,7 +104,7 @@ class Workload:
         self._secret = secret
         self._maker = maker
         self._keeper = secrets.Keeper(cluster, namespace, secret)
-        self._channel: channels.Channel[protocol.Seen] | None = None
+        self._channel: channels.Channel[protocol.EngineEvent] | None = None
         self._logs: tailing.Logs | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -126,11 +126,14 @@ class Workload:
             for ref, event in self._all.items()
             if ref.kind == "Event"
             and (event.get("involvedObject") or {}).get("uid") in uids
-            and self._said.get(event["metadata"]["uid"]) != event["metadata"]["resourceVersion"]
+            and self._warned_before.get(event["metadata"]["uid"])
+            != event["metadata"]["resourceVersion"]
         }
         return own | about
 
-    def start(self, group: asyncio.TaskGroup, channel: channels.Channel[protocol.Seen]) -> None:
+    def start(
+        self, group: asyncio.TaskGroup, channel: channels.Channel[protocol.EngineEvent]
+    ) -> None:
         """Begin to watch, until the group is ended: watches never end by themselves."""
         self._group, self._channel = group, channel
         self._logs = tailing.Logs(self._cluster, self._keeper, channel)
@@ -304,7 +307,7 @@ class Workload:
                         # predecessor's end is told.
                         if _is_same(self._all.get(ref), version.object):
                             self._all.pop(ref)
-                            self._told.pop(ref, None)
+                            self._reported.pop(ref, None)
                         self.changed.set()
                     else:
                         self._keep(ref, version.object)
@@ -363,8 +366,8 @@ class Workload:
                     await self._put(warning)
                 continue
             observed = describing.observed(ref, live)
-            if observed is not None and self._told.get(ref) != observed:
-                self._told[ref] = observed
+            if observed is not None and self._reported.get(ref) != observed:
+                self._reported[ref] = observed
                 await self._put(observed)
                 self._note_completion(ref, live)
                 if ref.kind == "Job" and observed.state in {"Complete", "Failed"}:
@@ -381,7 +384,7 @@ class Workload:
         if observed is not None and observed.state == "Complete" and self._is_own_job(ref, live):
             self.completed.add(live["metadata"].get("uid") or "")
 
-    async def _put(self, fact: protocol.Seen) -> None:
+    async def _put(self, fact: protocol.EngineEvent) -> None:
         if self._channel is not None:
             await self._channel.put(fact)
 

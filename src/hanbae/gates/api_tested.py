@@ -35,19 +35,19 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
         return verdicts.undecided("gate.no-endpoints", values=source.values_file, **target.facts)
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(probe: endpoints.Probe) -> verdicts.Verdict:
+    async def judge(probe: endpoints.Probe) -> verdicts.Verdict:
         async with places:
-            return await _asked(target, probe)
+            return await _verdict(target, probe)
 
-    return verdicts.joined(*await asyncio.gather(*map(one, probes)))
+    return verdicts.joined(*await asyncio.gather(*map(judge, probes)))
 
 
 async def of(endpoint: documents.Endpoint, target: targets.Target) -> verdicts.Verdict:
     """Whether one endpoint, which an item of the team's own names, answers as it should."""
-    return await _asked(target, endpoints.probe(endpoint, target.release))
+    return await _verdict(target, endpoints.probe(endpoint, target.release))
 
 
-async def _asked(target: targets.Target, probe: endpoints.Probe) -> verdicts.Verdict:
+async def _verdict(target: targets.Target, probe: endpoints.Probe) -> verdicts.Verdict:
     """What one endpoint answers."""
     facts = {"endpoint": str(probe), "expected": str(probe.status)}
     own = {

@@ -39,11 +39,13 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
         return verdicts.undecided("gate.no-pods", **target.facts)
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(pod: Mapping[str, Any], status: Mapping[str, Any]) -> verdicts.Verdict:
+    async def judge(pod: Mapping[str, Any], status: Mapping[str, Any]) -> verdicts.Verdict:
         async with places:
             return await _of_container(target, pod, status)
 
-    judged = await asyncio.gather(*(one(pod, status) for pod in pods for status in _statuses(pod)))
+    judged = await asyncio.gather(
+        *(judge(pod, status) for pod in pods for status in _statuses(pod))
+    )
     return verdicts.joined(*judged)
 
 

@@ -47,10 +47,10 @@ async def read(target: targets.Target) -> tuple[Rollout, ...]:
         for manifest in target.objects
         if manifest.get("kind") in rollouts.KINDS
     ]
-    return tuple(await asyncio.gather(*(_one(target, ref) for ref in refs)))
+    return tuple(await asyncio.gather(*(_rollout(target, ref) for ref in refs)))
 
 
-async def _one(target: targets.Target, ref: subjects.Ref) -> Rollout:
+async def _rollout(target: targets.Target, ref: subjects.Ref) -> Rollout:
     live = await reading.get(target.workload, kinds.named(ref.kind), ref.namespace, ref.name)
     if live is None:
         return Rollout(ref, None)

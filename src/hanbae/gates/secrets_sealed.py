@@ -37,7 +37,7 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
 async def committed(target: targets.Target) -> verdicts.Verdict:
     """Whether the keys of the service's own Secret that pods need are made by something."""
     own = naming.secret(target.policy, target.source.service, target.source.environment)
-    by_secret = secret_reads.made(target.objects)
+    by_secret = secret_reads.produced_keys(target.objects)
     keys_made = by_secret.get(own)
     needed = [read for read in secret_reads.of(target.objects) if read.secret == own]
     if own in by_secret and keys_made is None and needed:

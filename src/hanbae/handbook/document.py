@@ -58,7 +58,7 @@ def _secrets(telling: Telling) -> str:
 
 
 # Rows that hanbae itself lays: they are told in the document's language, whichever the policy has.
-_KNOWN: Final = ("trouble-migration", "trouble-pod", "trouble-secret", "trouble-image")
+_BUILT_IN: Final = ("trouble-migration", "trouble-pod", "trouble-secret", "trouble-image")
 
 
 def _checklist(telling: Telling) -> str:
@@ -106,14 +106,14 @@ def troubles(telling: Telling) -> Iterator[tuple[str, str]]:
         problem = next(
             (
                 laid
-                for name in _KNOWN
+                for name in _BUILT_IN
                 if (laid := telling.spoken(name, trouble.problem)) != trouble.problem
             ),
             trouble.problem,
         )
         yield problem, telling.concrete(_as_code(trouble.solution))
     if not telling.policy.troubleshooting:
-        for name in _KNOWN:
+        for name in _BUILT_IN:
             solution = telling.words[name.replace("trouble", "solution")]
             yield telling.words[name], telling.concrete(solution)
 

@@ -152,7 +152,7 @@ class Tree:
             self._count()
         node: _Node
         if entry.kind == "folder":
-            node = self._made()
+            node = self._new_folder()
         elif entry.kind == "link":
             node = _Link(entry.value)
         elif entry.kind == "same":
@@ -171,7 +171,7 @@ class Tree:
                 child = self._find(parts[: index + 1])
             if not isinstance(child, dict):
                 self._count()
-                child = folder[name] = self._made()
+                child = folder[name] = self._new_folder()
                 self._fresh.add((id(folder), name))
             folder = child
         return folder
@@ -213,7 +213,7 @@ class Tree:
                 trail.append(node)
         return node
 
-    def _made(self) -> _Folder:
+    def _new_folder(self) -> _Folder:
         """A folder of this layer."""
         folder: _Folder = {}
         self._pure.add(id(folder))

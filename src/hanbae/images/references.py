@@ -51,7 +51,7 @@ class Reference:
         """What the registry's API is asked for: the digest, else the tag, else ``latest``."""
         return self.digest or self.tag or "latest"
 
-    def at(self, digest: str) -> Reference:
+    def with_digest(self, digest: str) -> Reference:
         """The same image at a digest."""
         return replace(self, digest=digest)
 

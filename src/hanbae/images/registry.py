@@ -209,7 +209,7 @@ class Registry:
         if manifest is None or manifest.media_type not in _INDEXES:
             return manifest
         digest = _for_platform(manifest, architecture or layouts.architecture())
-        return await self.manifest(reference.at(digest)) if digest is not None else None
+        return await self.manifest(reference.with_digest(digest)) if digest is not None else None
 
     async def platforms(self, reference: references.Reference) -> tuple[str, ...] | None:
         """The platforms that an image is for, such as ``linux/amd64``; None if the registry does not have it.
@@ -225,7 +225,7 @@ class Registry:
             entries = foreign_json.mappings(manifest.content().get("manifests"))
             listed = [foreign_json.below(entry, "platform") for entry in entries]
         else:
-            listed = [await self.config(reference.at(manifest.digest)) or {}]
+            listed = [await self.config(reference.with_digest(manifest.digest)) or {}]
         # What attests how an image was built is listed beside it, for no platform.
         names = (f"{entry.get('os')}/{entry.get('architecture')}" for entry in listed)
         return tuple(

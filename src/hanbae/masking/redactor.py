@@ -44,12 +44,12 @@ class Redactor:
         """Mask every known secret in a text, and everything that looks like one."""
         spans = [span for sight in sightings.ALL for span in sight(text)]
         if self._plain or self._spelled:
-            spans += self._known(text)
+            spans += self._spans(text)
             if "\n" in text:
                 spans += self._folded(text)
         return _mask(text, spans)
 
-    def _known(self, text: str) -> list[Span]:
+    def _spans(self, text: str) -> list[Span]:
         spans: list[Span] = []
         for value in self._plain:
             spans += ((start, start + len(value)) for start in spellings.positions(text, value))
@@ -70,7 +70,7 @@ class Redactor:
         def original(index: int) -> int:
             return index + removed[bisect.bisect_right(starts, index) - 1]
 
-        for start, end in self._known("".join(pieces)):
+        for start, end in self._spans("".join(pieces)):
             # By its last character: what was folded away behind the value is no part of it.
             yield original(start), original(end - 1) + 1
 

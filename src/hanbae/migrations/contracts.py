@@ -34,7 +34,7 @@ class Mark(Struct, frozen=True):
     after: int | None
 
 
-class Taken(Struct, frozen=True):
+class Removal(Struct, frozen=True):
     """What running code cannot use any more.
 
     Attributes:
@@ -62,10 +62,10 @@ def mark(text: str) -> Mark | None:
     return Mark(text.count("\n", 0, match.start()) + 1, int(after) if after else None)
 
 
-def taken(effects: Iterable[Effect]) -> tuple[Taken, ...]:
+def removals(effects: Iterable[Effect]) -> tuple[Removal, ...]:
     """What an Up part takes away or renames, of what was there before the file."""
     return tuple(
-        Taken(effect.table.rpartition(".")[2], effect.name, effect.line)
+        Removal(effect.table.rpartition(".")[2], effect.name, effect.line)
         for effect in effects
         if effect.action in TAKING and not effect.new
     )

@@ -46,7 +46,7 @@ buffer; ``variable``: a ``$`` between ENVSUB ON and OFF that begins no variable;
 ``+goose`` and is no annotation.
 """
 
-_KNOWN: Final = frozenset(
+_COMMANDS: Final = frozenset(
     {"UP", "DOWN", "STATEMENTBEGIN", "STATEMENTEND", "NO TRANSACTION", "ENVSUB ON", "ENVSUB OFF"}
 )
 _BLANKS: Final = (
@@ -221,7 +221,7 @@ class _Reader:
 
     def _annotation(self, line: str, text: str, number: int) -> None:
         command = text.replace("--", "").replace("+goose", "", 1).strip(_BLANKS).upper()
-        if command not in _KNOWN:
+        if command not in _COMMANDS:
             raise _GivenUpError("unknown", number)
         if line[0] != "-":
             raise _GivenUpError("indented", number)

@@ -41,7 +41,7 @@ def is_code(path: str) -> bool:
 
 
 def of(
-    taken: contracts.Taken, paths: Iterable[str], read: Callable[[str], bytes | None]
+    taken: contracts.Removal, paths: Iterable[str], read: Callable[[str], bytes | None]
 ) -> Usage | None:
     """The first line that names a column in a file that names its table too, or a table.
 
@@ -64,7 +64,7 @@ def of(
     return None
 
 
-def _line(text: str, taken: contracts.Taken) -> int:
+def _line(text: str, taken: contracts.Removal) -> int:
     names = [taken.table, *([taken.column] if taken.column else [])]
     positions = [_word(text, name) for name in names]
     # A file that names the column and not its table may mean another table's.

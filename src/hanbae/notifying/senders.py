@@ -152,7 +152,7 @@ class _Sender:
         self._words = words
         self._sent = sent
         self._key = key
-        self._known: set[tuple[str, str]] = set()
+        self._announced: set[tuple[str, str]] = set()
         self._notices: queue.SimpleQueue[notices.Notice | None] = queue.SimpleQueue()
         self._failures: dict[str, str] = {}  # by the deployment
         # A daemon: a receiver that never answers does not keep the program from ending.
@@ -170,7 +170,7 @@ class _Sender:
         expected = self._marked(deployment, word).encode()
         if receiver == self._receiver.name and hmac.compare_digest(message.encode(), expected):
             self._channel.take(deployment, word)
-            self._known.add((deployment, self._channel.message(deployment)))
+            self._announced.add((deployment, self._channel.message(deployment)))
 
     def _marked(self, deployment: str, word: str) -> str:
         """Where a message is, with what nobody can write who may write to the history alone."""
@@ -224,9 +224,9 @@ class _Sender:
         """Have it kept where a message is, so that a process that goes on after this one can edit it."""
         message = self._channel.message(notice.deployment)
         place = (notice.deployment, message)
-        if not message or self._sent is None or notice.state == "ended" or place in self._known:
+        if not message or self._sent is None or notice.state == "ended" or place in self._announced:
             return
-        self._known.add(place)
+        self._announced.add(place)
         with contextlib.suppress(Exception):  # it is sent, and that is what counts
             marked = self._marked(notice.deployment, message)
             self._sent(notice.deployment, self._receiver.name, marked)

@@ -55,7 +55,7 @@ class Source(Struct, frozen=True):
     environment: str
     revision: revisions.Revision
     rendered: rendering.Rendered
-    made: manifests.Made | None = None
+    made: manifests.Output | None = None
     in_git: rendering.Rendered | None = None
 
     @property

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from hanbae import excerpts, masking
 from hanbae.results import plans
 
-Thing = Mapping[str, Any]
+Object = Mapping[str, Any]
 Path = tuple[str | int, ...]
 Hidden = Literal["", "sealed", "secret"]
 
@@ -61,7 +61,7 @@ ABSENT: Final = _Absent()
 
 
 def fields(
-    old: Thing, new: Thing, *, managers: Mapping[Path, Sequence[str]] | None = None
+    old: Object, new: Object, *, managers: Mapping[Path, Sequence[str]] | None = None
 ) -> tuple[plans.Field, ...]:
     """The fields in which an object's states differ, in the order of `new`, then what is gone.
 
@@ -79,12 +79,12 @@ def fields(
     return tuple(differing_fields)
 
 
-def pairs(old: Thing, new: Thing) -> Iterator[tuple[Path, Any, Any]]:
+def pairs(old: Object, new: Object) -> Iterator[tuple[Path, Any, Any]]:
     """Path, old and new value of what differs; :data:`ABSENT` where there is none."""
     yield from _walk((), _without_server(old), _without_server(new))
 
 
-def restarts(kind: str, old: Thing, new: Thing) -> bool:
+def restarts(kind: str, old: Object, new: Object) -> bool:
     """Whether a change of an object makes its pods anew."""
     if kind not in _RESTARTED:
         return False
@@ -132,7 +132,7 @@ def _walk(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Any, Any]]:
         yield path, old, new
 
 
-def _maps(path: Path, old: Thing, new: Thing) -> Iterator[tuple[Path, Any, Any]]:
+def _maps(path: Path, old: Object, new: Object) -> Iterator[tuple[Path, Any, Any]]:
     for key in dict.fromkeys((*new, *old)):
         before, after = old.get(key, ABSENT), new.get(key, ABSENT)
         yield from _walk((*path, str(key)), before, after)
@@ -200,7 +200,7 @@ def _hidden(kind: str, path: Path) -> Hidden:
     return "secret" if path and path[-1] == _APPLIED else ""
 
 
-def veiled(manifest: Thing) -> dict[str, Any]:
+def veiled(manifest: Object) -> dict[str, Any]:
     """An object in which everything that must not be seen is replaced."""
     return {
         key: _redacted(_veiled(str(manifest.get("kind")), (str(key),), value))
@@ -236,7 +236,7 @@ def _veiled(kind: str, path: Path, value: Any) -> Any:
     return masking.MASK if _telling(path, value) else value
 
 
-def _naming(entry: Thing, key: str) -> tuple[str, ...]:
+def _naming(entry: Object, key: str) -> tuple[str, ...]:
     """What an entry of a list is called, for the value that belongs to the name."""
     name = entry.get("name")
     return (f"[{name}]",) if key == "value" and isinstance(name, str) else ()
@@ -283,7 +283,7 @@ def text(value: Any) -> str | None:
     return excerpts.clipped(_redact(value[:_READ]).replace("\n", "⏎"), LONGEST)
 
 
-def _without_server(live: Thing) -> dict[str, Any]:
+def _without_server(live: Object) -> dict[str, Any]:
     """An object without its status and what only the API server writes."""
     kept = {key: value for key, value in live.items() if key != "status"}
     metadata = kept.get("metadata")

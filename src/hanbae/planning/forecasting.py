@@ -11,7 +11,7 @@ from hanbae import subjects
 from hanbae.planning import differing, immutability, predicting, scheduling
 from hanbae.results import plans, previews
 
-Thing = Mapping[str, Any]
+Object = Mapping[str, Any]
 
 _ORDER: Final = ("created", "changed", "deleted", "unknown", "unchanged")
 _PRUNE: Final = "argocd.argoproj.io/sync-options"
@@ -27,14 +27,14 @@ class Live(Struct, frozen=True):
         readable: Whether we could look at all.
     """
 
-    object: Thing | None
-    before: Thing | None = None
-    after: Thing | None = None
+    object: Object | None
+    before: Object | None = None
+    after: Object | None = None
     readable: bool = True
 
 
 def between(
-    old: Iterable[Thing], new: Iterable[Thing], namespaces: tuple[str, str]
+    old: Iterable[Object], new: Iterable[Object], namespaces: tuple[str, str]
 ) -> tuple[plans.Change, ...]:
     """The changes from one rendering to another; hooks are objects like others here.
 
@@ -50,7 +50,7 @@ def between(
     )
 
 
-def _rendered(ref: subjects.Ref, old: Thing | None, new: Thing | None) -> plans.Change:
+def _rendered(ref: subjects.Ref, old: Object | None, new: Object | None) -> plans.Change:
     if old is None or new is None:
         return plans.Change(ref, "created" if old is None else "deleted")
     fields = differing.fields(old, new)
@@ -62,7 +62,7 @@ def _rendered(ref: subjects.Ref, old: Thing | None, new: Thing | None) -> plans.
 
 def live(
     present: Mapping[subjects.Ref, Live],
-    targets: Iterable[Thing],
+    targets: Iterable[Object],
     namespace: str,
     *,
     prunes: bool = True,
@@ -87,7 +87,7 @@ def live(
 
 def _changes(
     present: Mapping[subjects.Ref, Live],
-    rendered: Mapping[subjects.Ref, Thing],
+    rendered: Mapping[subjects.Ref, Object],
     prunes: bool,
     manager: str,
 ) -> Iterator[plans.Change]:
@@ -106,7 +106,7 @@ def _changes(
 
 
 def _changed(
-    ref: subjects.Ref, here: Live, live: Thing, target: Thing, manager: str
+    ref: subjects.Ref, here: Live, live: Object, target: Object, manager: str
 ) -> plans.Change:
     before, after = here.before, here.after
     # Argo CD's own comparison knows what admission and defaults make of it, so it goes before our prediction.
@@ -120,7 +120,7 @@ def _changed(
     return plans.Change(ref, "changed", fields, restarts, refused=refused)
 
 
-def is_kept(live: Thing | None) -> bool:
+def is_kept(live: Object | None) -> bool:
     """Whether an object says that Argo CD must not prune it, or only when a person confirms."""
     metadata = (live or {}).get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
@@ -135,7 +135,7 @@ def in_order(changes: Iterable[plans.Change]) -> tuple[plans.Change, ...]:
 
 
 def images(
-    old: Iterable[Thing], new: Iterable[Thing], namespaces: tuple[str, str]
+    old: Iterable[Object], new: Iterable[Object], namespaces: tuple[str, str]
 ) -> tuple[previews.Image, ...]:
     """The images that become others, of containers of every kind, hooks included."""
     before = dict(_images(old, namespaces[0]))
@@ -150,7 +150,7 @@ def images(
 
 
 def _images(
-    manifests: Iterable[Thing], namespace: str
+    manifests: Iterable[Object], namespace: str
 ) -> Iterator[tuple[tuple[subjects.Ref, str], str]]:
     for manifest in manifests:
         ref = scheduling.reference(manifest, namespace)
@@ -158,7 +158,7 @@ def _images(
             yield (ref, str(container.get("name"))), str(container.get("image") or "")
 
 
-def pod(manifest: Thing) -> Thing:
+def pod(manifest: Object) -> Object:
     """The spec of an object's pods, whatever shape it has; empty for what makes no pods."""
     spec = manifest.get("spec")
     if manifest.get("kind") == "CronJob" and isinstance(spec, Mapping):
@@ -170,7 +170,7 @@ def pod(manifest: Thing) -> Thing:
     return spec if isinstance(spec, Mapping) else {}
 
 
-def containers(manifest: Thing) -> Iterator[Thing]:
+def containers(manifest: Object) -> Iterator[Object]:
     """The containers of an object's pods, whatever shape it has."""
     spec = pod(manifest)
     for name in ("initContainers", "containers"):

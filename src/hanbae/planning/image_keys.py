@@ -81,7 +81,7 @@ class Source(Struct, frozen=True):
 
 
 async def of(
-    pool: pools.Pool, tree: trees.Tree, chart: str, request: pools.Wanted
+    pool: pools.Pool, tree: trees.Tree, chart: str, request: pools.Release
 ) -> tuple[Source, ...]:
     """The images of a release with the values that make them.
 
@@ -193,7 +193,7 @@ async def _marked(
     pool: pools.Pool,
     tree: trees.Tree,
     chart: str,
-    request: pools.Wanted,
+    request: pools.Release,
     marks: Mapping[Path, str],
 ) -> list[rendering.Rendered]:
     """The renderings with marks: tags together and digests together; each alone where a schema refuses that."""
@@ -221,7 +221,7 @@ def _is_rendered(answer: pools.Answer) -> bool:
     return answer.error is None and not answer.schema and answer.beyond is None
 
 
-def _with(request: pools.Wanted, marks: Mapping[Path, str]) -> pools.Wanted:
+def _with(request: pools.Release, marks: Mapping[Path, str]) -> pools.Release:
     layer: dict[str, Any] = {}
     for path, mark in marks.items():
         node = layer

@@ -23,7 +23,7 @@ _KEY: Final = "images"
 _FIELDS: Final = ("newName", "newTag", "digest")
 
 
-def of(release: manifests.Made) -> tuple[image_keys.Source, ...]:
+def of(release: manifests.Output) -> tuple[image_keys.Source, ...]:
     """The images of a release, those of one repository made by one key.
 
     Args:
@@ -43,7 +43,7 @@ def of(release: manifests.Made) -> tuple[image_keys.Source, ...]:
 
 def written(
     tree: trees.Tree,
-    release: manifests.Made,
+    release: manifests.Output,
     sources: Sequence[image_keys.Source],
     reference: references.Reference,
 ) -> dict[str, bytes]:
@@ -75,7 +75,10 @@ def written(
 
 
 def _overlaid(
-    tree: trees.Tree, release: manifests.Made, names: Sequence[str], reference: references.Reference
+    tree: trees.Tree,
+    release: manifests.Output,
+    names: Sequence[str],
+    reference: references.Reference,
 ) -> dict[str, bytes]:
     """What names an overlay's images: the list that makes each."""
     # The list of the Application, or of a file beside the overlay, wins over the kustomization:
@@ -94,7 +97,10 @@ def _overlaid(
 
 
 def _kustomization(
-    tree: trees.Tree, release: manifests.Made, names: Iterable[str], reference: references.Reference
+    tree: trees.Tree,
+    release: manifests.Output,
+    names: Iterable[str],
+    reference: references.Reference,
 ) -> bytes:
     """The overlay's own kustomization with an entry for each name, which is what the image is called below it."""
     file = scanning.named(tree, release.folder) or release.file

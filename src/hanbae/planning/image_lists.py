@@ -37,7 +37,7 @@ class ImageList(Struct, frozen=True):
 
     def makes(self, name: str) -> str:
         """The entry that makes an image of this name; empty where none does."""
-        return next((entry for entry in self.entries if _made(entry) == name), "")
+        return next((entry for entry in self.entries if _image(entry) == name), "")
 
 
 def of(
@@ -91,7 +91,7 @@ def edited(
     return {path: scalar_lines.replaced(text, path, nodes, value).encode()}
 
 
-def _made(entry: str) -> str:
+def _image(entry: str) -> str:
     """What an entry calls the image."""
     name, equals, value = entry.partition("=")
     image = kustomize_parameters.split(value if equals else entry)[0]

@@ -39,7 +39,7 @@ class Target(Struct, frozen=True):
     service: str
     environment: str
     document: values.Values
-    request: pools.Wanted
+    request: pools.Release
     chart: str
     images: tuple[image_keys.Source, ...] | None
     overrides: releases.Overrides

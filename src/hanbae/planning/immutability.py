@@ -13,7 +13,7 @@ from hanbae.apis import quantities
 from hanbae.argo import hooks
 from hanbae.planning import differing
 
-Thing = Mapping[str, Any]
+Object = Mapping[str, Any]
 Path = tuple[str | int, ...]
 
 _OPTIONS: Final = "argocd.argoproj.io/sync-options"
@@ -74,7 +74,7 @@ _DATA: Final = frozenset({"data", "binaryData", "stringData", "immutable"})
 _STORAGE: Final[Path] = ("spec", "resources", "requests", "storage")
 
 
-def refused(old: Thing, new: Thing) -> tuple[str, ...]:
+def refused(old: Object, new: Object) -> tuple[str, ...]:
     """The fields for which the API server refuses a change.
 
     Args:
@@ -117,7 +117,7 @@ def _shrinks(before: Any, after: Any) -> bool:
     return old is not None and new is not None and new < old
 
 
-def _is_replaced(manifest: Thing) -> bool:
+def _is_replaced(manifest: Object) -> bool:
     """Whether Argo CD deletes the object and makes it anew."""
     metadata = manifest.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None

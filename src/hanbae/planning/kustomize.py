@@ -87,7 +87,7 @@ async def output(
     command: tuple[str, ...],
     files: Mapping[str, bytes],
     folder: str,
-    kept: keeping.Kept | None = None,
+    kept: keeping.Cache | None = None,
     *,
     origins: bool = True,
 ) -> tuple[bytes, str]:

@@ -23,7 +23,7 @@ _FLAGS: Final = (
     "labelIncludeTemplates",
     "ignoreMissingComponents",
 )
-_KNOWN: Final = (*_PLAIN, *_LISTS, *_FLAGS, "commonLabels", "commonAnnotations")
+_KEYS: Final = (*_PLAIN, *_LISTS, *_FLAGS, "commonLabels", "commonAnnotations")
 
 Content = dict[str, Any]
 
@@ -53,7 +53,7 @@ def applied(
     # To Argo CD an empty parameter is one that is not there.
     parameters = {key: value for key, value in parameters.items() if value}
     for key in parameters:
-        if key not in _KNOWN:
+        if key not in _KEYS:
             raise refused(f"kustomize.{key}")
     parameters |= _expanded(parameters, expanded)
     where = subjects.Place(file)

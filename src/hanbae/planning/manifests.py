@@ -22,7 +22,7 @@ _OTHERS: Final = ("helm", "plugin", "chart")
 _MINOR: Final = 2
 
 
-class Made(Struct, frozen=True):
+class Output(Struct, frozen=True):
     """The objects of a service in an environment.
 
     Attributes:
@@ -50,7 +50,7 @@ class Source(Struct, frozen=True):
         folder: The folder.
         tree: The files, with the kustomization as parameters have changed it.
         directory: How plain manifests are read.
-        image_list: As for :class:`Made`.
+        image_list: As for :class:`Output`.
     """
 
     engine: services.Engine
@@ -155,9 +155,9 @@ async def make(
     environment: str,
     *,
     origins: bool = False,
-    kept: keeping.Kept | None = None,
+    kept: keeping.Cache | None = None,
     written: application_sources.Written | None = None,
-) -> Made:
+) -> Output:
     """The objects of a service without a chart, as Argo CD makes them.
 
     Args:
@@ -177,14 +177,14 @@ async def make(
     folder = origin.folder
     if origin.engine == "directory":
         manifests = directories.read(origin.tree, folder, origin.directory)
-        return Made(origin.engine, folder, folder, rendering.Rendered({}, manifests))
+        return Output(origin.engine, folder, folder, rendering.Rendered({}, manifests))
     file = scanning.named(origin.tree, folder) or folder
     rendered, output = await kustomized(origin.tree, folder, origins=origins, kept=kept)
-    return Made("kustomize", folder, file, rendered, output, origin.image_list)
+    return Output("kustomize", folder, file, rendered, output, origin.image_list)
 
 
 async def kustomized(
-    tree: trees.Tree, folder: str, *, origins: bool = False, kept: keeping.Kept | None = None
+    tree: trees.Tree, folder: str, *, origins: bool = False, kept: keeping.Cache | None = None
 ) -> tuple[rendering.Rendered, str]:
     """What Kustomize builds of a folder, and what it prints.
 

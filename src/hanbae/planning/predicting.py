@@ -21,7 +21,7 @@ from hanbae import foreign_json
 from hanbae.apis import quantities
 from hanbae.planning import differing
 
-Thing = Mapping[str, Any]
+Object = Mapping[str, Any]
 Path = tuple[str | int, ...]
 Identity = tuple[tuple[str, str], ...]
 
@@ -42,8 +42,8 @@ class Owned(Struct, frozen=True):
         others: What somebody else manages.
     """
 
-    ours: Thing
-    others: tuple[Thing, ...]
+    ours: Object
+    others: tuple[Object, ...]
 
     def below(self, key: str) -> Owned:
         """The same one level down."""
@@ -59,7 +59,7 @@ class Owned(Struct, frozen=True):
             yield from fields
 
 
-def predicted(live: Thing, target: Thing, *, manager: str = MANAGER) -> dict[str, Any]:
+def predicted(live: Object, target: Object, *, manager: str = MANAGER) -> dict[str, Any]:
     """The object after it was applied.
 
     Args:
@@ -70,7 +70,7 @@ def predicted(live: Thing, target: Thing, *, manager: str = MANAGER) -> dict[str
     return _maps(live, _tracked(live, _stored(target)), _owned(live, manager), 0)
 
 
-def _stored(target: Thing) -> Thing:
+def _stored(target: Object) -> Object:
     """A Secret as the API server keeps it: its texts are among its data."""
     texts = target.get("stringData")
     if target.get("kind") != "Secret" or not isinstance(texts, Mapping):
@@ -81,7 +81,7 @@ def _stored(target: Thing) -> Thing:
     return {**others, "data": {**_mapping(target.get("data")), **encoded}}
 
 
-def _tracked(live: Thing, target: Thing) -> Thing:
+def _tracked(live: Object, target: Object) -> Object:
     """What Argo CD applies: the object of the chart with the annotation by which Argo CD knows it again."""
     here = _mapping(_mapping(live.get("metadata")).get("annotations"))
     if TRACKING not in here:
@@ -91,7 +91,7 @@ def _tracked(live: Thing, target: Thing) -> Thing:
     return {**target, "metadata": {**metadata, "annotations": annotations}}
 
 
-def managers(live: Thing) -> dict[Path, tuple[str, ...]]:
+def managers(live: Object) -> dict[Path, tuple[str, ...]]:
     """Path → who manages the field there, with all paths above and below that ``managedFields`` names.
 
     The paths are those of :mod:`hanbae.planning.differing`.
@@ -106,7 +106,7 @@ def managers(live: Thing) -> dict[Path, tuple[str, ...]]:
     return {path: tuple(names) for path, names in by_path.items()}
 
 
-def _entries(live: Thing) -> list[Thing]:
+def _entries(live: Object) -> list[Object]:
     metadata = live.get("metadata")
     entries = metadata.get("managedFields") if isinstance(metadata, Mapping) else None
     return [
@@ -116,8 +116,8 @@ def _entries(live: Thing) -> list[Thing]:
     ]
 
 
-def _owned(live: Thing, manager: str) -> Owned:
-    ours: Thing = {}
+def _owned(live: Object, manager: str) -> Owned:
+    ours: Object = {}
     others = []
     for entry in _entries(live):
         fields = _mapping(entry.get("fieldsV1"))
@@ -130,7 +130,7 @@ def _owned(live: Thing, manager: str) -> Owned:
     return Owned(ours, tuple(others))
 
 
-def _paths(path: Path, fields: Thing, value: Any, depth: int = 0) -> Iterator[Path]:
+def _paths(path: Path, fields: Object, value: Any, depth: int = 0) -> Iterator[Path]:
     """The paths of a ``fieldsV1``; entries of lists as they are named, found in the value."""
     for key, below in fields.items():
         if key == "." or depth > _DEEPEST:
@@ -155,7 +155,7 @@ def _part(key: str, value: Any) -> tuple[str | None, Any]:
     return None, None
 
 
-def _maps(live: Thing, target: Thing, owned: Owned, depth: int) -> dict[str, Any]:
+def _maps(live: Object, target: Object, owned: Owned, depth: int) -> dict[str, Any]:
     merged = dict(live)
     for key, value in target.items():
         if key in live:
@@ -180,7 +180,7 @@ def _removed(merged: dict[str, Any], key: str, owned: Owned) -> None:
         del merged[key]
 
 
-def _theirs(value: Any, others: tuple[Thing, ...], depth: int) -> Any:
+def _theirs(value: Any, others: tuple[Object, ...], depth: int) -> Any:
     """What of a value others manage: all of it where they name nothing below."""
     names = {key for part in others for key in part if key != "."}
     if depth > _DEEPEST or not names:
@@ -203,7 +203,7 @@ def _theirs(value: Any, others: tuple[Thing, ...], depth: int) -> Any:
     return value
 
 
-def _below(others: tuple[Thing, ...], key: str) -> tuple[Thing, ...]:
+def _below(others: tuple[Object, ...], key: str) -> tuple[Object, ...]:
     return tuple(_mapping(other[key]) for other in others if key in other)
 
 
@@ -279,17 +279,17 @@ def _merge_keys(owned: Owned) -> tuple[str, ...]:
     return ()
 
 
-def _identity(entry: Thing, keys: Sequence[str]) -> Identity:
+def _identity(entry: Object, keys: Sequence[str]) -> Identity:
     return _sorted({key: entry[key] for key in keys if key in entry})
 
 
-def _sorted(keys: Thing) -> Identity:
+def _sorted(keys: Object) -> Identity:
     """Keys with their values as one hashable thing; whatever shape the values have."""
     return tuple((key, json.dumps(keys[key], default=str)) for key in sorted(keys))
 
 
 def _with_defaults(
-    entry: Thing, keys: Sequence[str], places: Mapping[Identity, Thing]
+    entry: Object, keys: Sequence[str], places: Mapping[Identity, Object]
 ) -> dict[str, Any]:
     """An entry with the keys that it leaves out, as the entries that are there have them, if all have the same."""
     completed = dict(entry)
@@ -320,7 +320,7 @@ def _is_empty(value: Any) -> bool:
     return value is None or value in ({}, [])
 
 
-def _mapping(value: Any) -> Thing:
+def _mapping(value: Any) -> Object:
     return value if isinstance(value, Mapping) else {}
 
 

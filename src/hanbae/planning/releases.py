@@ -139,7 +139,7 @@ def requested(
     api_versions: tuple[str, ...] = (),
     added: committed_kinds.Added | None = None,
     cluster: serving.Cluster | None = None,
-) -> pools.Wanted:
+) -> pools.Release:
     """The release as Argo CD asks Helm for it.
 
     What is told of the cluster is what an Application says of it, else what it says of itself, else what the policy
@@ -166,7 +166,7 @@ def requested(
         own = (committed_kinds.of(policy, tree) if added is None else added).get(environment, ())
         more = serving.listed((*settings.api_versions, *own, *api_versions))
         served = (*serving.api_versions(settings.kubernetes), *more)
-    return pools.Wanted(
+    return pools.Release(
         release=naming.release(policy, service, environment),
         namespace=overrides.namespace or naming.namespace(policy, service, environment),
         values=(*values, *overrides.values),

@@ -45,41 +45,41 @@ def of(objects: Iterable[Mapping[str, Any]]) -> tuple[Read, ...]:
     return tuple(reads.values())
 
 
-def made(objects: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str] | None]:
+def produced_keys(objects: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str] | None]:
     """Secret → keys that the objects make; None where only a store knows them."""
     keys: dict[str, frozenset[str] | None] = {}
     for manifest in objects:
-        for name, own in _made(manifest):
+        for name, own in _produced(manifest):
             before = keys.get(name, frozenset())
             # Several objects may make one Secret together, such as an ExternalSecret that merges into it.
             keys[name] = None if own is None or before is None else before | own
     return keys
 
 
-def _made(manifest: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str] | None]]:
+def _produced(manifest: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str] | None]]:
     if manifest.get("kind") == external_secrets.KIND:
         if external_secrets.policy(manifest) != "None":
             yield external_secrets.secret(manifest), external_secrets.keys(manifest)
         return
     name = scheduling.reference(manifest, "").name
     for pointer in _KEYS.get(str(manifest.get("kind")), ()):
-        yield name, frozenset(map(str, _at(manifest, pointer)))
+        yield name, frozenset(map(str, _mapping(manifest, pointer)))
 
 
 def _of_container(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for variable in _mappings(container.get("env")):
-        reference = _at(variable, ("valueFrom", "secretKeyRef"))
+        reference = _mapping(variable, ("valueFrom", "secretKeyRef"))
         name, key = reference.get("name"), reference.get("key")
         if isinstance(name, str) and isinstance(key, str) and reference.get("optional") is not True:
             yield name, key
     for source in _mappings(container.get("envFrom")):
-        reference = _at(source, ("secretRef",))
+        reference = _mapping(source, ("secretRef",))
         name = reference.get("name")
         if isinstance(name, str) and reference.get("optional") is not True:
             yield name, ""
 
 
-def _at(manifest: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
+def _mapping(manifest: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
     """The mapping at a path, or an empty one."""
     current: Any = manifest
     for part in path:

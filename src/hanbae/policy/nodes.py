@@ -139,12 +139,12 @@ class _Walk:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.seen = 0
+        self.count = 0
 
     def node(self, composed: Any, path: str, key: subjects.Place | None, depth: int) -> Node:
         here = _place(self.name, composed.start_mark)
-        self.seen += 1
-        if self.seen > MOST_NODES:
+        self.count += 1
+        if self.count > MOST_NODES:
             raise errors.FileFault("policy.too-many-values", place=here, limit=str(MOST_NODES))
         if depth > DEEPEST:
             raise errors.FileFault("policy.too-deep", place=here)

@@ -76,7 +76,7 @@ async def offer(
             return Offered()
         before = await forge.opened(draft.source, draft.target)
         request = await (forge.edit(before, draft) if before else _opened(forge, draft))
-        request = await _at(forge, request, offered.commit)
+        request = await _await_head(forge, request, offered.commit)
         for status in offered.statuses:
             await forge.report(offered.commit, status)
         if offered.comment:
@@ -125,7 +125,7 @@ async def _opened(forge: protocol.Forge, draft: protocol.Draft) -> merge_request
         return request
 
 
-async def _at(
+async def _await_head(
     forge: protocol.Forge, request: merge_requests.MergeRequest, commit: str
 ) -> merge_requests.MergeRequest:
     """The merge request once the forge knows that its branch is at a commit.

@@ -44,7 +44,7 @@ async def waived(
         for member in proven.members:
             service = member.service
             try:
-                lease = await claiming.seen(space.policy, clusters.workload, service, target)
+                lease = await claiming.lease(space.policy, clusters.workload, service, target)
             except errors.Forbidden:
                 unseen = wording.Text("promotion.holds-unseen", {"environment": target})
                 return decisions, (unseen,)

@@ -126,7 +126,7 @@ async def _proofs(
     for source in sources:
         service, environment = source.service, source.environment
         proof = await changed_services.last_proof(space, clusters, service, environment)
-        lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+        lease = await claiming.lease(space.policy, clusters.workload, service, environment)
         if lease is not None and proof is not None:
             holding.refuse(lease.marks, service, environment, proof.commit)
         proofs[service] = proof

@@ -35,7 +35,7 @@ _DIRECT: Final = "HANBAE_MIGRATE_DBSTRING"
 _FLAG: Final = re.compile(r"--?([a-zA-Z][a-zA-Z-]*)(=)?")
 
 
-class Asked(Struct, frozen=True):
+class Invocation(Struct, frozen=True):
     """One run of goose.
 
     Attributes:
@@ -71,7 +71,7 @@ def is_goose(invocation: invocations.Invocation, own: variables.Variables) -> bo
     return "dir" in flags and driver in _DRIVERS | _COMMANDS
 
 
-def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
+def read(invocation: invocations.Invocation, own: variables.Variables) -> Invocation:
     """What an invocation of goose asks for.
 
     Args:
@@ -97,7 +97,7 @@ def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
     folder = own.variable("GOOSE_MIGRATION_DIR", set_) if folder is None else folder
     table = own.value(flags["table"], set_) if "table" in flags else None
     table = own.variable("GOOSE_TABLE", set_) if table is None else table
-    return Asked(
+    return Invocation(
         command=command or "",
         driver=driver,
         address=address,

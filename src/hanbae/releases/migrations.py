@@ -130,7 +130,7 @@ _LONGEST_NAME: Final = 80
 
 def _of_goose(
     migration: parts.Migration,
-    runs: list[tuple[invocations.Invocation, goose.Asked]],
+    runs: list[tuple[invocations.Invocation, goose.Invocation]],
 ) -> parts.Migration:
     invocation, request = runs[0]
     address = _address(request.address)
@@ -170,7 +170,7 @@ def _unclear_run(
     return wording.Text("release.several-runs", _object(migration)) if several else None
 
 
-def _unread(migration: parts.Migration, request: goose.Asked) -> wording.Text | None:
+def _unread(migration: parts.Migration, request: goose.Invocation) -> wording.Text | None:
     """What cannot be read of that which a proof is made of."""
     if migration.tool not in tools.OF_GOOSE:
         return wording.Text("release.other-tool", _object(migration) | {"tool": migration.tool})

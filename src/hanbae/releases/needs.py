@@ -142,28 +142,28 @@ def _need(manifest: Object, pointer: Pointer, kind: str, key: str = "") -> Itera
         yield parts.Need(kind, name, key, manifest.ref, On(manifest, pointer))
 
 
-def makes(objects: Iterable[Object]) -> tuple[parts.Made, ...]:
+def makes(objects: Iterable[Object]) -> tuple[parts.Product, ...]:
     """What the objects make in their namespace, themselves or through an operator."""
     return tuple(entry for manifest in objects for entry in _makes(manifest))
 
 
-def _makes(manifest: Object) -> Iterator[parts.Made]:
+def _makes(manifest: Object) -> Iterator[parts.Product]:
     kind, ref = manifest.kind, manifest.ref
     if kind in ("Secret", "ConfigMap"):
         is_token = manifest.get("type") == _TOKEN
         # Kubernetes fills such a Secret in after it has been created.
         keys = None if is_token else _keys(manifest)
-        yield parts.Made(kind, manifest.name, keys, ref, "operator" if is_token else "object")
+        yield parts.Product(kind, manifest.name, keys, ref, "operator" if is_token else "object")
     elif kind in ("PersistentVolumeClaim", "ServiceAccount"):
-        yield parts.Made(kind, manifest.name, frozenset(), ref, "object")
+        yield parts.Product(kind, manifest.name, frozenset(), ref, "object")
     elif kind == "SealedSecret":
         # The controller ignores the name that the template has, and calls the Secret like this object.
-        yield parts.Made("Secret", manifest.name, _keys(manifest), ref, "sealed")
+        yield parts.Product("Secret", manifest.name, _keys(manifest), ref, "sealed")
     elif kind == external_secrets.KIND:
         if external_secrets.policy(manifest.data) != "None":
             name = external_secrets.secret(manifest.data)
             keys = external_secrets.keys(manifest.data)
-            yield parts.Made("Secret", name, keys, ref, "external")
+            yield parts.Product("Secret", name, keys, ref, "external")
     elif kind == "SecretProviderClass":
         for _, entry in _mappings(manifest, ("spec", "secretObjects")):
             data = entry.get("data")
@@ -172,10 +172,10 @@ def _makes(manifest: Object) -> Iterator[parts.Made]:
                 for item in (data if isinstance(data, list) else ())
                 if isinstance(item, dict)
             )
-            yield parts.Made("Secret", str(entry.get("secretName")), keys, ref, "external")
+            yield parts.Product("Secret", str(entry.get("secretName")), keys, ref, "external")
     elif kind == "Job":
         for name in _told_to_make(manifest):
-            yield parts.Made("Secret", name, None, ref, "operator")
+            yield parts.Product("Secret", name, None, ref, "operator")
     else:
         yield from _operated(manifest)
 
@@ -201,17 +201,17 @@ def _texts(value: Any) -> list[str]:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def _operated(manifest: Object) -> Iterator[parts.Made]:
+def _operated(manifest: Object) -> Iterator[parts.Product]:
     """What other controllers make up for an object of theirs."""
     group = manifest.api_version.partition("/")[0]
     entry = _OF_OPERATORS.get((group, manifest.kind))
     if entry is not None:
         name = manifest.get(*entry[0])
         if isinstance(name, str):
-            yield parts.Made("Secret", name, entry[1], manifest.ref, "operator")
+            yield parts.Product("Secret", name, entry[1], manifest.ref, "operator")
     elif (group, manifest.kind) == ("postgresql.cnpg.io", "Cluster"):
         for end in ("app", "superuser"):
-            yield parts.Made("Secret", f"{manifest.name}-{end}", _CNPG, manifest.ref, "operator")
+            yield parts.Product("Secret", f"{manifest.name}-{end}", _CNPG, manifest.ref, "operator")
 
 
 def _keys(manifest: Object) -> frozenset[str]:

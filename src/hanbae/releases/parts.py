@@ -126,7 +126,7 @@ class Need(Struct, frozen=True):
     part: On
 
 
-class Made(Struct, frozen=True):
+class Product(Struct, frozen=True):
     """An object of the namespace that the release makes, or has an operator make.
 
     Attributes:
@@ -171,5 +171,5 @@ class Release(Struct, frozen=True):
     images: tuple[Image, ...]
     migrations: tuple[Migration, ...]
     needs: tuple[Need, ...]
-    makes: tuple[Made, ...]
+    makes: tuple[Product, ...]
     begun: bool

@@ -37,7 +37,7 @@ def of(
     values: Mapping[str, Any] | None = None,
     overrides: Sequence[Override] = (),
     names: Mapping[str, str] | None = None,
-    elsewhere: Iterable[parts.Made] = (),
+    elsewhere: Iterable[parts.Product] = (),
 ) -> parts.Release:
     """What a release is.
 
@@ -78,7 +78,7 @@ def of(
     )
 
 
-def _sources(applied: Iterable[Object], makes: Iterable[parts.Made]) -> variables.Sources:
+def _sources(applied: Iterable[Object], makes: Iterable[parts.Product]) -> variables.Sources:
     return variables.Sources(
         config_maps={
             manifest.name: data
@@ -115,10 +115,10 @@ def _named(
     pairs = [name(migration) for migration in read]
     counts = Counter(database for database, _ in pairs)
     # Those that stay, also of later Jobs: a name that a Job gives must be none of them.
-    taken = {database for database, by in pairs if counts[database] == 1 or by in _GIVEN}
+    taken = {database for database, by in pairs if counts[database] == 1 or by in _EXPLICIT}
     result = []
     for migration, (database, by) in zip(read, pairs, strict=True):
-        if counts[database] > 1 and by not in _GIVEN:  # a proof could not tell them apart
+        if counts[database] > 1 and by not in _EXPLICIT:  # a proof could not tell them apart
             database, by = database_names.of_job(migration, service, release), "job"  # noqa: PLW2901
             if database in taken:
                 database = f"{database}_{migration.order}"  # noqa: PLW2901
@@ -127,5 +127,5 @@ def _named(
     return tuple(result)
 
 
-_GIVEN: Final = frozenset({"policy", "values", "label"})
+_EXPLICIT: Final = frozenset({"policy", "values", "label"})
 """What somebody has said, rather than what follows from a key, a folder or a Job."""

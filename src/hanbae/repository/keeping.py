@@ -48,7 +48,7 @@ def key(*parts: str | bytes) -> str:
     return hashed.hexdigest()
 
 
-class Kept:
+class Cache:
     """A folder of results. Made by :func:`opened`.
 
     Args:
@@ -141,7 +141,7 @@ def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
                 yield status.st_mtime, status.st_size, path
 
 
-def opened(name: str = "results") -> Kept | None:
+def opened(name: str = "results") -> Cache | None:
     """The user's kept results: ``$XDG_CACHE_HOME/hanbae/results``; None where there can be none.
 
     Args:
@@ -157,7 +157,7 @@ def opened(name: str = "results") -> Kept | None:
     return reopened(folder)
 
 
-def reopened(folder: Path) -> Kept | None:
+def reopened(folder: Path) -> Cache | None:
     """Results in a folder that is there, such as the one that another process has opened; None where it is not safe.
 
     Args:
@@ -169,7 +169,7 @@ def reopened(folder: Path) -> Kept | None:
         secret = _secret() if is_private else None
     except (OSError, RuntimeError):
         return None
-    return Kept(folder, secret) if secret is not None else None
+    return Cache(folder, secret) if secret is not None else None
 
 
 def _xdg(variable: str, otherwise: str) -> Path:

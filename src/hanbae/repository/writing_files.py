@@ -39,7 +39,8 @@ def place(
     for path in contents:
         _refuse_outside(root, path)
     return tuple(
-        _one(root, path, text, overwrite=overwrite, check=check) for path, text in contents.items()
+        _change(root, path, text, overwrite=overwrite, check=check)
+        for path, text in contents.items()
     )
 
 
@@ -89,7 +90,7 @@ def read(root: Path, path: str) -> str | None:
     return _read(root, path)
 
 
-def _one(root: Path, path: str, text: str, *, overwrite: bool, check: bool) -> FileChange:
+def _change(root: Path, path: str, text: str, *, overwrite: bool, check: bool) -> FileChange:
     present = _read(root, path)
     if present == text:
         return FileChange(path, "unchanged")

@@ -25,7 +25,7 @@ class Hold(Struct, frozen=True):
     revision: str = ""
 
 
-class Held(Struct, frozen=True):
+class HeldService(Struct, frozen=True):
     """The holds of a service in an environment.
 
     Attributes:
@@ -47,5 +47,5 @@ class Holds(Struct, frozen=True):
         unreached: Environments of which nothing is known now.
     """
 
-    held: tuple[Held, ...]
+    held: tuple[HeldService, ...]
     unreached: tuple[reach.Unreached, ...] = ()

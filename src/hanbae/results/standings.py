@@ -97,7 +97,7 @@ class Standings(Struct, frozen=True):
     standings: tuple[Standing, ...]
     unreached: tuple[reach.Unreached, ...] = ()
     frozen: tuple[Frozen, ...] = ()
-    held: tuple[holds.Held, ...] = ()
+    held: tuple[holds.HeldService, ...] = ()
     unread: tuple[reach.Unreached, ...] = ()
     unreadable: tuple[deployments.Unreadable, ...] = ()
 
@@ -110,13 +110,13 @@ def changed(before: Standings, after: Standings) -> Iterator[Standing]:
         after: The look.
     """
     earlier = {
-        (entry.service, entry.environment): _told(before, entry) for entry in before.standings
+        (entry.service, entry.environment): _facts(before, entry) for entry in before.standings
     }
     silent = {entry.environment for entry in after.unreached}
     for entry in after.standings:
         if entry.environment in silent:
             continue
-        if earlier.get((entry.service, entry.environment)) != _told(after, entry):
+        if earlier.get((entry.service, entry.environment)) != _facts(after, entry):
             yield entry
 
 
@@ -135,7 +135,7 @@ def remembered(before: Standings, after: Standings) -> Standings:
     )
 
 
-def _told(listed: Standings, entry: Standing) -> object:
+def _facts(listed: Standings, entry: Standing) -> object:
     """All that a look tells of a service in an environment."""
     held = [
         held.holds

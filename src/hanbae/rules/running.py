@@ -25,7 +25,7 @@ NEEDS_ALL: Final = frozenset(
 """The rules that find that something is not there: of a release of which a part is not known they can say nothing."""
 
 
-class Found(Struct, frozen=True):
+class RuleHit(Struct, frozen=True):
     """A hit, and where it was looked for.
 
     Attributes:
@@ -43,17 +43,17 @@ class Found(Struct, frozen=True):
     assumed: tuple[str, ...] = ()
 
 
-def over_project(project: views.Project, rules: Iterable[rulebook.Rule]) -> list[Found]:
+def over_project(project: views.Project, rules: Iterable[rulebook.Rule]) -> list[RuleHit]:
     """What the rules over the whole repository find."""
     return [
-        Found(rule, hit)
+        RuleHit(rule, hit)
         for rule in rules
         if rule.scope == "project"
         for hit in _hits(rule, project, "hanbae.yaml")
     ]
 
 
-def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list[Found]:
+def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list[RuleHit]:
     """What the rules over a service and over each of its releases find."""
     results = []
     for rule in rules:
@@ -61,14 +61,14 @@ def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list
             continue
         if rule.scope == "service":
             hits = _hits(rule, service, service.chart)
-            results += [Found(rule, hit, service.name) for hit in hits]
+            results += [RuleHit(rule, hit, service.name) for hit in hits]
         elif rule.scope == "release":
             for release in service.releases.values():
                 results += _over_release(rule, release)
     return results
 
 
-def _over_release(rule: rulebook.Rule, release: views.Release) -> list[Found]:
+def _over_release(rule: rulebook.Rule, release: views.Release) -> list[RuleHit]:
     """What a rule finds in a release, and what it finds besides where the cluster has more API versions."""
     results, reported = [], set()
     for rendering in (release, *release.alternatives):
@@ -76,7 +76,7 @@ def _over_release(rule: rulebook.Rule, release: views.Release) -> list[Found]:
             if rendering is release or _identity(hit) not in reported:
                 reported.add(_identity(hit))
                 name, environment = release.service.name, release.environment
-                results.append(Found(rule, hit, name, environment, rendering.assumed))
+                results.append(RuleHit(rule, hit, name, environment, rendering.assumed))
     return results
 
 

@@ -188,7 +188,7 @@ def obtain(*, progress: Progress) -> Binaries:
     """
     prebuilt = os.environ.get(VARIABLE)
     if prebuilt:
-        return _given(Path(prebuilt))
+        return _prebuilt(Path(prebuilt))
     cache = caching.root()
     folder = caching.private(cache / "bin")
     caching.private(cache / "logs")
@@ -220,7 +220,7 @@ def obtain_parts(names: Collection[str], *, progress: Progress) -> dict[str, Pat
     """
     prebuilt = os.environ.get(VARIABLE)
     if prebuilt:
-        root = _given(Path(prebuilt)).root
+        root = _prebuilt(Path(prebuilt)).root
         return {name: root / "postgresql" if name == "postgresql" else root for name in names}
     cache = caching.root()
     folder = caching.private(cache / "bin")
@@ -270,7 +270,7 @@ def lacking() -> list[wording.Text]:
     return obstacles
 
 
-def _given(folder: Path) -> Binaries:
+def _prebuilt(folder: Path) -> Binaries:
     missing = [name for name in pins.PROGRAMS if not os.access(folder / "bin" / name, os.X_OK)]
     missing = [f"bin/{name}" for name in missing]
     missing += [place for place in _PLACES if not (folder / place).exists()]

@@ -28,7 +28,7 @@ from hanbae import errors
 #: Where process 1 and its daemons live; the kubelet makes ``kubepods`` beside it.
 DAEMONS: Final = "daemons"
 #: What kubelet 1.35 wants of a version 2 hierarchy (pkg/kubelet/cm), as far as the kernel has them.
-_WANTED: Final[tuple[str, ...]] = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
+_REQUIRED: Final[tuple[str, ...]] = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def missing(mounted: list[Hierarchy]) -> dict[str, list[str]]:
     for hierarchy in mounted:
         if all(other.version == 2 for other in mounted):  # noqa: PLR2004  the version's name
             on = (hierarchy.root / "cgroup.subtree_control").read_text().split()
-            off = [name for name in _WANTED if name in hierarchy.controllers - set(on)]
+            off = [name for name in _REQUIRED if name in hierarchy.controllers - set(on)]
             if off:
                 switches[str(hierarchy.root)] = off
     return switches
@@ -120,7 +120,7 @@ def make(name: str, mounted: list[Hierarchy], switched: dict[str, list[str]]) ->
 
 def _delegate(hierarchy: Hierarchy, name: str) -> None:
     """Hand the controllers on to what is in the sandbox's group."""
-    for controller in _WANTED:
+    for controller in _REQUIRED:
         if controller in hierarchy.controllers:
             control = hierarchy.root / name / "cgroup.subtree_control"
             control.write_text(f"+{controller}")

@@ -49,7 +49,7 @@ def running(progress: binaries.Progress) -> Iterator[tuple[servers.Server, Path]
         folder = Path(name)
         data = folder / "data"
         words = ["-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        _made([*_somebody(), str(prefix / "bin" / "initdb"), *words], environment)
+        _run([*_somebody(), str(prefix / "bin" / "initdb"), *words], environment)
         with _started(prefix, data, folder, environment):
             settings = {"host": str(folder), "port": str(_PORT), "user": "postgres"}
             yield servers.Server(settings), parts["goose"] / "bin" / "goose"
@@ -67,7 +67,7 @@ def _somebody() -> list[str]:
     return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 
 
-def _made(words: list[str], environment: dict[str, str]) -> None:
+def _run(words: list[str], environment: dict[str, str]) -> None:
     with errors.starting(words[0]):
         ended = subprocess.run(
             words, env=environment, capture_output=True, text=True, errors="replace", check=False

@@ -72,15 +72,15 @@ class _Fields:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 0
+        self._offset = 0
 
     def next_is(self, tag: int) -> bool:
-        return self._data[self._at] == tag
+        return self._data[self._offset] == tag
 
     def take(self, tag: int) -> bytes:
         """The content of the next element."""
-        data, start = self._data, self._at + 2
-        if data[self._at] != tag:
+        data, start = self._data, self._offset + 2
+        if data[self._offset] != tag:
             raise ValueError(tag)
         length = data[start - 1]
         if length >= _LONG:
@@ -91,8 +91,8 @@ class _Fields:
                 raise ValueError(tag)
         if start + length > len(data):
             raise ValueError(tag)
-        self._at = start + length
-        return data[start : self._at]
+        self._offset = start + length
+        return data[start : self._offset]
 
     def integer(self) -> int:
         """The next element, a number above 0."""
@@ -118,8 +118,8 @@ class _Fields:
         return datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=UTC)
 
     def end(self) -> None:
-        if self._at != len(self._data):
-            raise ValueError(self._at)
+        if self._offset != len(self._data):
+            raise ValueError(self._offset)
 
 
 def _certificate(der: bytes) -> Plain:

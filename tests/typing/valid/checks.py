@@ -9,7 +9,7 @@ import hanbae
 
 
 async def errors(folder: Path) -> list[hanbae.Finding]:
-    request = hanbae.CheckWanted(
+    request = hanbae.CheckRequest(
         ("auth",), policy_from="origin/main", history=hanbae.CheckHistory(since="v1")
     )
     result = await hanbae.check(folder, request)
@@ -20,13 +20,13 @@ async def errors(folder: Path) -> list[hanbae.Finding]:
 
 
 async def edits(folder: Path) -> tuple[hanbae.Edit, ...]:
-    result = await hanbae.check(folder, hanbae.CheckWanted(live=hanbae.CheckLive(context="kind")))
+    result = await hanbae.check(folder, hanbae.CheckRequest(live=hanbae.CheckLive(context="kind")))
     return tuple(edit for finding in result.findings for edit in finding.edits)
 
 
 async def kinds(folder: Path) -> list[str]:
     kinds = []
-    async with hanbae.rendering(folder, hanbae.RenderWanted(environment="dev")) as releases:
+    async with hanbae.rendering(folder, hanbae.RenderRequest(environment="dev")) as releases:
         async for release in releases:
             if isinstance(release, hanbae.RenderFailure):
                 raise release.fault

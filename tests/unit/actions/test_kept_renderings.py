@@ -27,10 +27,10 @@ def shop(tmp_path: Path) -> Path:
     return folder
 
 
-async def manifest(shop: Path, kept: keeping.Kept | None) -> str:
+async def manifest(shop: Path, kept: keeping.Cache | None) -> str:
     """What auth is in dev."""
-    request = render.Wanted(services=("auth",), environment="dev")
-    async with render.rendering(shop, request, kept=kept) as releases:
+    request = render.Request(services=("auth",), environment="dev")
+    async with render.rendering(shop, request, cache=kept) as releases:
         (release,) = [release async for release in releases]
     assert isinstance(release, render.Release)
     return release.manifest

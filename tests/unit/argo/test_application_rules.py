@@ -12,7 +12,7 @@ from hanbae.argo import application_rules
 
 COMMIT, OTHER = "1" * 40, "2" * 40
 TWO = {"sources": [{"path": "a"}, {"ref": "values"}]}
-ONE = {"source": {"path": "a"}}
+SINGLE = {"source": {"path": "a"}}
 
 
 def takes(spec: dict[str, Any], sync: dict[str, Any], *, several: bool) -> bool:
@@ -34,10 +34,10 @@ def takes(spec: dict[str, Any], sync: dict[str, Any], *, several: bool) -> bool:
 @pytest.mark.parametrize(
     ("spec", "sync", "several", "alone"),
     [
-        (ONE, {"revision": COMMIT}, True, True),
-        (ONE, {"revision": "main"}, False, False),
-        (ONE, {"revisions": [COMMIT]}, False, False),
-        (ONE, {"revision": COMMIT, "revisions": [COMMIT]}, False, False),
+        (SINGLE, {"revision": COMMIT}, True, True),
+        (SINGLE, {"revision": "main"}, False, False),
+        (SINGLE, {"revisions": [COMMIT]}, False, False),
+        (SINGLE, {"revision": COMMIT, "revisions": [COMMIT]}, False, False),
         (TWO, {"revisions": [COMMIT, COMMIT]}, True, False),
         (TWO, {"revisions": [COMMIT, OTHER]}, False, False),
         (TWO, {"revisions": [COMMIT]}, False, False),

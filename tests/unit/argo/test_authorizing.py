@@ -104,11 +104,11 @@ def test_nothing_is_granted_for_every_name_that_the_policy_knows_by_name() -> No
 
 
 BY_HELM = with_environment(POLICY, "dev", engine="helm")
-MADE = (kinds.CONFIGMAP, kinds.SECRET, kinds.of("monitoring.coreos.com/v1", "ServiceMonitor"))
+KINDS = (kinds.CONFIGMAP, kinds.SECRET, kinds.of("monitoring.coreos.com/v1", "ServiceMonitor"))
 
 
 def test_under_helm_the_deployer_writes_what_charts_make_and_tells_argo_cd_nothing() -> None:
-    services = (authorizing.Service("auth", kinds=MADE, secrets=("auth-made",)), SERVICES[1])
+    services = (authorizing.Service("auth", kinds=KINDS, secrets=("auth-made",)), SERVICES[1])
     roles = authorizing.roles(BY_HELM, "dev", services)
     written = {(verb, resource) for _, verb, resource, _ in granted(roles)}
     scaffolded = ("deployments", "horizontalpodautoscalers", "ingresses", "sealedsecrets")

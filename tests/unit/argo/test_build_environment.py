@@ -7,7 +7,7 @@ import pytest
 from hanbae.argo import build_environment
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-KNOWN = {"ARGOCD_APP_NAME": "cart-dev", "ARGOCD_APP_NAMESPACE": "shop"}
+VARIABLES = {"ARGOCD_APP_NAME": "cart-dev", "ARGOCD_APP_NAMESPACE": "shop"}
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,15 @@ KNOWN = {"ARGOCD_APP_NAME": "cart-dev", "ARGOCD_APP_NAMESPACE": "shop"}
     ],
 )
 def test_variables_are_put_in(text: str, expanded: str) -> None:
-    variables = KNOWN | build_environment.of_commit(COMMIT)
+    variables = VARIABLES | build_environment.of_commit(COMMIT)
     assert build_environment.expanded(text, variables) == expanded
 
 
 def test_the_commit_is_left_where_it_is_not_known() -> None:
     text = "$ARGOCD_APP_NAME:${ARGOCD_APP_REVISION}-$ARGOCD_APP_REVISION_SHORT"
     expected = "cart-dev:${ARGOCD_APP_REVISION}-$ARGOCD_APP_REVISION_SHORT"
-    assert build_environment.expanded(text, KNOWN | build_environment.of_commit("")) == expected
+    assert build_environment.expanded(text, VARIABLES | build_environment.of_commit("")) == expected
 
 
 def test_braces_without_end_take_no_time() -> None:
-    assert build_environment.expanded("${" * 100_000, KNOWN) == ""
+    assert build_environment.expanded("${" * 100_000, VARIABLES) == ""

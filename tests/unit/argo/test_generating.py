@@ -14,7 +14,7 @@ from hanbae.charts import founding
 from hanbae.policy import documents, loading, naming
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "argocd"
-ONE = founding.policy_file("https://git.example.com/shop.git", one_cluster=True)
+ONE_CLUSTER = founding.policy_file("https://git.example.com/shop.git", one_cluster=True)
 MANY = founding.policy_file("https://git.example.com/shop.git")
 
 
@@ -22,7 +22,7 @@ def read(text: str) -> documents.Policy:
     return loading.parse(text.encode(), "hanbae.yaml")[0]
 
 
-POLICY = read(ONE)
+POLICY = read(ONE_CLUSTER)
 
 
 def with_environment(policy: documents.Policy, name: str, **fields: Any) -> documents.Policy:
@@ -121,7 +121,7 @@ def test_services_come_from_the_environments_branch() -> None:
 
 
 def test_the_services_name_is_the_part_at_the_star() -> None:
-    text = ONE.replace('"services/*/helm"', '"teams/shop/apps/*/deploy/chart"')
+    text = ONE_CLUSTER.replace('"services/*/helm"', '"teams/shop/apps/*/deploy/chart"')
     source = generating.application_set(read(text), "dev")["spec"]["template"]["spec"]["source"]
     assert source["path"] == "teams/shop/apps/{{ index .path.segments 3 }}/deploy/chart"
     assert source["helm"]["releaseName"] == "{{ index .path.segments 3 }}-service"

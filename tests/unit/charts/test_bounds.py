@@ -50,8 +50,8 @@ async def fault(
     pool: pools.Pool, more: Mapping[str, bytes], values: bytes = b""
 ) -> tuple[str, str] | None:
     """The id of the fault and its place; None where it renders."""
-    request = pools.Wanted("r", "n", (values,), values_files=(VALUES,))
-    message = pools.Asked([request])
+    request = pools.Release("r", "n", (values,), values_files=(VALUES,))
+    message = pools.Request([request])
     (answer,) = await pool.render(CHART | more, message, shown="services/a/helm", limit=300)
     try:
         rendering.rendered(answer, shown="services/a/helm", values_files=request.values_files)

@@ -21,7 +21,7 @@ from hanbae.charts import pools, rendering
 CHART = {"Chart.yaml": b"apiVersion: v2\nname: a\nversion: 1.0.0\n"}
 MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {value: '%s'}\n"
 LOOP = "{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
-WANTED = pools.Asked([pools.Wanted("r", "n")])
+REQUEST = pools.Request([pools.Release("r", "n")])
 
 
 def chart(template: str, **more: bytes) -> dict[str, bytes]:
@@ -29,7 +29,7 @@ def chart(template: str, **more: bytes) -> dict[str, bytes]:
 
 
 async def value(pool: pools.Pool, template: str, limit: float = 20.0) -> str:
-    (answer,) = await pool.render(chart(template), WANTED, shown="a", limit=limit)
+    (answer,) = await pool.render(chart(template), REQUEST, shown="a", limit=limit)
     assert answer.error is None
     return str(answer.documents[0][1]["data"]["value"])
 
@@ -37,7 +37,7 @@ async def value(pool: pools.Pool, template: str, limit: float = 20.0) -> str:
 async def outcome(pool: pools.Pool, files: dict[str, bytes]) -> str:
     """Which fault a chart is."""
     try:
-        (answer,) = await pool.render(files, WANTED, shown="a", limit=2)
+        (answer,) = await pool.render(files, REQUEST, shown="a", limit=2)
         rendering.rendered(answer, shown="a")
     except errors.FileFault as fault:
         return fault.text.id
@@ -111,12 +111,12 @@ async def test_a_worker_that_ended_while_it_waited_is_no_fault_of_the_next_chart
 async def test_each_release_may_take_the_time_of_the_processor_that_one_may_take() -> None:
     loop = "{{ range until (int .Values.count) }}{{ range until 1000 }}{{ end }}{{ end }}"
     files = chart(loop)
-    releases = [pools.Wanted("r", "n", (b"count: %d" % number,)) for number in (60_000, 1)]
+    releases = [pools.Release("r", "n", (b"count: %d" % number,)) for number in (60_000, 1)]
     async with pools.opened(1) as pool:
         assert await value(pool, "one") == "one"
         (worker,) = workers()
         before, _ = resource.prlimit(worker, resource.RLIMIT_CPU)
-        await pool.render(files, pools.Asked(releases), shown="a")
+        await pool.render(files, pools.Request(releases), shown="a")
         assert resource.prlimit(worker, resource.RLIMIT_CPU)[0] > before
 
 
@@ -169,7 +169,7 @@ async def test_a_huge_answer_and_many_files_pass() -> None:
         assert len(text) == 3_000_000
         many = {f"files/{number}.txt": b"x" for number in range(5000)}
         wide = chart('{{ len (.Files.Glob "files/*") }}') | many
-        (answer,) = await pool.render(wide, WANTED, shown="a")
+        (answer,) = await pool.render(wide, REQUEST, shown="a")
         assert answer.documents[0][1]["data"]["value"] == "5000"
 
 
@@ -182,11 +182,11 @@ async def test_what_a_chart_prints_or_keeps_does_not_reach_the_next() -> None:
     }
     dumped = chart("{{ toJson .Values | b64enc }}") | {"values.yaml": b"a: {b: 1}\n"}
     async with pools.opened(1) as pool:
-        (alone,) = await pool.render(dumped, WANTED, shown="a")
-        await pool.render(warned, WANTED, shown="a")
-        (after,) = await pool.render(dumped, WANTED, shown="a")
+        (alone,) = await pool.render(dumped, REQUEST, shown="a")
+        await pool.render(warned, REQUEST, shown="a")
+        (after,) = await pool.render(dumped, REQUEST, shown="a")
         assert after == alone
-        twice = pools.Asked([pools.Wanted("r", "n", (b"a: {c: 2}",)), pools.Wanted("r", "n")])
+        twice = pools.Request([pools.Release("r", "n", (b"a: {c: 2}",)), pools.Release("r", "n")])
         answers = await pool.render(dumped, twice, shown="a")
         assert answers[1] == alone
 
@@ -203,12 +203,12 @@ async def test_what_a_chart_keeps_does_not_reach_its_next_release() -> None:
         "templates/b.yaml": b'{{ $_ := set .Chart "Leak" 1 }}',
     }
     schema = keeping | {"values.schema.json": b'{"type": "object"}'}
-    release = pools.Wanted("r", "n", (b"a: {x: 1}",))
+    release = pools.Release("r", "n", (b"a: {x: 1}",))
     for files in (keeping, schema):
         async with pools.opened(1) as pool:
-            (alone,) = await pool.render(files, pools.Asked([release]), shown="a")
+            (alone,) = await pool.render(files, pools.Request([release]), shown="a")
             assert alone.error is None
-            assert await pool.render(files, pools.Asked([release] * 3), shown="a") == [alone] * 3
+            assert await pool.render(files, pools.Request([release] * 3), shown="a") == [alone] * 3
 
 
 async def test_dependency_that_one_release_disables_is_there_for_the_next() -> None:
@@ -219,7 +219,7 @@ async def test_dependency_that_one_release_disables_is_there_for_the_next() -> N
         "charts/d/templates/a.yaml": MAP.replace(b"%s", b"x"),
     }
     values = (b"d: {enabled: false}", b"", b"d: {enabled: true}")
-    request = pools.Asked([pools.Wanted("r", "n", (content,)) for content in values])
+    request = pools.Request([pools.Release("r", "n", (content,)) for content in values])
     async with pools.opened(1) as pool:
         answers = await pool.render(files, request, shown="a")
     assert [len(answer.documents) for answer in answers] == [0, 1, 1]
@@ -249,7 +249,7 @@ async def go():
     async with pools.opened(2) as pool:
         loop = b"{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
         files = {"Chart.yaml": b"apiVersion: v2\\nname: a\\nversion: 1.0.0\\n", "templates/a.yaml": loop}
-        request = pools.Asked([pools.Wanted("r", "n")])
+        request = pools.Request([pools.Release("r", "n")])
         async with asyncio.TaskGroup() as group:
             for _ in range(2):
                 group.create_task(pool.render(files, request, shown="a"))

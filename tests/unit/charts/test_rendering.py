@@ -36,7 +36,7 @@ async def render(
 ) -> rendering.Rendered:
     arguments = {"release": "auth-service", "namespace": "services-dev"} | options
     arguments["api_versions"] = tuple(arguments.get("api_versions", ()))
-    request = pools.Wanted(values=tuple(values), **arguments)
+    request = pools.Release(values=tuple(values), **arguments)
     return await rendering.render(trees.WorkingTree(chart.parent), chart.name, request, limit=limit)
 
 
@@ -97,7 +97,7 @@ async def test_crds_that_are_only_printed_are_not_read(chart: Path) -> None:
                 pool,
                 trees.WorkingTree(chart.parent),
                 chart.name,
-                [pools.Wanted("r", "n")],
+                [pools.Release("r", "n")],
                 manifest=True,
                 printed=printed,
             )
@@ -337,7 +337,7 @@ async def test_chance_is_placed_in_each_alias_of_a_chart(chart: Path) -> None:
     with (chart / "Chart.yaml").open("a") as file:
         file.write(f"dependencies: {json.dumps(dependencies)}\n")
     async with pools.opened(1) as pool:
-        request = pools.Wanted("r", "n")
+        request = pools.Release("r", "n")
         tree = trees.WorkingTree(chart.parent)
         (answer,) = await rendering.answers(pool, tree, chart.name, [request])
     assert {site.template for site in answer.sites} == {

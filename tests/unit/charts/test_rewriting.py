@@ -33,7 +33,7 @@ def rendered(values: str) -> dict[str, str]:
             "chart/templates/a.yaml": TEMPLATE.encode(),
         }
     )
-    request = pools.Wanted("a", "b", values=(values.encode(),))
+    request = pools.Release("a", "b", values=(values.encode(),))
     data: dict[str, str] = (
         asyncio.run(rendering.render(tree, "chart", request)).manifests[0].object["data"]
     )

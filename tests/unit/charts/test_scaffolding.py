@@ -51,7 +51,7 @@ async def render(
     image: bytes = NAMED,
 ) -> list[dict[str, Any]]:
     name = naming.values_file(POLICY, service, environment).name
-    release = pools.Wanted(
+    release = pools.Release(
         release=naming.release(POLICY, service, "dev"),
         namespace=naming.namespace(POLICY, service, environment),
         values=((chart / name).read_bytes(), image, *values),

@@ -89,7 +89,7 @@ async def rendered(template: str) -> pools.Answer:
         "templates/_names.tpl": NAMES.encode(),
     }
     async with pools.opened(1) as pool:
-        request = pools.Asked([pools.Wanted("release", "default", (VALUES,))], texts=True)
+        request = pools.Request([pools.Release("release", "default", (VALUES,))], texts=True)
         (answer,) = await pool.render(files, request, shown="c")
     assert answer.error is None, answer.error
     return answer

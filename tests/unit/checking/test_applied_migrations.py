@@ -89,7 +89,7 @@ class Team:
         release = views.Release(service, "dev", {}, ())
         rule = rulebook.rules()["MIG012"]
         (hit,) = rule.check(release)
-        finding = findings_of_rules.plain(running.Found(rule, hit, "auth", "dev"))
+        finding = findings_of_rules.plain(running.RuleHit(rule, hit, "auth", "dev"))
         (judged,) = applied_migrations.judged(project, self.root, [finding], claimed)
         return judged
 
@@ -239,7 +239,7 @@ def claim(
 ) -> claims.Claim:
     """What a Lease says of a deployment that another machine has driven."""
     marks = {"deployment": name, "revision": revision, "outcome": outcome, "step": "sync"}
-    lease = leases.Seen("services", "hanbae-auth", "", "", marks, 15.0, "1")
+    lease = leases.State("services", "hanbae-auth", "", "", marks, 15.0, "1")
     claimed = last_deployments.claim_of(lease, "auth", environment)
     assert claimed is not None
     return claimed
@@ -299,9 +299,9 @@ def test_lease_tells_whether_the_migrations_have_run(
     marks: dict[str, str], has_migrated: bool
 ) -> None:
     whole = {"deployment": "d1", "revision": "1" * 40, **marks}
-    lease = leases.Seen("services", "hanbae-auth", "", "", whole, 15.0, "1")
+    lease = leases.State("services", "hanbae-auth", "", "", whole, 15.0, "1")
     claimed = last_deployments.claim_of(lease, "auth", "dev")
     assert claimed is not None
     assert claimed.has_migrated is has_migrated
-    empty = leases.Seen("services", "hanbae-auth", "", "", {}, 15.0, "1")
+    empty = leases.State("services", "hanbae-auth", "", "", {}, 15.0, "1")
     assert last_deployments.claim_of(empty, "auth", "dev") is None

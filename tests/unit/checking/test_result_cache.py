@@ -42,7 +42,7 @@ def git(folder: Path, *words: str) -> None:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Kept:
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Cache:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     opened = keeping.opened()
     assert opened is not None
@@ -58,7 +58,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     async def counted(
         self: pools.Pool,
         files: Mapping[str, bytes],
-        request: pools.Asked,
+        request: pools.Request,
         *,
         shown: str,
         **more: Any,
@@ -70,12 +70,12 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return charts
 
 
-async def checked(shop: Path, kept: keeping.Kept | None) -> tuple[findings.Finding, ...]:
+async def checked(shop: Path, kept: keeping.Cache | None) -> tuple[findings.Finding, ...]:
     return (await check.check(shop, kept=kept)).findings
 
 
 async def test_what_has_not_changed_is_not_rendered_and_found_again(
-    shop: Path, kept: keeping.Kept, rendered: list[str]
+    shop: Path, kept: keeping.Cache, rendered: list[str]
 ) -> None:
     broken = shop / "services/auth/helm/templates/service.yaml"
     broken.write_text(broken.read_text().replace("kind: Service", "kind: {{ .Values.a.b }}"))
@@ -105,7 +105,7 @@ def odd(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 async def test_a_service_whose_folder_is_no_text_is_looked_at_each_time(
-    odd: Path, kept: keeping.Kept
+    odd: Path, kept: keeping.Cache
 ) -> None:
     findings = await checked(odd, kept)
     assert findings
@@ -122,7 +122,7 @@ async def test_a_service_whose_folder_is_no_text_is_looked_at_each_time(
     ],
 )
 async def test_a_changed_service_is_looked_at_again_and_no_other(
-    shop: Path, kept: keeping.Kept, rendered: list[str], path: str
+    shop: Path, kept: keeping.Cache, rendered: list[str], path: str
 ) -> None:
     await checked(shop, kept)
     rendered.clear()
@@ -137,7 +137,7 @@ async def test_a_changed_service_is_looked_at_again_and_no_other(
 
 
 async def expect_auth_alone(
-    shop: Path, kept: keeping.Kept, rendered: list[str], before: tuple[findings.Finding, ...]
+    shop: Path, kept: keeping.Cache, rendered: list[str], before: tuple[findings.Finding, ...]
 ) -> None:
     """A change of auth has no other service looked at again."""
     rendered.clear()
@@ -148,7 +148,7 @@ async def expect_auth_alone(
 
 
 async def test_a_finding_in_a_rendered_object_asks_nothing_of_other_services(
-    shop: Path, kept: keeping.Kept, rendered: list[str]
+    shop: Path, kept: keeping.Cache, rendered: list[str]
 ) -> None:
     chart = shop / "services/identity/helm/templates/deployment.yaml"
     chart.write_text(chart.read_text().replace("runAsNonRoot: true", "runAsNonRoot: false"))
@@ -166,7 +166,7 @@ READS = {
 
 @pytest.mark.parametrize("read", READS)
 async def test_a_name_that_the_overlays_make_asks_nothing_of_other_services(
-    shop: Path, kept: keeping.Kept, rendered: list[str], read: str
+    shop: Path, kept: keeping.Cache, rendered: list[str], read: str
 ) -> None:
     reference, kind = READS[read]
     values = shop / "services/identity/helm/values-dev.yaml"
@@ -188,7 +188,7 @@ async def test_a_name_that_the_overlays_make_asks_nothing_of_other_services(
 
 
 async def test_an_application_asks_nothing_of_other_services(
-    shop: Path, kept: keeping.Kept, rendered: list[str]
+    shop: Path, kept: keeping.Cache, rendered: list[str]
 ) -> None:
     await checked(shop, kept)
     rendered.clear()
@@ -208,7 +208,7 @@ async def test_an_application_asks_nothing_of_other_services(
 
 
 async def test_another_policy_looks_at_everything_again(
-    shop: Path, kept: keeping.Kept, rendered: list[str]
+    shop: Path, kept: keeping.Cache, rendered: list[str]
 ) -> None:
     await checked(shop, kept)
     rendered.clear()
@@ -231,7 +231,7 @@ spec:
 
 
 async def test_a_definition_in_the_repository_looks_at_everything_again(
-    shop: Path, kept: keeping.Kept, rendered: list[str]
+    shop: Path, kept: keeping.Cache, rendered: list[str]
 ) -> None:
     """Every chart may ask for it, whoever brings it."""
     template = shop / "services/identity/helm/templates/gated.yaml"
@@ -256,7 +256,7 @@ async def test_a_definition_in_the_repository_looks_at_everything_again(
     assert await assumed() == 1
 
 
-def test_what_a_cluster_serves_is_part_of_every_entry(shop: Path, kept: keeping.Kept) -> None:
+def test_what_a_cluster_serves_is_part_of_every_entry(shop: Path, kept: keeping.Cache) -> None:
     result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
     project = projects.project(shop)
     served = [
@@ -273,11 +273,11 @@ def test_what_a_cluster_serves_is_part_of_every_entry(shop: Path, kept: keeping.
 
 @pytest.mark.parametrize("damage", [b"", b"\x93\x90\x90\x90", b"rubbish"])
 async def test_an_entry_of_another_shape_is_as_good_as_none(
-    shop: Path, kept: keeping.Kept, monkeypatch: pytest.MonkeyPatch, damage: bytes
+    shop: Path, kept: keeping.Cache, monkeypatch: pytest.MonkeyPatch, damage: bytes
 ) -> None:
     expected = await checked(shop, None)
     await checked(shop, kept)
-    monkeypatch.setattr(keeping.Kept, "get", lambda *_: damage)
+    monkeypatch.setattr(keeping.Cache, "get", lambda *_: damage)
     assert await checked(shop, kept) == expected
 
 
@@ -302,7 +302,7 @@ QUESTIONS = {
     ],
 )
 def test_a_result_is_recalled_until_an_answer_changes(
-    shop: Path, kept: keeping.Kept, question: str, path: str, of: set[str]
+    shop: Path, kept: keeping.Cache, question: str, path: str, of: set[str]
 ) -> None:
     (shop / "README.md").write_text("a")
     result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
@@ -329,7 +329,7 @@ def test_a_result_is_recalled_until_an_answer_changes(
     ],
 )
 def test_what_is_saved_before_it_is_read_is_not_kept_for_what_was_there(
-    shop: Path, kept: keeping.Kept, question: str, path: str, text: str | None
+    shop: Path, kept: keeping.Cache, question: str, path: str, text: str | None
 ) -> None:
     target = shop / path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -350,7 +350,7 @@ def test_what_is_saved_before_it_is_read_is_not_kept_for_what_was_there(
 
 
 def test_what_is_saved_after_it_was_asked_for_is_not_kept_with_the_answer_before(
-    shop: Path, kept: keeping.Kept
+    shop: Path, kept: keeping.Cache
 ) -> None:
     recall = _recall(kept, shop)
     recording = result_cache.Recording(recall._project)
@@ -361,7 +361,7 @@ def test_what_is_saved_after_it_was_asked_for_is_not_kept_with_the_answer_before
 
 
 async def test_an_editor_that_saves_during_a_check_leaves_no_finding_for_what_was_there(
-    shop: Path, kept: keeping.Kept, monkeypatch: pytest.MonkeyPatch
+    shop: Path, kept: keeping.Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     template = shop / "services/auth/helm/templates/service.yaml"
     before, opened = template.read_text(), projects.opened
@@ -382,7 +382,7 @@ async def test_an_editor_that_saves_during_a_check_leaves_no_finding_for_what_wa
 
 
 async def test_files_that_git_converts_are_recalled_as_others_are(
-    shop: Path, kept: keeping.Kept, rendered: list[str]
+    shop: Path, kept: keeping.Cache, rendered: list[str]
 ) -> None:
     template = shop / "services/auth/helm/templates/service.yaml"
     template.write_bytes(template.read_bytes().replace(b"\n", b"\r\n"))
@@ -398,7 +398,7 @@ async def test_files_that_git_converts_are_recalled_as_others_are(
     assert set(rendered) == {"services/auth/helm"}
 
 
-def _recall(kept: keeping.Kept, shop: Path) -> result_cache.ResultCache:
+def _recall(kept: keeping.Cache, shop: Path) -> result_cache.ResultCache:
     return result_cache.ResultCache(kept, projects.project(shop), ())
 
 
@@ -460,7 +460,7 @@ def test_names_of_manifests_of_any_shape_are_read(shop: Path, name: str) -> None
 
 
 def test_a_fact_that_cannot_be_worked_out_is_left_to_the_rule_that_asks(
-    shop: Path, kept: keeping.Kept, monkeypatch: pytest.MonkeyPatch
+    shop: Path, kept: keeping.Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = result_cache.Recording(projects.project(shop))
     assert recording.project.shared.manifest_names
@@ -475,7 +475,7 @@ def test_a_fact_that_cannot_be_worked_out_is_left_to_the_rule_that_asks(
     assert _recall(kept, shop).of("auth") is None
 
 
-def test_every_fact_that_is_recorded_has_a_state(shop: Path, kept: keeping.Kept) -> None:
+def test_every_fact_that_is_recorded_has_a_state(shop: Path, kept: keeping.Cache) -> None:
     recording = result_cache.Recording(projects.project(shop))
     facts = recording.project.shared
     for name in vars(shared_facts.SharedFacts):
@@ -496,7 +496,9 @@ def test_a_fact_of_an_environment_is_asked_for_that_one_alone(shop: Path) -> Non
     assert list(recording.questions) == [("", "@", "bounds:dev"), ("", "@", "written:dev/auth")]
 
 
-def test_a_branch_that_is_fetched_later_makes_a_result_anew(shop: Path, kept: keeping.Kept) -> None:
+def test_a_branch_that_is_fetched_later_makes_a_result_anew(
+    shop: Path, kept: keeping.Cache
+) -> None:
     result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
     project = projects.project(shop)
     assert not project.branches

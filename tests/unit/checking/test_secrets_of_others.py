@@ -16,7 +16,7 @@ SEC001 = rulebook.rules()["SEC001"]
 def test_secret_of_another_service_is_not_missing_beside_an_odd_name(maker: str, odd: str) -> None:
     view = release()
     hit = rulebook.Hit(view.value_place("image"), {"object": "x", "secret": "keys"})
-    located = [findings_of_rules.plain(running.Found(SEC001, hit, "auth", "dev"))]
+    located = [findings_of_rules.plain(running.RuleHit(SEC001, hit, "auth", "dev"))]
     objects = release([manifest("Secret", "keys"), manifest("ConfigMap", odd)]).objects
     own = claims.of(objects, cluster="", cluster_scoped=frozenset())
     claimed = [(("web" if maker == "other" else "auth", "dev"), own)]

@@ -100,7 +100,7 @@ async def test_further_processes_render_for_the_clusters_that_were_asked(
     monkeypatch.setattr(beyond_files, "live", nothing)
 
     async def assumed(live: beyond_files.Live | None) -> set[str]:
-        result = await check.check(gated, check.Wanted(live=live))
+        result = await check.check(gated, check.Request(live=live))
         return {finding.service for finding in result.findings if finding.code == "INP008"}
 
     assert len(await assumed(None)) > 5

@@ -127,9 +127,9 @@ async def test_a_job_that_is_being_deleted_is_waited_for_and_looked_at_once_more
     async def get(*_: Any) -> Any:
         return looks.pop(0)
 
-    async def watch(*_: Any, **__: Any) -> AsyncGenerator[watching.Seen]:
+    async def watch(*_: Any, **__: Any) -> AsyncGenerator[watching.WatchEvent]:
         await asyncio.Event().wait()
-        yield watching.Seen("added", former)
+        yield watching.WatchEvent("added", former)
 
     monkeypatch.setattr(probes, "SLACK", 0.01)
     monkeypatch.setattr(writing, "create", create)

@@ -103,7 +103,7 @@ async def test_a_renewed_certificate_is_shown_by_new_connections(tmp_path: Path)
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(document))
     async with listening, asyncio.timeout(20), connections.connect(kubeconfig=path) as connected:
-        call = answers.Asked("get", "/follow", "", "", "dev", address)
+        call = answers.Call("get", "/follow", "", "", "dev", address)
         async with connected.stream(call, "/follow", params={}, idle=10) as chunks:
             assert await anext(chunks)
             assert await reading.version(connected) == "v1"

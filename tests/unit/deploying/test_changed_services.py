@@ -101,7 +101,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
         return None
 
     monkeypatch.setattr(live_sources, "_application", nothing)
-    monkeypatch.setattr(claiming, "seen", read_claim)
+    monkeypatch.setattr(claiming, "lease", read_claim)
     return clone
 
 

@@ -17,7 +17,7 @@ POLICY = documents.Policy(
     migrations=documents.Migrations(deadline="1m"),
     rollout=documents.Rollout(deadline="2m", stalled_after="30s"),
 )
-SEEN = events.Observed(HOOK, "Running")
+RUNNING = events.Observed(HOOK, "Running")
 LINE = events.Logged(HOOK, "migrate", "x")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AWAITED = (wording.Text("argo.awaits-end"),)
@@ -61,7 +61,7 @@ def test_what_is_awaited_is_told_once_per_silence_and_since_when() -> None:
     assert awaited == list(AWAITED)
     clock.now = 70
     assert list(pace.stalled(AWAITED, NOW)) == []
-    pace.saw(SEEN)
+    pace.saw(RUNNING)
     clock.now = 100
     assert list(pace.stalled(AWAITED, NOW))[1:] == list(AWAITED)
 
@@ -73,7 +73,7 @@ def test_a_verdict_that_is_near_wakes_earlier() -> None:
 
 def test_causes_are_not_looked_for_after_each_line_of_a_log() -> None:
     pace = deadlines.Pace(POLICY, plans.Sync("a", "r"), clock=Clock())
-    assert pace.looks(SEEN)
+    assert pace.looks(RUNNING)
     assert not pace.looks(LINE)
     assert pace.within(None) == pytest.approx(deadlines.LOG_SETTLES)
     assert pace.looks(None)

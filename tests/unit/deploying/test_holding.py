@@ -11,7 +11,7 @@ from hanbae.results import holds
 
 BAD, GOOD = "b" * 40, "a" * 40
 ALL = holds.Hold("The login page is slow", "ann", "cluster", "2026-12-24T09:30:00Z")
-ONE = holds.Hold("Loses sessions", "ann", "cluster", "2026-12-24T09:30:00Z", BAD)
+HOLD = holds.Hold("Loses sessions", "ann", "cluster", "2026-12-24T09:30:00Z", BAD)
 
 
 def marks(*held: holds.Hold) -> dict[str, str]:
@@ -31,8 +31,8 @@ def test_a_service_is_held_whatever_the_commit() -> None:
 
 
 def test_one_commit_is_held_and_no_other() -> None:
-    assert refused(marks(ONE), BAD) == "hold.refused-revision"
-    assert refused(marks(ONE), GOOD) == ""
+    assert refused(marks(HOLD), BAD) == "hold.refused-revision"
+    assert refused(marks(HOLD), GOOD) == ""
 
 
 @pytest.mark.parametrize("stored", [{}, {holding.MARK: ""}, {holding.MARK: "[]"}])

@@ -37,7 +37,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     async def read_claim(*_: object) -> Any:
         return None if clone.lease is None else SimpleNamespace(marks=clone.lease)
 
-    monkeypatch.setattr(claiming, "seen", read_claim)
+    monkeypatch.setattr(claiming, "lease", read_claim)
     return clone
 
 

@@ -18,9 +18,9 @@ FAILED = errors.Failed("argo.sync-failed")
     [
         (phases.Phase.PLANNED, LOST, "refused"),
         (phases.Phase.PLANNED, REFUSED, "refused"),
-        (phases.Phase.ASKED, LOST, "unknown"),
-        (phases.Phase.ASKED, FORBIDDEN, "refused"),
-        (phases.Phase.ASKED, REFUSED, "refused"),
+        (phases.Phase.REQUESTED, LOST, "unknown"),
+        (phases.Phase.REQUESTED, FORBIDDEN, "refused"),
+        (phases.Phase.REQUESTED, REFUSED, "refused"),
         (phases.Phase.RESUMED, LOST, "unknown"),
         (phases.Phase.RESUMED, FAILED, "unknown"),
         (phases.Phase.RESUMED, FORBIDDEN, "unknown"),
@@ -39,6 +39,6 @@ def test_a_failure_closes_a_deployment_as_its_phase_allows(
 
 
 def test_phases_come_in_the_order_in_which_more_may_run() -> None:
-    assert max(phases.Phase.RESUMED, phases.Phase.ASKED) is phases.Phase.RESUMED
-    assert max(phases.Phase.BEGUN, phases.Phase.ASKED) is phases.Phase.BEGUN
+    assert max(phases.Phase.RESUMED, phases.Phase.REQUESTED) is phases.Phase.RESUMED
+    assert max(phases.Phase.BEGUN, phases.Phase.REQUESTED) is phases.Phase.BEGUN
     assert max(phases.Phase.BEGUN, phases.Phase.CARRIED_OUT) is phases.Phase.CARRIED_OUT

@@ -48,13 +48,14 @@ PLAN = plans.Plan(
     ),
 )
 TAKEN = events.TakenBack("auth_db", 1, (3, 2), ("00003_m.sql", "00002_m.sql"), 1, 1)
-AT = datetime(2026, 11, 29, tzinfo=UTC)
+MOMENT = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def folded(*facts: events.Fact) -> deployments.Deployment:
     opened = events.Opened(PLAN, "kim", OLD)
     return deployments.fold(
-        events.Event("d1", number, AT, None, fact) for number, fact in enumerate([opened, *facts])
+        events.Event("d1", number, MOMENT, None, fact)
+        for number, fact in enumerate([opened, *facts])
     )
 
 
@@ -74,12 +75,14 @@ def test_a_deployment_that_fails_afterwards_says_where_the_database_was_taken_to
     tmp_path: Path,
 ) -> None:
     with stores.open_store(f"sqlite:///{tmp_path / 'history.db'}") as store:
-        store.append("d0", None, events.Opened(PLAN, "kim", HEAD), AT)
-        store.append("d0", None, events.Proved("auth_db", 3, 3, ()), AT)
-        store.append("d0", None, events.Closed("succeeded", wording.Text("deploy.succeeded")), AT)
-        store.append("d1", None, events.Opened(PLAN, "kim", OLD), AT)
+        store.append("d0", None, events.Opened(PLAN, "kim", HEAD), MOMENT)
+        store.append("d0", None, events.Proved("auth_db", 3, 3, ()), MOMENT)
+        store.append(
+            "d0", None, events.Closed("succeeded", wording.Text("deploy.succeeded")), MOMENT
+        )
+        store.append("d1", None, events.Opened(PLAN, "kim", OLD), MOMENT)
         assert aftermath.before(store, PLAN, "d1") == {"auth_db": 3}
-        store.append("d1", "take-back-auth_db", TAKEN, AT)
+        store.append("d1", "take-back-auth_db", TAKEN, MOMENT)
         assert aftermath.before(store, PLAN, "d1") == {"auth_db": 1}
 
 
@@ -134,7 +137,7 @@ def driver(policy: documents.Policy, monkeypatch: pytest.MonkeyPatch) -> Driver:
         past = None
         if recorded:
             facts = [events.Opened(plan, "kim", OLD), *recorded]
-            stream = [events.Event("d1", n, AT, STEP, fact) for n, fact in enumerate(facts)]
+            stream = [events.Event("d1", n, MOMENT, STEP, fact) for n, fact in enumerate(facts)]
             past = resuming.Past("d1", plan, "kim", tuple(stream))
         taken: list[Any] = []
 
@@ -262,14 +265,18 @@ async def test_a_record_does_not_say_where_a_database_is_that_goose_may_be_takin
     tmp_path: Path, policy: documents.Policy
 ) -> None:
     with stores.open_store(f"sqlite:///{tmp_path / 'history.db'}") as store:
-        store.append("d0", None, events.Opened(PLAN, "kim", HEAD), AT)
-        store.append("d0", None, events.Proved("auth_db", 3, 3, ()), AT)
-        store.append("d0", None, events.Closed("succeeded", wording.Text("deploy.succeeded")), AT)
-        store.append("d1", None, events.Opened(PLAN, "kim", OLD), AT)
-        store.append("d1", STEP, HAD, AT)
+        store.append("d0", None, events.Opened(PLAN, "kim", HEAD), MOMENT)
+        store.append("d0", None, events.Proved("auth_db", 3, 3, ()), MOMENT)
+        store.append(
+            "d0", None, events.Closed("succeeded", wording.Text("deploy.succeeded")), MOMENT
+        )
+        store.append("d1", None, events.Opened(PLAN, "kim", OLD), MOMENT)
+        store.append("d1", STEP, HAD, MOMENT)
         past = resuming.Past("d1", PLAN, "kim", tuple(store.events("d1")))
-        space: Any = SimpleNamespace(policy=policy, store=store, clock=lambda: AT)
-        record = recording.Record(store, "d1", channels.Channel(), lambda: AT, past=past.recorded)
+        space: Any = SimpleNamespace(policy=policy, store=store, clock=lambda: MOMENT)
+        record = recording.Record(
+            store, "d1", channels.Channel(), lambda: MOMENT, past=past.recorded
+        )
         run = driving._Run(orders.Order(space, PLAN, "d1", "kim", past=past), record)
         await run._look_back()
         (migration,) = store.deployment("d1").migrations

@@ -37,7 +37,7 @@ async def test_every_run_of_a_hooks_container_is_followed_once(
         yield logs.Line("", run)
 
     monkeypatch.setattr(logs, "follow", follow)
-    channel: channels.Channel[protocol.Seen] = channels.Channel()
+    channel: channels.Channel[protocol.EngineEvent] = channels.Channel()
     cluster: Any = None
     keeper: Any = Keeper()
     lines = tailing.Logs(cluster, keeper, channel)

@@ -15,7 +15,7 @@ from hanbae import errors, masking
 from hanbae.images import credentials, layouts, references, registry, transporting
 
 REGISTRY = "registry.example.com"
-KNOWN = credentials.Credentials(REGISTRY, "shop", masking.Masked(b"c4n4ry"))
+CREDENTIALS = credentials.Credentials(REGISTRY, "shop", masking.Masked(b"c4n4ry"))
 TOKEN = credentials.Credentials(REGISTRY, "", masking.Masked(b"c4n4ry-identity"))
 BASIC = "Basic " + base64.b64encode(b"shop:c4n4ry").decode()
 AUTH = references.parse(f"{REGISTRY}/shop/auth:1")
@@ -30,7 +30,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def connected(
-    handler: Handler, login: credentials.Credentials | None = KNOWN, host: str = REGISTRY
+    handler: Handler, login: credentials.Credentials | None = CREDENTIALS, host: str = REGISTRY
 ) -> registry.Registry:
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
     origin = httpx2.URL(f"https://{host}")
@@ -47,7 +47,7 @@ def digest_answer() -> httpx2.Response:
 
 
 @pytest.mark.parametrize(
-    "login", [KNOWN, None, TOKEN], ids=["password", "anonymous", "identity token"]
+    "login", [CREDENTIALS, None, TOKEN], ids=["password", "anonymous", "identity token"]
 )
 async def test_token_is_fetched_for_exactly_what_is_done(
     login: credentials.Credentials | None,
@@ -315,7 +315,9 @@ async def test_manifest_that_is_not_the_one_asked_for_is_refused(algorithm: str)
     def handler(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, content=manifests.pop(0))
 
-    reference = AUTH.at(f"{algorithm}:{hashlib.new(algorithm, IMAGE.manifest).hexdigest()}")
+    reference = AUTH.with_digest(
+        f"{algorithm}:{hashlib.new(algorithm, IMAGE.manifest).hexdigest()}"
+    )
     server = connected(handler)
     manifest = await server.manifest(reference)
     assert manifest is not None

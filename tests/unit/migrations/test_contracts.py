@@ -10,7 +10,7 @@ from hanbae.migrations import contracts, effects, scripts, usages
 def taken(sql: str) -> list[tuple[str, int]]:
     parsed = scripts.read(f"-- +goose Up\n{sql}\n".encode())
     assert parsed.fault is None
-    return [(entry.called, entry.line) for entry in contracts.taken(effects.of(parsed.up))]
+    return [(entry.called, entry.line) for entry in contracts.removals(effects.of(parsed.up))]
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_the_comment_that_says_what_it_waits_for(text: str, mark: contracts.Mark
     assert contracts.mark(text) == mark
 
 
-COLUMN = contracts.Taken("sessions", "device", 1)
-TABLE = contracts.Taken("sessions", "", 1)
+COLUMN = contracts.Removal("sessions", "device", 1)
+TABLE = contracts.Removal("sessions", "", 1)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ TABLE = contracts.Taken("sessions", "", 1)
     ],
 )
 def test_where_code_names_it_as_a_word_of_its_own(
-    taken: contracts.Taken, text: str, line: int
+    taken: contracts.Removal, text: str, line: int
 ) -> None:
     usage = usages.of(taken, ["store.go"], lambda _: text.encode())
     assert usage == (usages.Usage("store.go", line) if line else None)

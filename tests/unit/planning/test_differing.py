@@ -23,7 +23,7 @@ VALUES = st.recursive(
     ),
     max_leaves=12,
 )
-THINGS = st.dictionaries(st.sampled_from(["kind", "metadata", "spec", "data"]), VALUES)
+OBJECTS = st.dictionaries(st.sampled_from(["kind", "metadata", "spec", "data"]), VALUES)
 
 
 def fields(old: Any, new: Any, kind: str = "Deployment") -> list[tuple[str, Any, Any]]:
@@ -159,12 +159,12 @@ def test_pods_restart_with_their_template_only() -> None:
     assert not differing.restarts("Job", deployment(1, "a"), deployment(1, "b"))
 
 
-@given(THINGS)
+@given(OBJECTS)
 def test_nothing_differs_from_itself(manifest: dict[str, Any]) -> None:
     assert differing.fields(manifest, copy.deepcopy(manifest)) == ()
 
 
-@given(THINGS, THINGS)
+@given(OBJECTS, OBJECTS)
 def test_what_is_not_equal_differs_and_turned_round_as_well(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:

@@ -55,7 +55,7 @@ def test_keys_are_those_that_are_sealed_or_written() -> None:
         "spec": {"encryptedData": {"A": "x"}, "template": {"data": {"B": "y"}}},
     }
     plain = {"kind": "Secret", "metadata": {"name": "more"}, "stringData": {"C": "z"}}
-    assert secret_reads.made([sealed, plain, {"kind": "Service"}]) == {
+    assert secret_reads.produced_keys([sealed, plain, {"kind": "Service"}]) == {
         "auth-secrets": {"A", "B"},
         "more": {"C"},
     }

@@ -48,7 +48,7 @@ async def test_20_umbrella_has_the_migrations_of_both_its_charts() -> None:
         files[f"c/charts/{name}/values.yaml"] = f"image: shop/{name}:1\n"
         files[f"c/charts/{name}/templates/job.yaml"] = JOB
     tree = trees.MemoryTree({path: text.encode() for path, text in files.items()})
-    request = pools.Wanted("shop", "shop").alone
+    request = pools.Release("shop", "shop").alone
     async with pools.opened(1) as pool:
         (answer,) = await rendering.answers(pool, tree, "c", [request])
     rendered = rendering.rendered(answer, shown="c")

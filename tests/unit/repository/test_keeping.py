@@ -14,7 +14,7 @@ NAME = keeping.key("a", b"b")
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Kept:
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Cache:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     opened = keeping.opened()
@@ -28,7 +28,7 @@ def entry(root: Path) -> Path:
 
 
 def test_what_is_put_is_got_and_only_the_user_may_read_it(
-    kept: keeping.Kept, tmp_path: Path
+    kept: keeping.Cache, tmp_path: Path
 ) -> None:
     assert kept.get(NAME) is None
     kept.put(NAME, b"content")
@@ -45,7 +45,7 @@ def test_parts_of_a_key_do_not_run_into_each_other() -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"x", None])
 def test_a_damaged_entry_is_none_and_is_replaced(
-    kept: keeping.Kept, tmp_path: Path, damage: bytes | None
+    kept: keeping.Cache, tmp_path: Path, damage: bytes | None
 ) -> None:
     kept.put(NAME, b"content")
     path = entry(tmp_path)
@@ -56,7 +56,7 @@ def test_a_damaged_entry_is_none_and_is_replaced(
     assert kept.get(NAME) == b"content"
 
 
-def test_a_link_in_place_of_an_entry_is_not_followed(kept: keeping.Kept, tmp_path: Path) -> None:
+def test_a_link_in_place_of_an_entry_is_not_followed(kept: keeping.Cache, tmp_path: Path) -> None:
     kept.put(NAME, b"content")
     path = entry(tmp_path)
     other = tmp_path / "other"
@@ -65,7 +65,7 @@ def test_a_link_in_place_of_an_entry_is_not_followed(kept: keeping.Kept, tmp_pat
     assert kept.get(NAME) is None
 
 
-def test_a_pipe_in_place_of_an_entry_is_not_waited_for(kept: keeping.Kept, tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_an_entry_is_not_waited_for(kept: keeping.Cache, tmp_path: Path) -> None:
     kept.put(NAME, b"content")
     path = entry(tmp_path)
     path.unlink()
@@ -90,7 +90,7 @@ def test_a_cache_that_is_a_file_is_no_cache(
     assert keeping.opened() is None
 
 
-def test_old_entries_go_and_of_too_many_the_oldest(kept: keeping.Kept, tmp_path: Path) -> None:
+def test_old_entries_go_and_of_too_many_the_oldest(kept: keeping.Cache, tmp_path: Path) -> None:
     names = [keeping.key(str(number)) for number in range(4)]
     root = tmp_path / "hanbae" / "results"
     for name in names:

@@ -42,7 +42,7 @@ def shop(tmp_path: Path) -> Path:
 
 def findings_of(shop: Path) -> list[findings.Finding]:
     """What is found of auth; that of identity is found as always."""
-    result = asyncio.run(check.check(shop, check.Wanted(("auth", "identity"))))
+    result = asyncio.run(check.check(shop, check.Request(("auth", "identity"))))
     other = [finding for finding in result.findings if finding.service == "identity"]
     assert [finding.code for finding in other] == ["LAY001"]
     return [finding for finding in result.findings if finding.service != "identity"]
@@ -288,7 +288,7 @@ def test_submodule_is_one_finding(shop: Path, place: str, revision: str | None) 
     git("init", "-q")
     git("-c", "advice.addEmbeddedRepo=false", "add", "-A")
     git("commit", "-qm", "first")
-    request = check.Wanted(("auth", "identity"), revision=revision)
+    request = check.Request(("auth", "identity"), revision=revision)
     result = asyncio.run(check.check(shop, request))
     own = [finding for finding in result.findings if finding.code == "INP001"]
     assert [(str(finding.place), finding.text.id) for finding in own] == [

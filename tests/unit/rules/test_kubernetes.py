@@ -329,11 +329,11 @@ spec:
       storage: true
       schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {a: {type: string}}}}}}
 """
-THING = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}}
+CUSTOM = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}}
 
 
 def test_a_charts_own_definition_makes_a_kind_known() -> None:
-    manifest = {**THING, "spec": {"b": 1}}
+    manifest = {**CUSTOM, "spec": {"b": 1}}
     assert variants("KUB003", manifest, *loaded(DEFINITION)) == []
     assert variants("KUB002", manifest, *loaded(DEFINITION)) == ["none"]
     assert variants("KUB002", manifest) == []
@@ -346,7 +346,7 @@ def test_a_definition_in_the_repository_makes_a_kind_known(path: str) -> None:
     files = {path: DEFINITION.encode(), "k8s/broken.yaml": b"CustomResourceDefinition: ["}
     project = views.Project(POLICY, PLACES, trees.MemoryTree(files), ())
     service = views.Service(project, "auth")
-    placed = views.Object({**THING, "spec": {"a": 1}}, "t.yaml", 0, "services-dev")
+    placed = views.Object({**CUSTOM, "spec": {"a": 1}}, "t.yaml", 0, "services-dev")
     rendered = views.Release(service, "dev", {}, (placed,))
     rules = rulebook.rules()
     assert list(rules["KUB003"].check(rendered)) == []

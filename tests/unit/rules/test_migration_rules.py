@@ -115,16 +115,16 @@ def compared(here: dict[str, str], there: dict[str, str]) -> views.Release:
     return release(of=project({f"{M}/{n}": t for n, t in here.items()}, branches=heads))
 
 
-ONE, TWO, THREE = "00001_a.sql", "00002_b.sql", "00003_c.sql"
+FIRST, SECOND, THIRD = "00001_a.sql", "00002_b.sql", "00003_c.sql"
 
 
 @pytest.mark.parametrize(
     ("after", "there", "expected"),
     [
-        ("00002", {ONE: UP}, [(TWO, THREE, "dev")]),
-        ("00002", {ONE: UP, TWO: UP}, []),
-        ("00002", {ONE: UP, THREE: UP}, []),
-        ("00009", {ONE: UP}, []),
+        ("00002", {FIRST: UP}, [(SECOND, THIRD, "dev")]),
+        ("00002", {FIRST: UP, SECOND: UP}, []),
+        ("00002", {FIRST: UP, THIRD: UP}, []),
+        ("00009", {FIRST: UP}, []),
     ],
     ids=["both at once", "one after the other", "is there already", "waits for nothing"],
 )
@@ -132,14 +132,14 @@ def test_a_contract_step_that_comes_with_what_it_waits_for(
     after: str, there: dict[str, str], expected: list[tuple[str, str, str]]
 ) -> None:
     step = f"-- hanbae: contract after {after}\n{UP}"
-    view = compared({ONE: UP, TWO: UP, THREE: step}, there)
+    view = compared({FIRST: UP, SECOND: UP, THIRD: step}, there)
     assert [hit[1:4] for hit in hits(contract_steps.too_early, view)] == expected
 
 
 def brought(*options: str | None) -> list[tuple[str, ...]]:
     """What is said of a file without a timeout where the Jobs of environments bring these options."""
     locking_file = "-- +goose Up\nALTER TABLE a ADD COLUMN b int;\n"
-    files = {f"{M}/{ONE}": locking_file}
+    files = {f"{M}/{FIRST}": locking_file}
     view = views.Service(project(files, policy="migrations: {lock_timeout: 5s}\n"), "auth")
     for environment, value in zip(("dev", "production"), options, strict=True):
         env = [{"name": "GOOSE_DRIVER", "value": "postgres"}]
@@ -165,22 +165,26 @@ OTHER = UP.replace("SELECT 1;\n-- +goose Down", "SELECT 2;\n-- +goose Down")
 @pytest.mark.parametrize(
     ("here", "there", "expected"),
     [
-        ({ONE: UP, TWO: UP}, {ONE: UP}, []),
-        ({ONE: UP}, {ONE: UP, TWO: UP}, [("missing_here", "behind", TWO)]),
-        ({ONE: UP, TWO: UP, THREE: UP}, {ONE: UP, THREE: UP}, [("out_of_order", "", TWO)]),
-        ({ONE: UP, THREE: UP}, {ONE: UP, TWO: UP}, [("missing_here", "", TWO)]),
-        ({ONE: OTHER}, {ONE: UP}, [("edited", "", ONE)]),
-        ({"00001_other.sql": OTHER}, {ONE: UP}, [("edited", "taken", "00001_other.sql")]),
-        ({"00001_renamed.sql": UP}, {ONE: UP}, []),
-        ({ONE: "-- why\n" + UP.replace("\n", "\r\n")}, {ONE: UP}, []),
-        ({ONE: UP.replace("Down\nSELECT 1", "Down\nSELECT 2")}, {ONE: UP}, []),
-        ({ONE: "-- +goose NO TRANSACTION\n" + UP}, {ONE: UP}, [("edited", "", ONE)]),
-        ({ONE: "no goose"}, {ONE: UP}, [("edited", "", ONE)]),
-        ({ONE: UP.replace("SELECT 1", "SELECT\n   1")}, {ONE: UP}, []),
+        ({FIRST: UP, SECOND: UP}, {FIRST: UP}, []),
+        ({FIRST: UP}, {FIRST: UP, SECOND: UP}, [("missing_here", "behind", SECOND)]),
+        (
+            {FIRST: UP, SECOND: UP, THIRD: UP},
+            {FIRST: UP, THIRD: UP},
+            [("out_of_order", "", SECOND)],
+        ),
+        ({FIRST: UP, THIRD: UP}, {FIRST: UP, SECOND: UP}, [("missing_here", "", SECOND)]),
+        ({FIRST: OTHER}, {FIRST: UP}, [("edited", "", FIRST)]),
+        ({"00001_other.sql": OTHER}, {FIRST: UP}, [("edited", "taken", "00001_other.sql")]),
+        ({"00001_renamed.sql": UP}, {FIRST: UP}, []),
+        ({FIRST: "-- why\n" + UP.replace("\n", "\r\n")}, {FIRST: UP}, []),
+        ({FIRST: UP.replace("Down\nSELECT 1", "Down\nSELECT 2")}, {FIRST: UP}, []),
+        ({FIRST: "-- +goose NO TRANSACTION\n" + UP}, {FIRST: UP}, [("edited", "", FIRST)]),
+        ({FIRST: "no goose"}, {FIRST: UP}, [("edited", "", FIRST)]),
+        ({FIRST: UP.replace("SELECT 1", "SELECT\n   1")}, {FIRST: UP}, []),
         # The same Up part, and a file at which goose gives up.
-        ({ONE: UP + "-- +goose Down\n"}, {ONE: UP}, [("edited", "", ONE)]),
-        ({"legal/" + ONE: UP}, {ONE: UP}, []),
-        ({"README.md": "x", ONE: UP}, {ONE: UP}, []),
+        ({FIRST: UP + "-- +goose Down\n"}, {FIRST: UP}, [("edited", "", FIRST)]),
+        ({"legal/" + FIRST: UP}, {FIRST: UP}, []),
+        ({"README.md": "x", FIRST: UP}, {FIRST: UP}, []),
     ],
 )
 def test_a_branch_shows_what_its_environment_has(
@@ -190,7 +194,7 @@ def test_a_branch_shows_what_its_environment_has(
 
 
 def test_without_a_branch_nothing_is_compared() -> None:
-    assert deviations(release(of=project({f"{M}/{ONE}": UP}))) == []
+    assert deviations(release(of=project({f"{M}/{FIRST}": UP}))) == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ def test_databases_are_declared_by_contract(migration: Any, variant: str) -> Non
 
 
 def test_databases_and_folders_are_held_against_each_other() -> None:
-    files = {f"{M}/legal_db/{ONE}": UP, f"{M}/old_db/{ONE}": UP, f"{M}/more/x/y.txt": ""}
+    files = {f"{M}/legal_db/{FIRST}": UP, f"{M}/old_db/{FIRST}": UP, f"{M}/more/x/y.txt": ""}
     entries = [{"name": "legal_db", "dir": "legal_db/"}, {"name": "audit_db", "dir": "audit_db"}]
     view = release(values=declared(*entries), of=project(files))
     assert hits(databases.without_files, view) == [("", "audit_db", f"{M}/audit_db")]
@@ -224,7 +228,7 @@ def test_databases_and_folders_are_held_against_each_other() -> None:
 def test_migrations_that_are_not_run_are_told(
     migration: dict[str, Any], variants: list[str]
 ) -> None:
-    files = {f"{M}/{ONE}": UP}
+    files = {f"{M}/{FIRST}": UP}
     view = release(values={"migration": migration}, of=project(files))
     assert [variant for variant, *_ in hits(databases.not_enabled, view)] == variants
     assert hits(databases.not_enabled, release(values={"migration": migration})) == []

@@ -161,5 +161,5 @@ def test_check_uses_the_policys_own_rules(shop: trees.MemoryTree, tmp_path: Any)
     for path, data in with_rules(shop, rules).contents.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
-    result = asyncio.run(check.check(tmp_path, check.Wanted(services=("auth",))))
+    result = asyncio.run(check.check(tmp_path, check.Request(services=("auth",))))
     assert [finding.code for finding in result.findings] == ["OWN-two-replicas"]

@@ -14,7 +14,7 @@ from hanbae import errors, wording
 from hanbae.sandbox import binaries, caching, pins
 
 
-class Told:
+class Recorder:
     """A caller's ear: what it was told, in order."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def job(name: str, *, seconds: float = 1.0, fails: bool = False) -> binaries._Jo
 
 def test_a_given_folder_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(binaries.VARIABLE, str(complete(tmp_path)))
-    obtained = binaries.obtain(progress=Told())
+    obtained = binaries.obtain(progress=Recorder())
     assert obtained.path("kubelet") == tmp_path / "bin" / "kubelet"
     assert obtained.environment()["PATH"].split(os.pathsep)[0] == str(tmp_path / "bin")
 
@@ -71,17 +71,17 @@ def test_a_given_folder_without_everything_is_told_what_it_lacks(
     shutil.rmtree(tmp_path / "cni")
     monkeypatch.setenv(binaries.VARIABLE, str(tmp_path))
     with pytest.raises(errors.WrongUse) as caught:
-        binaries.obtain(progress=Told())
+        binaries.obtain(progress=Recorder())
     missing = caught.value.text.facts["missing"]
     assert missing == "bin/kubelet, bin/runc, cni/host-local, cni/loopback, cni/portmap, cni/ptp"
 
 
 def test_only_what_is_not_there_is_made_and_an_interrupted_run_goes_on(tmp_path: Path) -> None:
-    progress = Told()
+    progress = Recorder()
     with pytest.raises(errors.Failed):
         binaries._make([job("a"), job("b", fails=True), job("c")], tmp_path, progress)
     assert progress.lines == ["started a 1", "finished a 1", "started b 1"]
-    again = Told()
+    again = Recorder()
     binaries._make([job("a"), job("b"), job("c")], tmp_path, again)
     assert again.lines == [
         "cached a 1",
@@ -113,15 +113,15 @@ def test_what_is_made_next_is_downloaded_meanwhile(tmp_path: Path, fails: bool) 
         for name in ("first", "second")
     ]
     with contextlib.suppress(errors.Failed):
-        binaries._make(jobs, tmp_path, Told())
+        binaries._make(jobs, tmp_path, Recorder())
     expected = ["fetching second", "made first", "fetched second", "made second"]
     assert happened == (expected[:3] if fails else expected)
 
 
 def test_a_damaged_folder_is_made_again(tmp_path: Path) -> None:
-    binaries._make([job("a")], tmp_path, Told())
+    binaries._make([job("a")], tmp_path, Recorder())
     (tmp_path / "a-digest" / "bin" / "a").write_text("?")
-    progress = Told()
+    progress = Recorder()
     binaries._make([job("a")], tmp_path, progress)
     assert progress.lines == ["started a 1", "finished a 1"]
     assert caching.intact(tmp_path / "a-digest")

@@ -12,7 +12,7 @@ from hanbae import errors
 from hanbae.results import deployments
 from hanbae.sandbox import demo, demo_promotion, demo_repository, demo_shop, folders, running
 
-WANTED = {
+VALUES = {
     ("auth", "dev"): {"auth_db": (3, 3)},
     ("identity", "dev"): {"identity_db": (2, 20), "legal_db": (1, 1)},
 }
@@ -36,7 +36,7 @@ IDENTITY = deployed("identity", ("identity_db", 2, 20), ("legal_db", 1, 1))
 
 
 def test_everything_proven_leaves_nothing() -> None:
-    assert list(demo.unproven(WANTED, [AUTH, IDENTITY])) == []
+    assert list(demo.unproven(VALUES, [AUTH, IDENTITY])) == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_everything_proven_leaves_nothing() -> None:
 )
 def test_what_is_not_wholly_proven_is_named(auth: deployments.Deployment | None) -> None:
     ended = [IDENTITY] if auth is None else [auth, IDENTITY]
-    assert list(demo.unproven(WANTED, ended)) == ["auth/dev"]
+    assert list(demo.unproven(VALUES, ended)) == ["auth/dev"]
 
 
 async def test_nothing_is_promoted_after_an_environment_that_has_failed(
@@ -79,7 +79,7 @@ async def test_nothing_is_promoted_after_an_environment_that_has_failed(
     monkeypatch.setattr(demo, "_publish", publish)
     monkeypatch.setattr(demo, "deploy_all", deploy_all)
     monkeypatch.setattr(
-        demo, "expected", lambda _: WANTED | {("auth", "staging"): {"auth_db": (3, 3)}}
+        demo, "expected", lambda _: VALUES | {("auth", "staging"): {"auth_db": (3, 3)}}
     )
     monkeypatch.setattr(demo_promotion, "carry_out", carry_out)
     telling = SimpleNamespace(step=lambda _: None)

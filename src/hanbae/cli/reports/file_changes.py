@@ -103,7 +103,7 @@ def _advise(speaker: narration.Narration, changes: Sequence[files.FileChange]) -
     if counts["init.edited"]:
         speaker.note(wording.Text("init.edited", {"count": str(counts["init.edited"])}))
     if not counts["init.differs"] and not counts["init.generated"]:
-        speaker.done(wording.Text("init.fits"))
+        speaker.succeed(wording.Text("init.fits"))
 
 
 def _outcome(change: files.FileChange) -> wording.Text:

@@ -88,7 +88,7 @@ def tell(speaker: narration.Narration, report: reports.Report, *, by_rule: bool 
     elif result.findings:
         speaker.warn(summary(report))
     else:
-        speaker.done(summary(report))
+        speaker.succeed(summary(report))
     if result.is_policy_new:
         speaker.note(wording.Text("check.policy-new"))
     if result.elsewhere:
@@ -154,7 +154,7 @@ def tell_fixed(speaker: narration.Narration, fixed: fix.Fixed, *, written: bool)
     for change in fixed.changes:
         if written:
             facts = {"path": escaping.plain(change.path)}
-            speaker.done(wording.Text("check.fixed-file", facts))
+            speaker.succeed(wording.Text("check.fixed-file", facts))
         else:
             for line in change.diff.rstrip("\n").split("\n"):
                 speaker.line(escaping.terminal(catalogue.printable(line)))

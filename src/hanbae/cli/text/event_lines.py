@@ -82,7 +82,7 @@ class Quoting:
     def _quoted_once(self, event: events.Event) -> Iterator[Line]:
         fact = event.fact
         if isinstance(fact, events.Began) and event.deployment in self._by_helm:
-            yield _said("step", wording.Text("deploy.began-helm"))
+            yield _line("step", wording.Text("deploy.began-helm"))
             return
         quoted = self._quoted.setdefault(event.deployment, deque(maxlen=_REMEMBERED))
         for line in lines(event):
@@ -149,7 +149,7 @@ def _failed(checked: checklists.Checked) -> Iterator[Line]:
     """The items of a checklist that have failed; what was seen of them is in the end's sentence and the history."""
     for decision in checklists.failed([checked]):
         item = decision.text or catalogue.words(f"checklist.item-{decision.item}")
-        yield _said("fail", wording.Text("checklist.item-failed", {"item": item}))
+        yield _line("fail", wording.Text("checklist.item-failed", {"item": item}))
 
 
 def _closed(fact: events.Closed) -> Iterator[Line]:
@@ -159,7 +159,7 @@ def _closed(fact: events.Closed) -> Iterator[Line]:
 
 def _began(fact: events.Began) -> Line:
     how = "deploy.began-automated" if fact.automated else "deploy.began-manual"
-    return _said("step", wording.Text(how))
+    return _line("step", wording.Text(how))
 
 
 def laid_out(cause: events.Diagnosed, *, width: int, indent: str = "") -> Iterator[str]:
@@ -201,7 +201,7 @@ def _opened(text_id: str, opened: events.Opened, deployment: str) -> Line:
         "by": opened.by,
         "deployment": deployment,
     }
-    return _said("step", wording.Text(text_id, facts))
+    return _line("step", wording.Text(text_id, facts))
 
 
 def _observed(observed: events.Observed) -> Iterator[Line]:
@@ -224,13 +224,13 @@ def _of_database(
     fact: events.Proved | events.TakenBack | events.Migrated,
 ) -> Iterator[Line]:
     if isinstance(fact, events.Proved):
-        yield _said("done", _proved(fact))
+        yield _line("done", _proved(fact))
         for text in fact.drift:
             yield from _text("warn" if events.is_drift(text) else "note", text)
     elif isinstance(fact, events.TakenBack):
-        yield _said("done", _taken_back(fact))
+        yield _line("done", _taken_back(fact))
     else:
-        yield _said("note", _migrated(fact))
+        yield _line("note", _migrated(fact))
 
 
 def _taken_back(taken: events.TakenBack) -> wording.Text:
@@ -279,5 +279,5 @@ def _command(command: tuple[str, ...]) -> Iterator[Line]:
         yield Line("command", escaping.line(shlex.join(command)))
 
 
-def _said(meaning: Meaning, text: wording.Text) -> Line:
+def _line(meaning: Meaning, text: wording.Text) -> Line:
     return Line(meaning, escaping.line(catalogue.sentence(text)))

@@ -24,19 +24,19 @@ def standing(database: migration_plans.Database) -> Iterator[str]:
     """Where a database stands, and what is not as it should be."""
     facts = {"database": database.name, "at": str(database.at), "files": str(database.files)}
     if database.pending is None:
-        yield _said(f"migrations.unknown-{database.why_unknown or 'new'}", facts)
+        yield _sentence(f"migrations.unknown-{database.why_unknown or 'new'}", facts)
         return
     facts["pending"] = str(len(database.pending))
-    yield _said(f"migrations.by-{database.basis}", facts)
+    yield _sentence(f"migrations.by-{database.basis}", facts)
     if database.overtaken:
         names = ", ".join(path.rpartition("/")[2] for path in database.overtaken)
-        yield _said("migrations.overtaken", facts | {"names": names})
+        yield _sentence("migrations.overtaken", facts | {"names": names})
     if database.untracked:
         versions = ", ".join(map(str, database.untracked))
-        yield _said("migrations.untracked", facts | {"versions": versions})
+        yield _sentence("migrations.untracked", facts | {"versions": versions})
     if database.invalid:
         indexes = {"indexes": ", ".join(database.invalid), "index": database.invalid[0]}
-        yield _said("migrations.invalid", facts | indexes)
+        yield _sentence("migrations.invalid", facts | indexes)
     yield from map(escaping.sentence, database.drift)
 
 
@@ -44,7 +44,7 @@ def heading(pending: migration_plans.Pending) -> str:
     """A pending file: whether it runs in a transaction, and which way leads back."""
     transaction = "migrations.transaction" if pending.transaction else "migrations.no-transaction"
     name = pending.file.rpartition("/")[2]
-    words = [name, _said(transaction, {}), _said(f"migrations.back-{pending.way_back}", {})]
+    words = [name, _sentence(transaction, {}), _sentence(f"migrations.back-{pending.way_back}", {})]
     return " · ".join([escaping.plain(words[0]), *words[1:]])
 
 
@@ -57,34 +57,34 @@ def effect(impact: migration_plans.Impact) -> str:
         "to": effect_.to,
         "words": effect_.words,
     }
-    return _said(f"effect.{effect_.action}", facts)
+    return _sentence(f"effect.{effect_.action}", facts)
 
 
 def notice(impact: migration_plans.Impact) -> str:
     """What others notice of a statement; empty where they notice nothing."""
     effect_ = impact.effect
     if effect_.fails:
-        return _said("migrations.fails", {"table": effect_.table, "name": effect_.name})
+        return _sentence("migrations.fails", {"table": effect_.table, "name": effect_.name})
     if not effect_.lock:
         return ""
     facts = {"lock": effect_.lock, "table": effect_.table or effect_.name}
-    parts = [_said(f"migrations.blocks-{impact.blocks}", facts), _duration(impact)]
+    parts = [_sentence(f"migrations.blocks-{impact.blocks}", facts), _duration(impact)]
     if impact.blocks in {"writes", "all"}:
         waits = "migrations.waits" if impact.timeout else "migrations.waits-for-ever"
-        parts.append(_said(waits, {"timeout": impact.timeout}))
+        parts.append(_sentence(waits, {"timeout": impact.timeout}))
     return " ".join(filter(None, parts))
 
 
 def _duration(impact: migration_plans.Impact) -> str:
     work = impact.effect.work
     if work == "catalog":
-        return _said("migrations.lasts-catalog", {})
+        return _sentence("migrations.lasts-catalog", {})
     if impact.seconds is None:
-        return _said(f"migrations.lasts-{work}", {})
+        return _sentence(f"migrations.lasts-{work}", {})
     rows = "?" if impact.rows is None else f"{impact.rows:,}"
     if impact.seconds < _LONG:
-        return _said("migrations.lasts-moment", {"rows": rows})
-    return _said("migrations.lasts-about", {"rows": rows, "seconds": f"{impact.seconds:.0f}"})
+        return _sentence("migrations.lasts-moment", {"rows": rows})
+    return _sentence("migrations.lasts-about", {"rows": rows, "seconds": f"{impact.seconds:.0f}"})
 
 
 def unread(pending: migration_plans.Pending) -> str:
@@ -92,5 +92,5 @@ def unread(pending: migration_plans.Pending) -> str:
     return escaping.sentence(pending.unread) if pending.unread is not None else ""
 
 
-def _said(text_id: str, facts: dict[str, str]) -> str:
+def _sentence(text_id: str, facts: dict[str, str]) -> str:
     return escaping.sentence(wording.Text(text_id, facts))

@@ -37,7 +37,7 @@ class Narration:
         """Something begins."""
         self._line(click.style("▸ ", fg="cyan"), text)
 
-    def done(self, text: wording.Text) -> None:
+    def succeed(self, text: wording.Text) -> None:
         """Something has ended well."""
         self._line(click.style("✔ ", fg="green"), text)
 

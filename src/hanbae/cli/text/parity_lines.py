@@ -29,7 +29,7 @@ def tell(speaker: narration.Narration, parity: compositions.Parity) -> None:
     if parity.differences:
         speaker.fail(wording.Text("local.differs", facts))
     else:
-        speaker.done(wording.Text("local.equal", facts))
+        speaker.succeed(wording.Text("local.equal", facts))
 
 
 def gaps(speaker: narration.Narration, entries: Sequence[compositions.Gap]) -> None:

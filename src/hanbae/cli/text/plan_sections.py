@@ -166,30 +166,32 @@ def migrations(section: Section) -> Iterator[str]:
         }
         if database.pending is None:
             has_failed = database.why_unknown == "failed"
-            yield _said(
+            yield _sentence(
                 "plan.migrations-unknown-failed" if has_failed else "plan.migrations-unknown-new",
                 facts,
             )
         elif database.pending:
             names = ", ".join(database.names) or listed(database.pending)
-            yield _said("plan.migrations-pending", facts | {"files": names})
+            yield _sentence("plan.migrations-pending", facts | {"files": names})
         elif not database.missing and not database.edited:
-            yield _said("plan.migrations-none", facts)
+            yield _sentence("plan.migrations-none", facts)
         if database.missing:
-            yield _said("plan.migrations-missing", facts | {"versions": listed(database.missing)})
+            yield _sentence(
+                "plan.migrations-missing", facts | {"versions": listed(database.missing)}
+            )
         if database.edited:
-            yield _said("plan.migrations-edited", facts | {"versions": listed(database.edited)})
+            yield _sentence("plan.migrations-edited", facts | {"versions": listed(database.edited)})
 
 
 def upgrade(does: plans.Upgrade) -> Iterator[str]:
     """What Helm's deployment does, in its order."""
     if does.first:
-        yield _said("plan.helm-first", {"objects": ", ".join(map(str, does.first))})
+        yield _sentence("plan.helm-first", {"objects": ", ".join(map(str, does.first))})
     for hook in does.before:
-        yield _said("plan.helm-hook", {"object": str(hook)})
-    yield _said("plan.helm-upgrade", {"release": does.release})
+        yield _sentence("plan.helm-hook", {"object": str(hook)})
+    yield _sentence("plan.helm-upgrade", {"release": does.release})
     for hook in does.later:
-        yield _said("plan.helm-hook", {"object": str(hook)})
+        yield _sentence("plan.helm-hook", {"object": str(hook)})
 
 
 def timing(section: Section) -> str | None:
@@ -199,8 +201,8 @@ def timing(section: Section) -> str | None:
         return None
     facts = {"gaps": f"{estimate.gaps:g}", "last": f"{estimate.last or 0:.0f}"}
     if section.upgrade is not None:
-        return _said("plan.estimate-helm", facts) if estimate.last else None
-    return _said("plan.estimate-last" if estimate.last else "plan.estimate", facts)
+        return _sentence("plan.estimate-helm", facts) if estimate.last else None
+    return _sentence("plan.estimate-last" if estimate.last else "plan.estimate", facts)
 
 
 def listed(versions: Sequence[int]) -> str:
@@ -213,5 +215,5 @@ def name(ref: subjects.Ref) -> str:
     return catalogue.printable(str(ref))
 
 
-def _said(text_id: str, facts: dict[str, str]) -> str:
+def _sentence(text_id: str, facts: dict[str, str]) -> str:
     return catalogue.sentence(wording.Text(text_id, facts))

@@ -31,12 +31,12 @@ def title(promotion: promotions.Promotion) -> str:
     names = [member.service for member in promotion.proven.members]
     shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
     facts = {"source": promotion.source, "target": promotion.target, "services": shown}
-    return _said("promotion.title", **facts)
+    return _sentence("promotion.title", **facts)
 
 
 def summary(promotion: promotions.Promotion) -> str:
     """What moves, in one sentence."""
-    return _said(
+    return _sentence(
         "promotion.summary",
         set=promotion.proven.id,
         source=promotion.source,
@@ -68,16 +68,18 @@ def statuses(promotion: promotions.Promotion) -> tuple[merge_requests.Status, ..
     number = str(len(promotion.migrations))
     set_facts = {"set": promotion.proven.id, "source": promotion.source}
     return (
-        merge_requests.Status("hanbae/set", "success", _said("promotion.status-set", **set_facts)),
+        merge_requests.Status(
+            "hanbae/set", "success", _sentence("promotion.status-set", **set_facts)
+        ),
         merge_requests.Status(
             "hanbae/check",
             "failure" if found_errors else "success",
-            _said("promotion.status-check", errors=str(found_errors)),
+            _sentence("promotion.status-check", errors=str(found_errors)),
         ),
         merge_requests.Status(
             "hanbae/migrations",
             "success",
-            _said(
+            _sentence(
                 "promotion.status-migrations",
                 number=number,
                 without=str(without),
@@ -95,10 +97,10 @@ def services(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:
         entry = written[member.service]
         text_id = "promotion.image" if entry.changed else "promotion.same-image"
         facts = {"image": entry.image, "before": entry.before or "-"}
-        yield 1, _said(text_id, **facts)
+        yield 1, _sentence(text_id, **facts)
         yield (
             1,
-            _said(
+            _sentence(
                 "promotion.proven",
                 deployment=member.deployment,
                 by=member.by or "-",
@@ -112,13 +114,13 @@ def _gates(phases: tuple[checklists.Checked, ...]) -> str:
     """How the items of the checklist ended."""
     decisions = [decision for phase in phases for decision in phase.decisions]
     if not decisions:
-        return _said("promotion.gates-elsewhere")
+        return _sentence("promotion.gates-elsewhere")
     waived = [
         f"{decision.item} ({decision.by}: {decision.why})"
         for decision in decisions
         if decision.outcome == "waived"
     ]
-    return _said("promotion.gates", outcomes=checklist_words.counted(phases)) + (
+    return _sentence("promotion.gates", outcomes=checklist_words.counted(phases)) + (
         f" {', '.join(waived)}" if waived else ""
     )
 
@@ -127,25 +129,25 @@ def _commits(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:
     for commit in promotion.commits:
         yield 0, f"{commit.id[:_SHORT]} {commit.subject} ({commit.author})"
     if promotion.more:
-        yield 0, _said("promotion.more-commits", number=str(promotion.more))
+        yield 0, _sentence("promotion.more-commits", number=str(promotion.more))
 
 
 def _databases(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:
     if not promotion.migrations:
-        yield 0, _said("promotion.no-migrations")
+        yield 0, _sentence("promotion.no-migrations")
     for migration in promotion.migrations:
         name = migration.file.rpartition("/")[2]
         facts = {"service": migration.service, "database": migration.database, "file": name}
-        yield 0, _said("promotion.migration", **facts)
-        yield 1, _said("promotion.does", statements="; ".join(migration.does) or "-")
+        yield 0, _sentence("promotion.migration", **facts)
+        yield 1, _sentence("promotion.does", statements="; ".join(migration.does) or "-")
         if migration.loses:
-            yield 1, _said("promotion.loses", statements="; ".join(migration.loses))
+            yield 1, _sentence("promotion.loses", statements="; ".join(migration.loses))
         if not migration.transaction:
-            yield 1, _said("promotion.no-transaction")
+            yield 1, _sentence("promotion.no-transaction")
         if migration.undone_by:
-            yield 1, _said("promotion.way-back", statements="; ".join(migration.undone_by))
+            yield 1, _sentence("promotion.way-back", statements="; ".join(migration.undone_by))
         else:
-            yield 1, _said("promotion.no-way-back")
+            yield 1, _sentence("promotion.no-way-back")
 
 
 def _remarks(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:
@@ -154,8 +156,8 @@ def _remarks(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:
     for decision in promotion.waived:
         for text in decision.evidence:
             yield 0, catalogue.sentence(text)
-        yield 1, _said("promotion.waived", by=decision.by, why=decision.why)
+        yield 1, _sentence("promotion.waived", by=decision.by, why=decision.why)
 
 
-def _said(text_id: str, **facts: str) -> str:
+def _sentence(text_id: str, **facts: str) -> str:
     return catalogue.sentence(wording.Text(text_id, facts))

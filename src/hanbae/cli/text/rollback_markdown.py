@@ -29,10 +29,16 @@ def words(
         "present": going_back.present[:_SHORT],
         "revision": going_back.revision[:_SHORT],
     }
-    lines = [*_lines(planned), "", "---", escaping.markdown(_said("rollback.offer-why", facts)), ""]
+    lines = [
+        *_lines(planned),
+        "",
+        "---",
+        escaping.markdown(_sentence("rollback.offer-why", facts)),
+        "",
+    ]
     lines += [f"- {escaping.code(path)}" for path in going_back.files[:_MOST_FILES]]
     lines += ["", f"`hanbae deploy {going_back.service} --env {going_back.environment}`"]
-    title = escaping.plain(_said("rollback.offer-title", facts))[:_LONGEST_TITLE]
+    title = escaping.plain(_sentence("rollback.offer-title", facts))[:_LONGEST_TITLE]
     return title, "\n".join(lines)
 
 
@@ -47,7 +53,7 @@ def plan(going_back: rollbacks.Rollback, planned: Iterable[tuple[int, wording.Te
     if going_back.is_foresight and not going_back.boundaries:
         facts = {"service": going_back.service, "environment": going_back.environment}
         facts |= {"present": going_back.present[:_SHORT], "revision": going_back.revision[:_SHORT]}
-        lines += ["", escaping.markdown(_said("rollback.possible", facts))]
+        lines += ["", escaping.markdown(_sentence("rollback.possible", facts))]
     return "\n".join(lines)
 
 
@@ -59,5 +65,5 @@ def _lines(planned: Iterable[tuple[int, wording.Text]]) -> Iterator[str]:
         yield f"{'  ' * (depth - 1)}- {escaping.markdown(catalogue.sentence(text))}"
 
 
-def _said(text_id: str, facts: dict[str, str]) -> str:
+def _sentence(text_id: str, facts: dict[str, str]) -> str:
     return catalogue.sentence(wording.Text(text_id, facts))

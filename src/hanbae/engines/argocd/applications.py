@@ -47,7 +47,7 @@ class Application:
             lambda: reading.get(self._cluster, kinds.APPLICATION, self.ref.namespace, self.ref.name)
         )
 
-    def watch(self) -> AsyncGenerator[watching.Seen]:
+    def watch(self) -> AsyncGenerator[watching.WatchEvent]:
         """Every version of the object, beginning with the present one."""
         return watching.watch(
             self._cluster,
@@ -65,7 +65,7 @@ class Application:
         Raises:
             hanbae.errors.Refused: It did not appear, or Argo CD does not know the cluster that it is for.
         """
-        application = await self.read() or await self._made(within)
+        application = await self.read() or await self._generated(within)
         if application is not None:
             return application
         fault = await self._set.fault()
@@ -78,7 +78,7 @@ class Application:
             seconds=f"{within:g}",
         )
 
-    async def _made(self, within: float) -> kinds.Object | None:
+    async def _generated(self, within: float) -> kinds.Object | None:
         """What the ApplicationSet makes when it is asked to look; None when it makes nothing in time.
 
         Raises:

@@ -176,7 +176,7 @@ class ArgoCD:
         """The text without the service's secrets."""
         return self._begun.workload.redact(text) if self._begun else self._shapes(text)
 
-    async def known(self) -> str:
+    async def previous(self) -> str:
         """``started`` of the last operation, if not its own; see :class:`hanbae.engines.protocol.Engine`."""
         return _former(await self._application.existing(), self._about.get("revision", ""))
 
@@ -275,7 +275,7 @@ class ArgoCD:
                 await self._application.idle()
 
     @asynccontextmanager
-    async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[protocol.Seen]]:
+    async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[protocol.EngineEvent]]:
         """What happens until the rollout is complete; see :class:`hanbae.engines.protocol.Engine`.
 
         Raises:
@@ -286,7 +286,7 @@ class ArgoCD:
         if begun is None or operation != begun.key:
             message = "follow() is for the operation that begin() returned"
             raise ValueError(message)
-        channel: channels.Channel[protocol.Seen] = channels.Channel()
+        channel: channels.Channel[protocol.EngineEvent] = channels.Channel()
         async with channel.fed_by(self._drive(begun, channel)) as stream:
             yield stream
 
@@ -301,7 +301,7 @@ class ArgoCD:
             lambda active: active.key == key or operations.is_automated(active, does.revision)
         )
 
-    async def _drive(self, begun: _Begun, channel: channels.Channel[protocol.Seen]) -> None:
+    async def _drive(self, begun: _Begun, channel: channels.Channel[protocol.EngineEvent]) -> None:
         """Watch, steer and await the rollout."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -313,16 +313,16 @@ class ArgoCD:
                 await self._roll_out(begun, channel)
                 await begun.workload.drained(limit=DRAINS_WITHIN)
                 # Watchers never end by themselves; raising is what cancels their group.
-                raise endings.Done
+                raise endings.Finished
         except BaseExceptionGroup as errors_:
             error = endings.deepest(errors_)
-            if not isinstance(error, endings.Done):
+            if not isinstance(error, endings.Finished):
                 raise error from None
 
     async def _steer(
         self,
         begun: _Begun,
-        channel: channels.Channel[protocol.Seen],
+        channel: channels.Channel[protocol.EngineEvent],
         succeeded: asyncio.Event,
     ) -> None:
         """Show every version of the Application to the steering, in order, and make its moves."""
@@ -361,7 +361,7 @@ class ArgoCD:
                     await self._application.refresh()
 
     async def _make(
-        self, begun: _Begun, move: steering.Move, channel: channels.Channel[protocol.Seen]
+        self, begun: _Begun, move: steering.Move, channel: channels.Channel[protocol.EngineEvent]
     ) -> None:
         if isinstance(move, steering.Tell):
             await channel.put(move.fact)
@@ -372,7 +372,9 @@ class ArgoCD:
         else:
             begun.steering.since(await self._ask(begun.does, begun.key))
 
-    async def _roll_out(self, begun: _Begun, channel: channels.Channel[protocol.Seen]) -> None:
+    async def _roll_out(
+        self, begun: _Begun, channel: channels.Channel[protocol.EngineEvent]
+    ) -> None:
         """Wait until everything that was applied runs, and Argo CD says so as well.
 
         Raises:

@@ -44,12 +44,12 @@ class Application:
         answer = await applications.persist(lambda: api.get(self._server, self._address))
         return None if answer is None else kinds.APPLICATION.complete(answer)
 
-    async def watch(self) -> AsyncGenerator[watching.Seen]:
+    async def watch(self) -> AsyncGenerator[watching.WatchEvent]:
         """Every version of the object, beginning with the present one."""
         async with aclosing(api.watch(self._server, self._address)) as stream:
             async for version in stream:
                 application = kinds.APPLICATION.complete(version.application)
-                yield watching.Seen(version.type, application)
+                yield watching.WatchEvent(version.type, application)
 
     async def existing(self, *, within: float = transports.APPEARS_WITHIN) -> kinds.Object:
         """The object; see :class:`hanbae.engines.argocd.transports.Application`.

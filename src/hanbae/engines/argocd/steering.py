@@ -74,11 +74,11 @@ class Steering:
         self._does = does
         self._key = key
         self._ref = ref
-        self._known = previous
+        self._previous = previous
         self._resumed = resumed
         self._subject = {"service": "-", "environment": "-", **(subject or {})}
         self._since = 0
-        self._told: set[object] = set()
+        self._reported: set[object] = set()
         self._refreshes = 0
         self._other: operations.Operation | None = None
 
@@ -170,7 +170,7 @@ class Steering:
 
     def _await_automation(self, application: Application) -> Iterator[Move]:
         following = applications.awaiting(
-            application, revision=self._does.revision, hooks=self._does.hooks, former=self._known
+            application, revision=self._does.revision, hooks=self._does.hooks, former=self._previous
         )
         waits_for_other = following.why.id == "argo.other-operation"
         if self._other and not waits_for_other and following.does != "follow":
@@ -201,12 +201,12 @@ class Steering:
         # entry in the history.
         automated = current is not None and operations.is_automated(current, self._does.revision)
         selective = isinstance(self._does, plans.Sync) and bool(self._does.only)
-        since = applications.deployed_since(application, self._known, self._does.revision)
+        since = applications.deployed_since(application, self._previous, self._does.revision)
         return not automated and not selective and bool(since)
 
     def _ended_unseen(self, application: Application) -> Iterator[Move]:
         revision = self._does.revision
-        started = applications.deployed_since(application, self._known, revision)
+        started = applications.deployed_since(application, self._previous, revision)
         self.operation = operations.ended(revision, started)
         self.stage = "rolling-out"
         facts = {"application": self._ref.name, "started": started}
@@ -304,12 +304,12 @@ class Steering:
         self.stage = "rolling-out"
 
     def _observe(self, fact: events.Observed) -> Iterator[Move]:
-        if fact not in self._told:
-            self._told.add(fact)
+        if fact not in self._reported:
+            self._reported.add(fact)
             yield Tell(fact)
 
     def _once(self, text: wording.Text) -> Iterator[Move]:
         key = (text.id, *sorted(text.facts.items()))
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._reported:
+            self._reported.add(key)
             yield Tell(events.Noted(text))

@@ -30,7 +30,7 @@ class Application(Protocol):
         """The object now, or None."""
         ...
 
-    def watch(self) -> AsyncGenerator[watching.Seen]:
+    def watch(self) -> AsyncGenerator[watching.WatchEvent]:
         """Every version of the object, beginning with the present one."""
         ...
 

@@ -139,7 +139,7 @@ class Helm:
         """The text without the service's secrets."""
         return self._begun.workload.redact(text) if self._begun else self._shapes(text)
 
-    async def known(self) -> str:
+    async def previous(self) -> str:
         """Helm's number of the last revision; see :class:`hanbae.engines.protocol.Engine`."""
         record = await records.last(self._cluster, self._target.namespace, self._target.release)
         return str(record.number) if record is not None else "0"
@@ -196,7 +196,7 @@ class Helm:
             await self._waits(text)
 
     @asynccontextmanager
-    async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[protocol.Seen]]:
+    async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[protocol.EngineEvent]]:
         """Deploy, and say what happens until the rollout is complete; see :class:`hanbae.engines.protocol.Engine`.
 
         Raises:
@@ -206,7 +206,7 @@ class Helm:
         if begun is None or operation != begun.key:
             message = "follow() is for the operation that begin() returned"
             raise ValueError(message)
-        channel: channels.Channel[protocol.Seen] = channels.Channel()
+        channel: channels.Channel[protocol.EngineEvent] = channels.Channel()
         async with channel.fed_by(self._drive(begun, channel)) as stream:
             yield stream
 
@@ -219,7 +219,7 @@ class Helm:
         ends = [await jobs.end(self._cluster, hook, key) for hook in does.hooks]
         return any(ends)
 
-    async def _drive(self, begun: _Begun, channel: channels.Channel[protocol.Seen]) -> None:
+    async def _drive(self, begun: _Begun, channel: channels.Channel[protocol.EngineEvent]) -> None:
         """Watch and deploy."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -233,10 +233,10 @@ class Helm:
                     raise
                 await begun.workload.drained(limit=DRAINS_WITHIN)
                 # Watchers never end by themselves; raising is what cancels their group.
-                raise endings.Done
+                raise endings.Finished
         except BaseExceptionGroup as errors_:
             error = endings.deepest(errors_)
-            if not isinstance(error, endings.Done):
+            if not isinstance(error, endings.Finished):
                 raise error from None
 
     async def _deploy(self, begun: _Begun) -> None:

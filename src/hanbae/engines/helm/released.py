@@ -68,13 +68,13 @@ async def objects(
                     applied[release] = _applied(secret, release, namespace)
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(record: str, release: str) -> None:
+    async def read(record: str, release: str) -> None:
         async with places:
             secret = await reading.get(cluster, kinds.SECRET, namespace, record)
         applied[release] = _applied(secret or {}, release, namespace)
 
     # What the list did not contain is read by name; with few releases that is all of them.
-    await gathering.whole(one(record, release) for record, release in names.items())
+    await gathering.whole(read(record, release) for record, release in names.items())
     return applied
 
 

@@ -19,7 +19,7 @@ _PHASE: Final[Mapping[str, hooks.Phase]] = {
     "post-delete": "PostDelete",
 }
 _NEVER: Final = frozenset({"pre-rollback", "post-rollback", "test", "test-success", "test-failure"})
-_KNOWN: Final = frozenset({*_PHASE, *_NEVER, "crd-install"})
+_HOOKS: Final = frozenset({*_PHASE, *_NEVER, "crd-install"})
 _PAIRS: Final[Mapping[str, str]] = {
     "pre-install": "pre-upgrade",
     "pre-upgrade": "pre-install",
@@ -69,12 +69,12 @@ def helm_hook_not_supported(release: views.Release) -> Iterator[rulebook.Hit]:
     for manifest, values in _with_helm_hooks(release):
         if _own(manifest):
             continue
-        unknown = [value for value in values if value not in _KNOWN]
+        unknown = [value for value in values if value not in _HOOKS]
         never = [value for value in values if value in _NEVER]
         part = argo.annotation(manifest, argo.HELM_HOOK)
         facts = {"object": manifest.label}
         if unknown:
-            meant = near(unknown[0], _KNOWN)
+            meant = near(unknown[0], _HOOKS)
             more = {**facts, "value": unknown[0][:60], "known": meant}
             yield rulebook.Hit(part, more, "unknown", severity="error")
         elif never and not manifest.phases:

@@ -13,7 +13,7 @@ from hanbae.rules.argo import registering as argo
 _PHASES: Final = frozenset({*get_args(hooks.Phase), "Skip"})
 _ARGO: Final = "argocd.argoproj.io"
 _HELM: Final = "helm.sh"
-_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+_ANNOTATIONS: Final[Mapping[str, tuple[str, ...]]] = {
     _ARGO: (
         "hook",
         "hook-delete-policy",
@@ -35,7 +35,7 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 # anything.
 _LONGEST: Final = 200
 _ALIKE: Final = 0.8
-_FIRST: Final = frozenset(_KNOWN[_ARGO][:5])  # what changes what a sync does
+_FIRST: Final = frozenset(_ANNOTATIONS[_ARGO][:5])  # what changes what a sync does
 # Other tools of the same domain; their annotations are their own.
 _OTHERS: Final = ("argocd-image-updater.", "notifications.", "link.", "pref.", "rollouts.", "argo-")
 _DELETE_POLICIES: Final = frozenset({"BeforeHookCreation", "HookSucceeded", "HookFailed"})
@@ -94,18 +94,18 @@ def _meant(key: str) -> str:
     domain, slash, name = key.rpartition("/")
     if not slash or len(key) > _LONGEST or domain.startswith(_OTHERS):
         return ""
-    if domain in _KNOWN:
-        if name in _KNOWN[domain]:
+    if domain in _ANNOTATIONS:
+        if name in _ANNOTATIONS[domain]:
             return ""
         # Argo CD's annotations begin with the same words, so only a slip counts as one.
-        matches = difflib.get_close_matches(name.lower(), _KNOWN[domain], n=1, cutoff=_ALIKE)
+        matches = difflib.get_close_matches(name.lower(), _ANNOTATIONS[domain], n=1, cutoff=_ALIKE)
         swapped = domain == _HELM and name == "sync-wave"
         return f"{_ARGO}/sync-wave" if swapped else f"{domain}/{matches[0]}" if matches else ""
     if name in _FIRST and (
         "argo" in domain or difflib.SequenceMatcher(None, domain, _ARGO).ratio() > _ALIKE
     ):
         return f"{_ARGO}/{name}"
-    if name in _KNOWN[_HELM] and domain in {"helm", "helm.io", "helm.sh.io", "www.helm.sh"}:
+    if name in _ANNOTATIONS[_HELM] and domain in {"helm", "helm.io", "helm.sh.io", "www.helm.sh"}:
         return f"{_HELM}/{name}"
     return ""
 

@@ -50,7 +50,7 @@ _FORMS: Final = {
     "^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$": "amount",
 }
 """Regular expression of a schema → the sentence that says it in words; a finding shows none of them."""
-_SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "format"})
+_VARIANTS: Final = frozenset({"required", "type", "enum", "pattern", "range", "format"})
 """What a schema can have against a value in few words; the rest is ``other``."""
 
 
@@ -69,7 +69,7 @@ def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
             facts["missing"] = problem.name
         else:
             facts["wanted"] = problem.wanted
-        variant = problem.keyword if problem.keyword in _SAID else "other"
+        variant = problem.keyword if problem.keyword in _VARIANTS else "other"
         if variant == "pattern":
             variant = _FORMS.get(facts.pop("wanted"), variant)
         yield rulebook.Hit(views.On(manifest, pointer), facts, variant)

@@ -38,7 +38,7 @@ def announces_nothing(service: views.Service) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, variant="nothing-named")
         elif not _is_earlier(service, path, mark):
             yield rulebook.Hit(place, {"after": str(mark.after)}, "not-earlier")
-        elif not contracts.taken(statements):
+        elif not contracts.removals(statements):
             yield rulebook.Hit(place, variant="takes-nothing")
 
 

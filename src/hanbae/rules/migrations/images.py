@@ -136,7 +136,7 @@ def _elsewhere(
     """The migrations are copied to another folder than the one that goose is given."""
     if not target.startswith("/"):
         return
-    for database, job in jobs.found(release):
+    for database, job in jobs.with_jobs(release):
         for _, container in job.containers(init=False):
             args = container.get("args")
             words = [str(word) for word in args] if isinstance(args, list) else []
@@ -152,7 +152,7 @@ def _called(release: views.Release) -> list[str]:
     """goose, or its runner, where a migration Job calls it by its name: another program may have it built in."""
     parts = [
         container.get(field)
-        for _, job in jobs.found(release)
+        for _, job in jobs.with_jobs(release)
         for _, container in job.containers(init=False)
         for field in ("command", "args")
     ]

@@ -58,7 +58,7 @@ def _job(
     return entry.contract, labelled.get(entry.database.name) or names.get(entry.contract)
 
 
-def found(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:
+def with_jobs(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:
     """The declared databases that have a Job."""
     for database, _, job in of_databases(release):
         if job is not None:
@@ -89,7 +89,7 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
         "backoffLimit": policy.backoff_limit,
         "activeDeadlineSeconds": naming.seconds(policy.deadline),
     }
-    for _, job in found(release):
+    for _, job in with_jobs(release):
         upgrade, named = _upgrade(release), {"service": release.service.name}
         for field, value in limits_.items():
             actual = job.get("spec", field)
@@ -143,7 +143,7 @@ def _runner(release: views.Release, job: views.Object) -> Iterator[rulebook.Hit]
 @rulebook.of_release("MIG021", "error", source=_GOOSE, essential=True)
 def command(release: views.Release) -> Iterator[rulebook.Hit]:
     """A command that runs goose through a shell, with the database's URL in its arguments, or with another folder."""
-    for database, job in found(release):
+    for database, job in with_jobs(release):
         for pointer, container in job.containers(init=False):
             command, args = container.get("command"), container.get("args")
             words = [
@@ -205,7 +205,7 @@ def image(release: views.Release) -> Iterator[rulebook.Hit]:
     }
     if not running or not release.prepared:
         return
-    for _, job in found(release):
+    for _, job in with_jobs(release):
         for pointer, container in job.containers(init=False):
             if str(container.get("image")) not in running:
                 facts = {"object": job.label}

@@ -17,7 +17,7 @@ _CREATES: Final = {
     "index-created": "index-dropped",
 }
 """What an Up part makes → what its Down part takes away."""
-_MADE: Final = {"table-created": "table", "column-added": "column", "index-created": "index"}
+_CREATED: Final = {"table-created": "table", "column-added": "column", "index-created": "index"}
 """What it makes → which sentence says it."""
 
 
@@ -33,7 +33,7 @@ def left_behind(service: views.Service) -> Iterator[rulebook.Hit]:
         for effect in service.once(locking.ups)[path]:
             if effect.action in _CREATES and not effect.again and not _dropped(effect, down):
                 facts = locking.facts(effect)
-                variant = _MADE[effect.action]
+                variant = _CREATED[effect.action]
                 yield rulebook.Hit(subjects.Place(path, effect.line), facts, variant)
 
 

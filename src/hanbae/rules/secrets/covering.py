@@ -25,7 +25,7 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that pods read and that nothing in the repository makes."""
     if not (release.prepared or release.service.kustomized):
         return
-    makers = reading.made(release)
+    makers = reading.producers(release)
     operated = {
         (entry.by.namespace, entry.name)
         for entry in needs.makes(release.objects)
@@ -46,7 +46,7 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         facts = {"secret": name, "objects": _labels(reads)}
         on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
         if own:
-            facts["arguments"] = reading.arguments(_asked(release, reads))
+            facts["arguments"] = reading.arguments(_keys_by_name(release, reads))
         if own and release.policy.secrets.are_external:
             yield rulebook.Hit(on, facts, variant="external", fix="rule.sec001-fix-external")
         elif own and not release.service.kustomized and _seals(release):
@@ -92,7 +92,7 @@ def _covers(rule: Mapping[str, Any], field: str, word: str) -> bool:
     return isinstance(words, list) and (word in words or "*" in words)
 
 
-def _asked(release: views.Release, reads: Iterable[reading.Read]) -> Iterator[str]:
+def _keys_by_name(release: views.Release, reads: Iterable[reading.Read]) -> Iterator[str]:
     """The keys of the service's own Secret that are read by name."""
     yield from (read.key for read in reads if read.key)
     yield from (database.url_key for database in release.databases)
@@ -112,7 +112,7 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that is read of a Secret that does not have it."""
     if not (release.prepared or release.service.kustomized):
         return
-    makers_of = reading.made(release)
+    makers_of = reading.producers(release)
     if not makers_of:
         return
     has = {name: reading.keys(makers, name[1]) for name, makers in makers_of.items()}
@@ -160,7 +160,7 @@ def sealed_elsewhere(service: views.Service) -> Iterator[rulebook.Hit]:
         own = (release.namespace, release.secret)
         makers = [
             manifest
-            for manifest in reading.made(release).get(own, ())
+            for manifest in reading.producers(release).get(own, ())
             if manifest.kind in {"SealedSecret", external_secrets.KIND}
         ]
         keys = _compared(makers)

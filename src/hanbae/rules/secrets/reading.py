@@ -54,10 +54,10 @@ def reads(release: views.Release) -> tuple[Read, ...]:
 
 
 def _reads(release: views.Release) -> tuple[Read, ...]:
-    return tuple(_found(release))
+    return tuple(_of_release(release))
 
 
-def _found(release: views.Release) -> Iterator[Read]:
+def _of_release(release: views.Release) -> Iterator[Read]:
     for manifest in release.objects:
         if manifest.pod is not None:
             yield from _of_pod(manifest, manifest.pod)
@@ -133,12 +133,12 @@ def _mappings(
             yield (*pointer, index), entry
 
 
-def made(release: views.Release) -> dict[Name, list[views.Object]]:
+def producers(release: views.Release) -> dict[Name, list[views.Object]]:
     """The Secrets that a release makes, each with the objects that make it, or add to what others make."""
-    return release.once(_made)
+    return release.once(_producers)
 
 
-def _made(release: views.Release) -> dict[Name, list[views.Object]]:
+def _producers(release: views.Release) -> dict[Name, list[views.Object]]:
     by_name: dict[Name, list[views.Object]] = {}
     adding: list[tuple[Name, views.Object]] = []
     for manifest in release.objects:

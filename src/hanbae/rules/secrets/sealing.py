@@ -186,7 +186,7 @@ def _bound(release: views.Release, manifest: views.Object) -> tuple[str, ...]:
 )
 def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that two objects of a release make."""
-    for (_, name), every in reading.made(release).items():
+    for (_, name), every in reading.producers(release).items():
         makers = [maker for maker in every if not reading.adds(maker)]
         if len(makers) == 1:
             continue

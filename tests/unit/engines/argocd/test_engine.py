@@ -39,7 +39,7 @@ async def test_a_deployment_that_waited_for_somebody_elses_operation_has_not_run
     running = samples.application(
         automated=False, state=samples.state("Running", of=theirs), history=history
     )
-    previous = await argocd(running).known()
+    previous = await argocd(running).previous()
     assert previous == samples.STARTED
     ended = samples.application(
         automated=False, state=samples.state("Succeeded", of=theirs), history=history
@@ -60,4 +60,4 @@ async def test_automations_own_operation_of_the_commit_is_the_deployments_while_
 ) -> None:
     application = samples.application(state=samples.state(phase))
     assert operations.recorded(application) is not None
-    assert await argocd(application).known() == previous
+    assert await argocd(application).previous() == previous

@@ -53,15 +53,15 @@ class Argo:
             self.now = {key: value for key, value in self.now.items() if key != "operation"}
             self.now["status"]["operationState"]["phase"] = "Failed"
 
-        async def watch(*_: object, **__: object) -> AsyncGenerator[api.Seen]:
+        async def watch(*_: object, **__: object) -> AsyncGenerator[api.WatchEvent]:
             if self.now is not None:
-                yield api.Seen("added", self.now)
+                yield api.WatchEvent("added", self.now)
             begun = operations.requested(self.now or {})
             if self.now is not None and begun is not None:
                 state = samples.state("Running", of=self.now["operation"])
                 self.now = {**self.now, "status": {**self.now["status"], "operationState": state}}
-                yield api.Seen("changed", self.now)
-                yield api.Seen("changed", self.now)
+                yield api.WatchEvent("changed", self.now)
+                yield api.WatchEvent("changed", self.now)
 
         for name, does in {"get": get, "sync": sync, "terminate": terminate}.items():
             monkeypatch.setattr(api, name, does)
@@ -153,11 +153,11 @@ def ending(argo: Argo, monkeypatch: pytest.MonkeyPatch, *phases: str) -> served.
     """An Application whose operation, with the key, has these phases one after the other."""
     application = argo.install(monkeypatch)
 
-    async def watch(*_: object, **__: object) -> AsyncGenerator[api.Seen]:
+    async def watch(*_: object, **__: object) -> AsyncGenerator[api.WatchEvent]:
         for phase in phases:
             state = samples.state(phase, of=samples.operation(automated=False, key=KEY))
             argo.now = samples.application(state=state)
-            yield api.Seen("changed", argo.now)
+            yield api.WatchEvent("changed", argo.now)
 
     monkeypatch.setattr(api, "watch", watch)
     return application

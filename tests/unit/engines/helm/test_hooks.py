@@ -39,7 +39,7 @@ def helm(does: plans.Upgrade, workload: workloads.Workload) -> tuple[engine.Helm
 
 async def run(
     monkeypatch: pytest.MonkeyPatch,
-    *versions: watching.Seen,
+    *versions: watching.WatchEvent,
     old: tuple[str, ...] = (),
     pause: float | None = None,
 ) -> None:
@@ -60,7 +60,7 @@ async def run(
     async def get(*_: object) -> kinds.Object:
         return RUNNING
 
-    async def watch(*_: object, **__: object) -> AsyncGenerator[watching.Seen]:
+    async def watch(*_: object, **__: object) -> AsyncGenerator[watching.WatchEvent]:
         for version in versions:
             yield version
             if pause is not None:
@@ -79,8 +79,8 @@ async def test_a_hook_whose_job_is_deleted_as_soon_as_it_is_complete_has_succeed
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As ``ttlSecondsAfterFinished: 0`` does."""
-    complete = watching.Seen("changed", COMPLETE)
-    deleted = watching.Seen("deleted", COMPLETE)
+    complete = watching.WatchEvent("changed", COMPLETE)
+    deleted = watching.WatchEvent("deleted", COMPLETE)
     await run(monkeypatch, complete, deleted)
     await run(monkeypatch, deleted)
 
@@ -89,7 +89,7 @@ async def test_a_hook_whose_job_somebody_takes_away_has_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(ExceptionGroup) as raised:
-        await run(monkeypatch, watching.Seen("deleted", RUNNING))
+        await run(monkeypatch, watching.WatchEvent("deleted", RUNNING))
     (error,) = raised.value.exceptions
     assert isinstance(error, errors.Failed)
     assert error.text.id == "upgrade.hook-gone"
@@ -100,15 +100,15 @@ async def test_the_end_of_an_earlier_job_is_not_this_ones(
     monkeypatch: pytest.MonkeyPatch, old: tuple[str, ...]
 ) -> None:
     """It is taken away before the hook's own is made, and may be told of only then."""
-    later = watching.Seen("deleted", RUNNING)
+    later = watching.WatchEvent("deleted", RUNNING)
     with pytest.raises(ExceptionGroup):
-        await run(monkeypatch, watching.Seen("deleted", FORMER), later, old=old)
+        await run(monkeypatch, watching.WatchEvent("deleted", FORMER), later, old=old)
 
 
 async def test_a_hook_is_not_gone_because_an_earlier_job_of_its_name_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    versions = watching.Seen("deleted", FORMER), watching.Seen("changed", COMPLETE)
+    versions = watching.WatchEvent("deleted", FORMER), watching.WatchEvent("changed", COMPLETE)
     await run(monkeypatch, *versions, pause=0.01)
 
 

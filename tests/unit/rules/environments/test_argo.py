@@ -12,7 +12,7 @@ from hanbae.rules import casebook, rulebook, running, views
 RULES = [rulebook.rules()[code] for code in ("ENV001", "ENV002", "ARG031", "ARG037", "ARG038")]
 SET = "k8s/argocd/production/applicationset.yaml"
 Change = casebook.Change
-Found = list[tuple[str, str, dict[str, str]]]
+Hits = list[tuple[str, str, dict[str, str]]]
 
 
 def project(tree: trees.MemoryTree) -> views.Project:
@@ -20,7 +20,7 @@ def project(tree: trees.MemoryTree) -> views.Project:
     return views.Project(policy, places, tree, ("auth", "identity", "personal"))
 
 
-def findings_of(tree: trees.MemoryTree) -> Found:
+def findings_of(tree: trees.MemoryTree) -> Hits:
     """Place, variant (for Argo CD's own rules: the code), facts."""
     every = running.over_project(project(tree), RULES)
     return [

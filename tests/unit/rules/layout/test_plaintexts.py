@@ -28,7 +28,7 @@ RANDOM = "q8Zt3LxW0vRn7Kp2"
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
 SEALED = "AgB" + "x1Y" * 200
 
-FOUND = [
+SECRETS = [
     (f"password: {PASSWORD}", "named", "password"),
     (f'DB_PASSWORD="{PASSWORD}"', "named", "DB_PASSWORD"),
     (f"export DB_PASSWORD={PASSWORD}", "named", "DB_PASSWORD"),
@@ -108,7 +108,7 @@ PLACEHOLDERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "kind", "name"), FOUND)
+@pytest.mark.parametrize(("text", "kind", "name"), SECRETS)
 def test_secret_is_found_and_not_told(text: str, kind: str, name: str) -> None:
     (literal,) = plaintexts.find(f"# a file\n{text}\n")
     assert (literal.line, literal.kind, literal.name) == (2, kind, name)
