@@ -110,7 +110,7 @@ def causes(scene: scenes.Scene) -> list[Row]:
     finally:
         faults.clean(broken)
     return [
-        Row(f"naming {fault.what}, after the cluster did", after[service], None, "1 s", 1)
+        Row(f"naming {fault.words}, after the cluster did", after[service], None, "1 s", 1)
         for service, fault in faults.FAULTS.items()
     ]
 

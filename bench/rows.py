@@ -10,7 +10,7 @@ class Row:
     """One figure beside its peer's.
 
     Attributes:
-        what: What was measured.
+        name: What was measured.
         ours: Median of ours.
         peer: Median of the peer's, in `unit`; None where there is none.
         bar: The budget, in words.
@@ -18,7 +18,7 @@ class Row:
         unit: What `ours` and `peer` are in, where that is not seconds.
     """
 
-    what: str
+    name: str
     ours: float
     peer: float | None
     bar: str

@@ -153,7 +153,7 @@ def main(arguments: list[str]) -> int:
         ratio = "" if row.peer is None else f"{row.peer / row.ours:.1f} x"
         difference = "" if row.peer is None else f"{(row.ours - row.peer) * 1000:+.0f} ms"
         sys.stdout.write(
-            f"| {row.what} | {row.ours:.3f} {row.unit} | {peer} | {difference} | {ratio} | {row.bar} | {row.runs} |\n"
+            f"| {row.name} | {row.ours:.3f} {row.unit} | {peer} | {difference} | {ratio} | {row.bar} | {row.runs} |\n"
         )
     if target:
         target.write_text(

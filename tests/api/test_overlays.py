@@ -67,7 +67,7 @@ async def test_a_new_overlay_is_made_in_its_order_and_again_changes_nothing(
     objects = [quota(space), namespace(space, team="shop")]
 
     before = await overlays.tried(cluster, objects)
-    assert [(item.ref.kind, item.asked) for item in before] == [
+    assert [(item.ref.kind, item.is_sent) for item in before] == [
         ("Namespace", True),
         ("ResourceQuota", False),  # its Namespace is not there yet
     ]
@@ -154,7 +154,7 @@ async def test_a_kind_of_the_overlay_is_defined_before_its_objects(
         "Gateway",
     ]
     after = await overlays.tried(cluster, objects)
-    assert all(item.asked and item.before is not None for item in after)
+    assert all(item.is_sent and item.before is not None for item in after)
 
 
 @pytest.mark.parametrize(

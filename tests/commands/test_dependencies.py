@@ -66,7 +66,7 @@ def environment(tmp_path: Path, repository: chart_repositories.Repository) -> di
     """The user's own: a Helm that knows the repository, and caches of nothing yet."""
     config = tmp_path / "config"
     chart_repositories.added(config / "repositories.yaml", ("shop", repository), login=True)
-    repository.asked.clear()
+    repository.requests.clear()
     return {
         "HELM_CONFIG_HOME": str(config),
         "HELM_CACHE_HOME": str(tmp_path / "helm-cache"),
@@ -153,11 +153,11 @@ def test_what_is_fetched_renders_as_helm_does_after_its_own_build(
     assert before.code == 2
     assert "services/orders/helm/Chart.yaml:1: The dependency “cache” (~1.2)" in before.err
     assert run("dependencies", "update").code == 0
-    assert {request.path for request in repository.asked} == {"/index.yaml", "/cache-1.2.3.tgz"}
-    request = len(repository.asked)
+    assert {request.path for request in repository.requests} == {"/index.yaml", "/cache-1.2.3.tgz"}
+    request = len(repository.requests)
     rendered = run("render", "orders", "--env", "dev")
     assert rendered.code == 0, rendered.err
-    assert len(repository.asked) == request  # rendering opens no connection
+    assert len(repository.requests) == request  # rendering opens no connection
     helm("build", copy="built")
     folder = root.parent / "built"
     words = ["template", "orders-service", str(folder), "--namespace", "services-dev"]
@@ -177,11 +177,11 @@ def test_each_chart_is_fetched_once(
     entry = {"name": "cache", "version": "1.2.0", "repository": repository.address}
     depend(root, entry)
     assert run("dependencies", "update").code == 0
-    archives = [request.path for request in repository.asked if request.path.endswith(".tgz")]
+    archives = [request.path for request in repository.requests if request.path.endswith(".tgz")]
     assert archives == ["/cache-1.2.0.tgz"]
-    request = len(repository.asked)
+    request = len(repository.requests)
     ended = run("dependencies", "build", "--output", "json")
-    assert len(repository.asked) == request
+    assert len(repository.requests) == request
     (chart,) = json.loads(ended.out)["charts"]
     assert (chart["lock"], chart["dependencies"][0]["outcome"]) == ("current", "cached")
 
@@ -192,11 +192,11 @@ def test_a_lock_of_other_dependencies_is_refused_and_found(
     depend(root, {"name": "cache", "version": "1.2.0", "repository": repository.address})
     assert run("dependencies", "update").code == 0
     depend(root, {"name": "cache", "version": "1.2.3", "repository": repository.address})
-    repository.asked.clear()
+    repository.requests.clear()
     ended = run("dependencies", "build")
     assert ended.code == 2
     assert "services/orders/helm/Chart.lock:5: The lock was written for other" in ended.err
-    assert repository.asked == []
+    assert repository.requests == []
     findings = json.loads(run("check", "--output", "json").out)["findings"]
     places = {(item["code"], item["place"]["file"]) for item in findings}
     assert ("LAY018", "services/orders/helm/Chart.lock") in places
@@ -235,10 +235,10 @@ def test_dry_run_and_check_write_and_fetch_nothing(
     assert chart["dependencies"][0]["version"] == "1.10.0"
     assert chart["dependencies"][0]["outcome"] == "wanted"
     assert not lock(root).exists()
-    assert [request.path for request in repository.asked] == ["/index.yaml"]
-    repository.asked.clear()
+    assert [request.path for request in repository.requests] == ["/index.yaml"]
+    repository.requests.clear()
     assert run("dependencies", "build", "--check").code == 1
-    assert repository.asked == []
+    assert repository.requests == []
     refused = run("dependencies", "build")
     assert refused.code == 2
     assert "hanbae dependencies update orders" in refused.err

@@ -54,9 +54,9 @@ def beyond(files: Mapping[str, str]) -> list[str]:
     codes = []
     for rule in RULES:
         for hit in rule.check(view):
-            if isinstance(hit.at, subjects.Place) and hit.at.file in files and hit.at.line:
-                lines = len(files[hit.at.file].splitlines())
-                codes += [rule.code] if hit.at.line > lines + 1 else []
+            if isinstance(hit.place, subjects.Place) and hit.place.file in files and hit.place.line:
+                lines = len(files[hit.place.file].splitlines())
+                codes += [rule.code] if hit.place.line > lines + 1 else []
     return codes
 
 

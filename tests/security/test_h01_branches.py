@@ -106,7 +106,11 @@ def hits(root: Path, *, base: str = "HEAD") -> Hits:
 def of(project: views.Project) -> Hits:
     results = running.over_project(project, [rulebook.rules()["ENV018"]])
     return [
-        (result.hit.variant, result.hit.facts.get("key", str(result.hit.at)), str(result.hit.at))
+        (
+            result.hit.variant,
+            result.hit.facts.get("key", str(result.hit.place)),
+            str(result.hit.place),
+        )
         for result in results
     ]
 

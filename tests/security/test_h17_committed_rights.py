@@ -26,7 +26,7 @@ subjects:
 def hits(root: Path, code: str) -> list[tuple[str, str]]:
     """Variant and place of what a rule over the repository finds."""
     results = running.over_project(projects.project(root), [rulebook.rules()[code]])
-    return [(result.hit.variant, str(result.hit.at)) for result in results]
+    return [(result.hit.variant, str(result.hit.place)) for result in results]
 
 
 def new_repository(root: Path, *options: str) -> None:

@@ -140,7 +140,7 @@ async def test_a_login_goes_to_its_own_repository(
     offer(own)
     depend(root, own.address)
     await fetch_dependencies.update(root)
-    assert [request.authorization[:6] for request in own.asked] == ["Basic ", "Basic "]
+    assert [request.authorization[:6] for request in own.requests] == ["Basic ", "Basic "]
 
 
 @pytest.mark.parametrize("way", ["chart", "index", "redirect of the index", "redirect", "path"])
@@ -169,8 +169,8 @@ async def test_no_login_goes_anywhere_else(
                 (stranger.folder / name).read_bytes()
             )
     await fetch_dependencies.update(root)
-    assert stranger.asked
-    assert {request.authorization for request in stranger.asked} == {""}
+    assert stranger.requests
+    assert {request.authorization for request in stranger.requests} == {""}
 
 
 async def test_another_path_of_the_same_host_gets_no_login(
@@ -178,7 +178,7 @@ async def test_another_path_of_the_same_host_gets_no_login(
 ) -> None:
     depend(root, f"{own.address}/elsewhere")
     await refused(root)  # nor is its authority known for it
-    assert all(request.authorization == "" for request in own.asked)
+    assert all(request.authorization == "" for request in own.requests)
 
 
 @pytest.mark.parametrize(
@@ -351,9 +351,9 @@ async def test_what_was_changed_in_the_cache_is_not_used(
     (blob,) = kept()
     blob.write_bytes(archive(("cache/Chart.yaml", CHART), ("cache/evil", b"x")))
     assert dependency_cache.find(own.address, "cache", "1.0.0") is None
-    own.asked.clear()
+    own.requests.clear()
     await fetch_dependencies.build(root)
-    assert own.asked  # fetched again
+    assert own.requests  # fetched again
     assert dependency_cache.find(own.address, "cache", "1.0.0") == GOOD
 
 

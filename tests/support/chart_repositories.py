@@ -39,7 +39,7 @@ class Repository:
         authority: Whose certificates the server has.
         protected: Whether it wants a password.
         redirects: Path → where it leads.
-        asked: The requests, in order.
+        requests: The requests, in order.
         address: Its address; set while it is served.
     """
 
@@ -47,7 +47,7 @@ class Repository:
     authority: Path
     protected: bool = False
     redirects: dict[str, str] = field(default_factory=dict)
-    asked: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     address: str = ""
 
     def add(self, name: str, *versions: str, more: Mapping[str, str] | None = None) -> None:
@@ -114,7 +114,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         authorization = self.headers.get("authorization", "")
-        self._repository.asked.append(Request(self.path, authorization))
+        self._repository.requests.append(Request(self.path, authorization))
         pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if self._repository.protected and authorization != f"Basic {pair}":
             self.send_error(401)

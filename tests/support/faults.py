@@ -27,14 +27,14 @@ class Fault:
     """Something that is broken.
 
     Attributes:
-        what: In words.
+        words: In words.
         breaks: Breaks the service; it is there already, with its secrets sealed.
         kind: The kind whose words tell it first.
         word: The cluster's own word for it, as a regular expression.
         causes: The causes of which one is to be named.
     """
 
-    what: str
+    words: str
     breaks: Callable[[scenes.Scene, str], None]
     kind: str
     word: str

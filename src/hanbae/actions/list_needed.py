@@ -182,7 +182,7 @@ def _key(
         "missing",
         "pods",
         secret=secret,
-        read_by=tuple(dict.fromkeys(read.at.object.label for read in reads)),
+        read_by=tuple(dict.fromkeys(read.place.object.label for read in reads)),
         maker=", ".join(dict.fromkeys(f"{item.by.kind} {item.by.name}" for item in makers)),
         place=None,
     )

@@ -78,7 +78,7 @@ async def preview(cluster: connections.Cluster, overlay: Overlay) -> overlays.Pr
         hanbae.errors.Unreachable: The cluster did not answer.
     """
     tried = await engine.tried(cluster, overlay.objects)
-    untried = [str(item.ref) for item in tried if not item.asked and item.refusal is None]
+    untried = [str(item.ref) for item in tried if not item.is_sent and item.refusal is None]
     notes: tuple[wording.Text, ...] = ()
     if untried:
         notes = (wording.Text("overlay.not-asked", {"objects": ", ".join(untried)}),)

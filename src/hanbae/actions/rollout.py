@@ -163,7 +163,7 @@ class Pods:
         picture = pictures.Picture(own | about, service=self.service, environment=self.environment)
         return tuple(
             structs.replace(
-                cause.found, command=self._space.typed(self.environment, cause.found.command)
+                cause.diagnosis, command=self._space.typed(self.environment, cause.diagnosis.command)
             )
             for cause in causes.named(picture)
         )

@@ -42,7 +42,7 @@ class _Target(Struct, frozen=True):
     loaded: loading.Loaded
     service: str
     environment: str
-    made: manifests.Output
+    output: manifests.Output
     own: tuple[image_keys.Source, ...]
 
     @property
@@ -83,7 +83,7 @@ async def change(
     if not reference.tag and not reference.digest:
         raise errors.WrongUse("image.no-tag", reference=taken)
     reference = await choice.resolved(reference)
-    files = image_lines.written(tree, target.made, target.own, reference)
+    files = image_lines.written(tree, target.output, target.own, reference)
     await _check(target, trees.Overlaid(tree, files), reference)
     texts = {path: content.decode() for path, content in files.items()}
     return functools.partial(_write, target, texts, reference)
@@ -117,7 +117,7 @@ async def _check(target: _Target, tree: trees.Tree, reference: references.Refere
         if not image_keys.is_image(image, reference, source.keys):
             raise errors.Refused(
                 "image.rendered-otherwise",
-                place=subjects.Place(target.made.file),
+                place=subjects.Place(target.output.file),
                 reference=str(reference),
                 image=image or "-",
                 keys="images" if after.engine == "kustomize" else "image",
@@ -133,7 +133,7 @@ def _write(
     return images.ImageSet(
         target.service,
         target.environment,
-        ", ".join(changed or texts or [target.made.file]),
+        ", ".join(changed or texts or [target.output.file]),
         target.image,
         str(reference),
         reference.digest,

@@ -81,7 +81,8 @@ class Running:
         picture = pictures.Picture(self.occupant.objects, self.occupant.logs)
         return tuple(
             msgspec.structs.replace(
-                cause.found, command=self._space.typed(self.environment, cause.found.command)
+                cause.diagnosis,
+                command=self._space.typed(self.environment, cause.diagnosis.command),
             )
             for cause in causes.named(picture)
         )

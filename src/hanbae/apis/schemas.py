@@ -34,15 +34,15 @@ class Problem(Struct, frozen=True):
         keyword: What is wrong: ``unknown``, ``required``, ``type``, ``enum``, ``pattern``, ``range``, ``format`` or
             ``other``.
         name: The field that is unknown or missing.
-        wanted: What would be right: types, values, a pattern or a bound; empty where no few words say it.
-        known: The fields that may stand there, of an unknown one.
+        expected: What would be right: types, values, a pattern or a bound; empty where no few words say it.
+        fields: The fields that may stand there, of an unknown one.
     """
 
     pointer: Pointer
     keyword: str
     name: str = ""
-    wanted: str = ""
-    known: tuple[str, ...] = ()
+    expected: str = ""
+    fields: tuple[str, ...] = ()
 
 
 class Schema:
@@ -78,7 +78,7 @@ class Schema:
                     break
         except (ValueError, RecursionError, OverflowError) as error:
             # What JSON cannot say: keys that are no text, numbers without end, nesting without end.
-            return [Problem((), "other", wanted=type(error).__name__)]
+            return [Problem((), "other", expected=type(error).__name__)]
         return problems[:_MOST]
 
     def _problems(self, error: jsonschema_rs.ValidationError) -> list[Problem]:
@@ -88,7 +88,7 @@ class Schema:
             case "additionalProperties":
                 fields = self._fields(path)
                 return [
-                    Problem((*pointer, name), "unknown", name, known=fields)
+                    Problem((*pointer, name), "unknown", name, fields=fields)
                     for name in kind.unexpected
                 ]
             case "falseSchema":  # the same where there are no fields at all
@@ -97,7 +97,7 @@ class Schema:
                 return [Problem(pointer, "required", str(kind.property))]
             case name:
                 keyword, expected = self._expectation(name, kind, path)
-                return [Problem(pointer, keyword, wanted=expected)]
+                return [Problem(pointer, keyword, expected=expected)]
 
     def _expectation(self, name: str, kind: Any, path: list[str | int]) -> tuple[str, str]:
         """What is wrong with a value, and what would be right."""

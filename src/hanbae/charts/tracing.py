@@ -50,13 +50,13 @@ class Origin(Struct, frozen=True):
         literal: Whether that line says it as it is, without any action.
         values: The path of the values that the line refers to, such as ``("image", "tag")``; of several, or of those
             in a named template that it includes, what they have in common, such as ``("image",)``; empty for nothing.
-        found: How much of the pointer is there: a missing part is told by what is around it.
+        reached: How much of the pointer is there: a missing part is told by what is around it.
     """
 
     line: int = 0
     literal: bool = False
     values: tuple[str, ...] = ()
-    found: Pointer = ()
+    reached: Pointer = ()
 
 
 def numbered(template: str) -> str:
@@ -172,7 +172,7 @@ def trace(
     source = template.split("\n")
     line = _line(rendered, row, source)
     if not 1 <= line <= len(source):
-        return Origin(found=reached)
+        return Origin(reached=reached)
     text = source[line - 1]
     return Origin(line, "{{" not in text, _values(source, line, defines or {}), reached)
 
@@ -269,7 +269,7 @@ def value_keys(origin: Origin, pointer: Pointer, places: Mapping[Pointer, Any]) 
     """
     if not origin.values:
         return None
-    part = tuple(pointer[: len(origin.found)])
+    part = tuple(pointer[: len(origin.reached)])
     # `toYaml .Values.resources` goes on with the keys that the values file has. How many keys of
     # the pointer the template itself has written is not known, so that each number is tried.
     for cut in range(len(part) + 1):

@@ -45,7 +45,7 @@ def located(
     """The findings whose place the rule names itself, and the hits in objects whose place is still to be traced."""
     placed, unplaced = [], []
     for hit in hits:
-        if isinstance(hit.hit.at, views.On):
+        if isinstance(hit.hit.place, views.On):
             unplaced.append(hit)
         else:
             placed.append(plain(hit))
@@ -54,7 +54,7 @@ def located(
 
 def plain(hit: running.RuleHit) -> findings.Finding:
     """A finding at the place that the rule itself names."""
-    where = hit.hit.at
+    where = hit.hit.place
     if isinstance(where, views.On):  # of a rule over the repository; only its template is known
         place = subjects.Place(where.object.template)
         return finding(hit, place, "template", where.object.ref)

@@ -21,8 +21,8 @@ async def traced(
     """The findings of hits in rendered objects, at the lines that a person edits."""
     by_release: dict[tuple[str, tuple[str, ...]], list[tuple[running.RuleHit, views.On]]] = {}
     for hit in hits:
-        if isinstance(hit.hit.at, views.On):
-            by_release.setdefault((hit.environment, hit.assumed), []).append((hit, hit.hit.at))
+        if isinstance(hit.hit.place, views.On):
+            by_release.setdefault((hit.environment, hit.assumed), []).append((hit, hit.hit.place))
     result = []
     for (environment, assumed), objects in by_release.items():
         # A rule over the whole service shows an object of one of its releases.

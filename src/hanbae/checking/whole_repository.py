@@ -150,7 +150,7 @@ def _of_overlays(
     """What the rules over Kubernetes' objects find in what Kustomize built."""
     chosen = [rule for rule in rules if rule.family in _OVER_OBJECTS or rule.code in _OF_PODS]
     for hit in running.over_service(service, chosen):
-        where = hit.hit.at
+        where = hit.hit.place
         if isinstance(where, views.On):
             place, precision = sources.place(service.project, where)
             yield findings_of_rules.finding(hit, place, precision, where.object.ref)

@@ -33,13 +33,13 @@ class Line(Struct, frozen=True):
     """One line of a container's log.
 
     Attributes:
-        at: When it was written, as the node's runtime says (RFC 3339 with nanoseconds, UTC); empty if it does not.
+        time: When it was written, as the node's runtime says (RFC 3339 with nanoseconds, UTC); empty if it does not.
         text: The line, without its end; not masked.
         cut: True when it was longer than `LONGEST_LINE`.
         gap: It is no line: here some may be missing.
     """
 
-    at: str
+    time: str
     text: str
     cut: bool = False
     gap: bool = False

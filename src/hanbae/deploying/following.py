@@ -155,7 +155,7 @@ class Following:
             await self._record.add(step.id, events.Noted(text))
         # That no operator has come to it no event tells, only the time.
         silent = externalsecrets.causes(self._picture(engine, now))
-        await self._tell(step, [cause.found for cause in silent])
+        await self._tell(step, [cause.diagnosis for cause in silent])
 
     async def _see(
         self, step: plans.Step, fact: protocol.EngineEvent, engine: protocol.Engine

@@ -87,7 +87,7 @@ class Judge:
         self._present = set()
         self._hopeless = set()
         for cause in causes:
-            key, diagnosed = cause.key, cause.found
+            key, diagnosed = cause.key, cause.diagnosis
             self._present.add(key)
             if cause.is_symptom:
                 self._symptoms.add(key)

@@ -145,7 +145,7 @@ def half_applied(
     facts = {
         "database": proof.database,
         "place": f"{file}:{stop.line}",
-        "done": str(stop.done),
+        "done": str(stop.before),
         "statements": str(stop.statements),
     }
     return wording.Text("deploy.mend-half-applied", facts)

@@ -56,7 +56,7 @@ class KnownToFail(errors.Refused):
 
 def is_begun(source: deployments.Source) -> bool:
     """Whether anything was done for the environment since the scaffold: an image named, or a value sealed."""
-    if source.made is not None:
+    if source.output is not None:
         return source.databases().model.begun
     return _names_image(source) or bool(_value(source, "sealedSecret", "encryptedData"))
 

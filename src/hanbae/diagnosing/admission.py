@@ -72,8 +72,8 @@ def causes(
     if failure.get("status") == "True":
         cause = _cause(failure.get("message") or "", controller, owner)
         # It stays until the controller has tried again: what refused an earlier attempt may be gone since.
-        mild = msgspec.structs.replace(cause.found, fatal=False)
-        yield msgspec.structs.replace(cause, found=mild)
+        mild = msgspec.structs.replace(cause.diagnosis, fatal=False)
+        yield msgspec.structs.replace(cause, diagnosis=mild)
 
 
 def _of_amounts(message: str, owner: subjects.Ref, facts: dict[str, str]) -> pictures.Cause | None:

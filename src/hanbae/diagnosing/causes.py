@@ -28,7 +28,7 @@ def named(picture: pictures.Picture) -> tuple[pictures.Cause, ...]:
         for cause in module.causes(picture):
             # Of several pods of one owner, the one that is beyond help says more.
             before = distinct.setdefault(cause.key, cause)
-            if cause.found.fatal and not before.found.fatal:
+            if cause.diagnosis.fatal and not before.diagnosis.fatal:
                 distinct[cause.key] = cause
     explained = {
         _root(picture.objects, cause.owner) for cause in distinct.values() if not cause.is_symptom

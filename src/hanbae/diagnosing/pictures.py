@@ -95,14 +95,14 @@ class Cause(Struct, frozen=True):
     """One cause, and what it is a cause for.
 
     Attributes:
-        found: What people are told.
+        diagnosis: What people are told.
         owner: The Job, Deployment or other object that cannot go on because of it; the same cause in several
             of its pods, or in one pod after the other, is one cause.
         is_settled: It has been waited for long enough already: what has failed has had its attempts.
         is_symptom: It only says that something does not go on, which another cause explains.
     """
 
-    found: events.Diagnosed
+    diagnosis: events.Diagnosed
     owner: subjects.Ref
     is_settled: bool = False
     is_symptom: bool = False
@@ -110,7 +110,7 @@ class Cause(Struct, frozen=True):
     @property
     def key(self) -> tuple[subjects.Ref, str]:
         """By this a cause is the same one at two moments."""
-        return self.owner, self.found.cause.id
+        return self.owner, self.diagnosis.cause.id
 
 
 def cause(

@@ -87,21 +87,21 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
             unseen=unseen,
         )
         for cause in _exact(picture):
-            is_shared = cause.found.subject.kind in _SHARED or _is_controllers(cause)
+            is_shared = cause.diagnosis.subject.kind in _SHARED or _is_controllers(cause)
             name = "" if is_shared else service.name
             diagnosis = _described(picture, cause, snapshot.environment, name)
             # What services share, such as a node, is found again with each of them and told once.
-            results.setdefault((name, cause.owner, cause.found.cause.id), diagnosis)
+            results.setdefault((name, cause.owner, cause.diagnosis.cause.id), diagnosis)
     for entry in snapshot.drifted:
         for cause in drifting.causes(entry, snapshot.environment):
             picture = pictures.Picture(objects, now=_time(snapshot.taken))
             diagnosis = _described(picture, cause, snapshot.environment, entry.service)
-            results.setdefault((entry.service, cause.owner, cause.found.cause.id), diagnosis)
+            results.setdefault((entry.service, cause.owner, cause.diagnosis.cause.id), diagnosis)
     absent = (expectations.of_namespace(name, snapshot.environment) for name in snapshot.absent)
     for expected in (absent, *map(expectations.causes, snapshot.expected)):
         for cause in expected:
             diagnosis = _described(pictures.Picture({}), cause, snapshot.environment, "")
-            results.setdefault(("", cause.owner, cause.found.cause.id), diagnosis)
+            results.setdefault(("", cause.owner, cause.diagnosis.cause.id), diagnosis)
     named = {(name, text_id) for name, _, text_id in results}
     for record in snapshot.recorded:
         for finding in record.diagnoses:
@@ -257,18 +257,19 @@ def _exact(picture: pictures.Picture) -> list[pictures.Cause]:
         every += module.causes(picture)
     by_owner: dict[subjects.Ref, set[str]] = {}
     for cause in every:
-        by_owner.setdefault(cause.owner, set()).add(cause.found.cause.id)
+        by_owner.setdefault(cause.owner, set()).add(cause.diagnosis.cause.id)
     named = {cause.owner for cause in every if not cause.is_symptom}
     return [
         cause
         for cause in every
-        if not _EXACTER.get(cause.found.cause.id, frozenset()) & by_owner[cause.owner]
+        if not _EXACTER.get(cause.diagnosis.cause.id, frozenset()) & by_owner[cause.owner]
         and not (cause.is_symptom and cause.owner in named)
         and not (
-            cause.found.cause.id == "diagnosis.crashing" and by_owner[cause.owner] & _OF_PROGRAMS
+            cause.diagnosis.cause.id == "diagnosis.crashing"
+            and by_owner[cause.owner] & _OF_PROGRAMS
         )
         and not (
-            cause.found.cause.id == "diagnosis.peer-refused"
+            cause.diagnosis.cause.id == "diagnosis.peer-refused"
             and len(by_owner[cause.owner] & _OF_PROGRAMS) > 1
         )
     ]
@@ -285,11 +286,11 @@ def _described(
         symptoms.severity(cause),
         environment,
         service,
-        cause.found.subject,
+        cause.diagnosis.subject,
         symptoms.of(cause, _root(picture, cause.owner), is_migration=is_migration),
-        cause.found.cause,
+        cause.diagnosis.cause,
         tuple(_evidence(picture, cause)),
-        cause.found.command,
+        cause.diagnosis.command,
     )
 
 
@@ -308,20 +309,20 @@ def _is_migration(picture: pictures.Picture, owner: subjects.Ref) -> bool:
 
 def _evidence(picture: pictures.Picture, cause: pictures.Cause) -> Iterator[str]:
     """The cluster's own words for a cause, each once."""
-    facts = cause.found.cause.facts
+    facts = cause.diagnosis.cause.facts
     lines: list[str] = []
     for name in _TELLING:
         lines += facts.get(name, "").splitlines()
     lines += [
         f"{event.get('reason')}: {event.get('message')}"
-        for event in picture.events(cause.found.subject)[-2:]
+        for event in picture.events(cause.diagnosis.subject)[-2:]
     ]
     distinct = dict.fromkeys(excerpts.one_line(line, _LONGEST) for line in lines)
     yield from [line for line in distinct if line and line != "-"][:_LINES]
 
 
 def _is_controllers(cause: pictures.Cause) -> bool:
-    return cause.found.cause.id.startswith("diagnosis.controller-")
+    return cause.diagnosis.cause.id.startswith("diagnosis.controller-")
 
 
 def _time(stamp: str) -> datetime | None:

@@ -162,8 +162,8 @@ def of(cause: pictures.Cause, root: subjects.Ref, *, is_migration: bool) -> word
         root: What people deploy of what is in trouble.
         is_migration: Whether it is one of a migration's Job.
     """
-    name = cause.found.cause.id.partition(".")[2]
-    if events.is_drift(cause.found.cause):
+    name = cause.diagnosis.cause.id.partition(".")[2]
+    if events.is_drift(cause.diagnosis.cause):
         return wording.Text(_DATABASE, {"object": str(root)})
     text_id = _BY_CAUSE.get(name)
     if text_id is None:
@@ -177,7 +177,7 @@ def of(cause: pictures.Cause, root: subjects.Ref, *, is_migration: bool) -> word
 
 def severity(cause: pictures.Cause) -> diagnoses.Severity:
     """How grave a cause is."""
-    name = cause.found.cause.id.partition(".")[2]
+    name = cause.diagnosis.cause.id.partition(".")[2]
     if name in _NOTICES:
         return "notice"
-    return "error" if cause.found.fatal or name in _ERRORS else "warning"
+    return "error" if cause.diagnosis.fatal or name in _ERRORS else "warning"

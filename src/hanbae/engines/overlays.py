@@ -41,7 +41,7 @@ class Tried(Struct, frozen=True):
         ref: The object.
         before: What is there; None where nothing is.
         after: What would be there; None where that is refused.
-        asked: Whether the API server was asked: it cannot be for what needs a Namespace or a kind of the same overlay.
+        is_sent: Whether the API server was asked: not about what needs a Namespace or a kind of the same overlay.
         conflict: Which fields somebody else manages with another value, in the server's words; None where none.
         refusal: Why it would be refused; None where it would not.
     """
@@ -49,7 +49,7 @@ class Tried(Struct, frozen=True):
     ref: subjects.Ref
     before: kinds.Object | None
     after: kinds.Object | None
-    asked: bool = True
+    is_sent: bool = True
     conflict: wording.Text | None = None
     refusal: wording.Text | None = None
 
@@ -103,14 +103,14 @@ async def tried(
             ref = _ref(manifest)
             if kind is None:
                 if key in defined:
-                    return Tried(ref, None, manifest, asked=False)
+                    return Tried(ref, None, manifest, is_sent=False)
                 facts = {"object": str(ref), "api_version": key[0], "kind": key[1]}
                 refusal = wording.Text("overlay.unknown-kind", facts)
-                return Tried(ref, None, None, asked=False, refusal=refusal)
+                return Tried(ref, None, None, is_sent=False, refusal=refusal)
             if fault := _unplaced(manifest, kind):
-                return Tried(ref, None, None, asked=False, refusal=fault)
+                return Tried(ref, None, None, is_sent=False, refusal=fault)
             if kind.namespaced and ref.namespace in missing:
-                return Tried(ref, None, manifest, asked=False)
+                return Tried(ref, None, manifest, is_sent=False)
             return await _dry(cluster, kind, ref, manifest)
 
     return tuple(await asyncio.gather(*map(dry_run, ordered(manifests))))

@@ -107,7 +107,7 @@ def is_cut(lines: Iterable[rereading.Line]) -> bool:
     for line in lines:
         if line.gap or line.cut:
             return True
-        size += len(line.at) + len(line.text.encode()) + 2
+        size += len(line.time) + len(line.text.encode()) + 2
     # The last line may have been cut anywhere, and its end is not counted where the log has none.
     return size >= logs.MOST - rereading.LONGEST_LINE
 

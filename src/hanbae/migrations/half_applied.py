@@ -23,12 +23,12 @@ class Stop(Struct, frozen=True):
 
     Attributes:
         line: The line of the statement that failed.
-        done: How many statements of the file came before it.
+        before: How many statements of the file came before it.
         statements: How many the file has.
     """
 
     line: int
-    done: int
+    before: int
     statements: int
 
 

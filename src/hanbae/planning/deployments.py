@@ -46,7 +46,7 @@ class Source(Struct, frozen=True):
         environment: The environment.
         revision: The commit.
         rendered: The chart with the environment's values, or what its folder without a chart makes.
-        made: How it was made, where there is no chart.
+        output: How it was made, where there is no chart.
         in_git: What git alone makes of the chart, where the Application in the cluster changes that; None elsewhere.
     """
 
@@ -55,7 +55,7 @@ class Source(Struct, frozen=True):
     environment: str
     revision: revisions.Revision
     rendered: rendering.Rendered
-    made: manifests.Output | None = None
+    output: manifests.Output | None = None
     in_git: rendering.Rendered | None = None
 
     @property
@@ -66,15 +66,15 @@ class Source(Struct, frozen=True):
     @property
     def values_file(self) -> str:
         """The environment's values file, relative to the repository; without a chart its kustomization or folder."""
-        if self.made is not None:
-            return self.made.file
+        if self.output is not None:
+            return self.output.file
         return str(naming.values_file(self.policy, self.service, self.environment))
 
     @property
     def templates(self) -> str:
         """The folder that its objects are written in, relative to the repository."""
-        if self.made is not None:
-            return self.made.folder
+        if self.output is not None:
+            return self.output.folder
         return f"{naming.chart(self.policy, self.service)}/templates"
 
     @property
@@ -260,8 +260,8 @@ def _upgrade(source: Source) -> plans.Upgrade:
     Raises:
         hanbae.errors.FileFault: There is no chart, or one that Helm cannot deploy as Argo CD would.
     """
-    if source.made is not None:
-        place = subjects.Place(source.made.folder)
+    if source.output is not None:
+        place = subjects.Place(source.output.folder)
         raise errors.FileFault("upgrade.no-chart", place=place, service=source.service)
     return upgrades.of(
         source.policy,

@@ -52,7 +52,7 @@ class Hit(Struct, frozen=True):
     """One thing that a rule has found.
 
     Attributes:
-        at: A place in a file, or a part of a rendered object, whose place is traced afterwards.
+        place: A place in a file, or a part of a rendered object, whose place is traced afterwards.
         facts: What goes into the sentence.
         variant: Which of the rule's sentences; empty for its only one.
         edits: What mends it, where the rule is sure.
@@ -61,7 +61,7 @@ class Hit(Struct, frozen=True):
         fix: Id of the sentence that says what to do, where that is not the rule's own; it gets the same facts.
     """
 
-    at: subjects.Place | views.On
+    place: subjects.Place | views.On
     facts: dict[str, str] = {}
     variant: str = ""
     edits: tuple[findings.Edit, ...] = ()

@@ -82,7 +82,7 @@ def _over_release(rule: rulebook.Rule, release: views.Release) -> list[RuleHit]:
 
 def _identity(hit: rulebook.Hit) -> tuple[object, ...]:
     """What makes two hits the same although their objects were rendered apart."""
-    where = hit.at
+    where = hit.place
     place = (
         (where.object.template, where.object.ref, where.pointer, where.key)
         if isinstance(where, views.On)

@@ -126,12 +126,12 @@ def test_a_problem_says_where_what_and_what_is_known() -> None:
     path = ("spec", "template", "spec", "containers", 0)
     by_keyword = {problem.keyword: problem for problem in problems(manifest)}
     assert by_keyword["type"].pointer == (*path, "image")
-    assert by_keyword["type"].wanted == "string"
-    assert by_keyword["enum"].wanted == "Always, IfNotPresent, Never"
+    assert by_keyword["type"].expected == "string"
+    assert by_keyword["enum"].expected == "Always, IfNotPresent, Never"
     assert by_keyword["required"].name == "name"
     assert by_keyword["required"].pointer == path
     assert by_keyword["unknown"].pointer == (*path, "comand")
-    assert "command" in by_keyword["unknown"].known
+    assert "command" in by_keyword["unknown"].fields
 
 
 def test_no_problem_repeats_a_secret() -> None:

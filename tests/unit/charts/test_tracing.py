@@ -137,7 +137,7 @@ async def test_part_is_traced_to_its_line_and_its_value(
 
 
 async def test_line_without_a_number_of_its_own_is_not_made_up() -> None:
-    assert tracing.trace("a: 1\n", "a: 1\n", 0, ("a",)) == tracing.Origin(found=("a",))
+    assert tracing.trace("a: 1\n", "a: 1\n", 0, ("a",)) == tracing.Origin(reached=("a",))
     assert tracing.trace("a: 1\n", "a: [", 0, ("a",)) == tracing.Origin()
     assert tracing.trace("a: 1\n", "a: 1\n", 7, ("a",)) == tracing.Origin()
 

@@ -39,7 +39,7 @@ async def test_the_run_that_is_asked_for_is_followed(
     monkeypatch.setattr(reading, "get", get)
     monkeypatch.setattr(rereading, "Reader", Reader)
     pod = SimpleNamespace(namespace="s", name="auth-service-migrate-1")
-    cluster: Any = SimpleNamespace(asked=lambda *_, **__: pod)
+    cluster: Any = SimpleNamespace(describe=lambda *_, **__: pod)
     stream = logs.follow(
         cluster, pod.namespace, pod.name, "app", run=run, backoff=backoffs.Backoff(first=0)
     )

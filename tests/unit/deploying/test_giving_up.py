@@ -40,13 +40,13 @@ MISSING = cause("diagnosis.secret-missing", fatal=True)
 def test_a_fatal_cause_is_told_at_once_and_judged_after_fifteen_seconds(
     judge: giving_up.Judge, clock: Clock
 ) -> None:
-    assert list(judge.hear([MISSING])) == [MISSING.found]
+    assert list(judge.hear([MISSING])) == [MISSING.diagnosis]
     clock.now += 14.9
     assert list(judge.hear([MISSING])) == []
     assert judge.verdict() is None
     assert judge.within() == pytest.approx(0.1)
     clock.now += 0.1
-    assert judge.verdict() == MISSING.found
+    assert judge.verdict() == MISSING.diagnosis
 
 
 @pytest.mark.parametrize(("missed", "gone_after"), [(0, 8), (12, 2)])
@@ -71,13 +71,13 @@ def test_a_cause_that_turns_out_to_heal_is_no_verdict(judge: giving_up.Judge, cl
     list(judge.hear([cause("diagnosis.image-unauthorised", fatal=True)]))
     healing = cause("diagnosis.image-unauthorised", fatal=False)
     clock.now += 1
-    assert list(judge.hear([healing])) == [healing.found]
+    assert list(judge.hear([healing])) == [healing.diagnosis]
     clock.now += 15
     assert judge.verdict() is None
     assert judge.within() is None
     list(judge.hear([healing]))
     assert judge.verdict() is None
-    assert judge.gravest == healing.found
+    assert judge.gravest == healing.diagnosis
 
 
 def test_a_trouble_that_is_there_is_named_before_one_that_is_out_of_sight(
@@ -87,9 +87,9 @@ def test_a_trouble_that_is_there_is_named_before_one_that_is_out_of_sight(
     list(judge.hear([passed]))
     clock.now += 1
     list(judge.hear([MISSING]))
-    assert judge.gravest == MISSING.found
+    assert judge.gravest == MISSING.diagnosis
     list(judge.hear([]))
-    assert judge.gravest == passed.found
+    assert judge.gravest == passed.diagnosis
 
 
 def test_a_trouble_that_is_out_of_sight_for_a_moment_goes_on_counting(
@@ -117,7 +117,7 @@ def test_an_attempt_that_was_the_last_is_judged_though_its_pod_is_gone(
     list(judge.hear([hopeless]))
     list(judge.hear([]))
     clock.now += giving_up.LOG_COMES
-    assert judge.verdict() == hopeless.found
+    assert judge.verdict() == hopeless.diagnosis
 
 
 def test_the_same_cause_in_the_next_pod_goes_on_counting(
@@ -130,12 +130,12 @@ def test_the_same_cause_in_the_next_pod_goes_on_counting(
     next_pod = cause("diagnosis.secret-missing", fatal=True, pod="b")
     assert list(judge.hear([next_pod])) == []
     clock.now += 5
-    assert judge.verdict() == next_pod.found
+    assert judge.verdict() == next_pod.diagnosis
 
 
 def test_what_may_heal_never_is_a_verdict(judge: giving_up.Judge, clock: Clock) -> None:
     crashing = cause("diagnosis.crashing", fatal=False)
-    assert list(judge.hear([crashing])) == [crashing.found]
+    assert list(judge.hear([crashing])) == [crashing.diagnosis]
     clock.now += 600
     list(judge.hear([crashing]))
     assert judge.verdict() is None
@@ -157,17 +157,17 @@ def test_a_cause_waits_a_moment_for_its_log_but_not_for_long(
     worded = cause("diagnosis.migration-attempt", fatal=False, attempt="1", log="division by zero")
     assert list(judge.hear([silent])) == []
     assert judge.within() == pytest.approx(giving_up.LOG_COMES)
-    assert list(judge.hear([worded])) == [worded.found]
+    assert list(judge.hear([worded])) == [worded.diagnosis]
     second = cause("diagnosis.migration-attempt", fatal=False, attempt="2", log="")
     assert list(judge.hear([second])) == []
     clock.now += giving_up.LOG_COMES + 0.1
-    assert list(judge.hear([second])) == [second.found]
+    assert list(judge.hear([second])) == [second.diagnosis]
 
 
 def test_a_cause_whose_log_never_comes_is_told_at_the_end(judge: giving_up.Judge) -> None:
     silent = cause("diagnosis.migration-too-long", fatal=True, log="")
     assert list(judge.hear([silent])) == []
-    assert list(judge.rest()) == [silent.found]
+    assert list(judge.rest()) == [silent.diagnosis]
     assert list(judge.rest()) == []
 
 
@@ -191,7 +191,7 @@ def test_attempts_are_no_news_once_the_same_job_has_failed_for_good(judge: givin
         is_settled=True,
     )
     assert list(judge.hear([silent])) == [], "it waits for its log"
-    assert list(judge.hear([hopeless])) == [hopeless.found]
+    assert list(judge.hear([hopeless])) == [hopeless.diagnosis]
     second = pictures.cause(
         *(JOB, "diagnosis.migration-attempt", {"attempt": "2", "log": "syntax error"}, ["kubectl"]),
         fatal=False,
@@ -206,15 +206,15 @@ def test_the_gravest_is_a_fatal_one_even_if_another_was_told_later(
     assert judge.gravest is None
     list(judge.hear([MISSING]))
     list(judge.hear([MISSING, cause("diagnosis.not-ready", fatal=False)]))
-    assert judge.gravest == MISSING.found
+    assert judge.gravest == MISSING.diagnosis
     clock.now += 60
     list(judge.hear([]))
-    assert judge.gravest == MISSING.found
+    assert judge.gravest == MISSING.diagnosis
 
 
 def settled(*, fatal: bool = True, **facts: str) -> pictures.Cause:
     named = cause("diagnosis.crashing", fatal=fatal, log="panic: no config", **facts)
-    return pictures.Cause(named.found, named.owner, is_settled=fatal)
+    return pictures.Cause(named.diagnosis, named.owner, is_settled=fatal)
 
 
 def test_what_has_had_its_attempts_is_a_verdict_without_patience(
@@ -225,20 +225,20 @@ def test_what_has_had_its_attempts_is_a_verdict_without_patience(
     clock.now += 60
     assert judge.verdict() is None
     crashed = settled()
-    assert list(judge.hear([crashed])) == [crashed.found], "it is fatal now"
+    assert list(judge.hear([crashed])) == [crashed.diagnosis], "it is fatal now"
     clock.now += giving_up.LOG_COMES + 0.1
-    assert judge.verdict() == crashed.found
+    assert judge.verdict() == crashed.diagnosis
 
 
 def test_a_symptom_is_the_verdict_only_where_nothing_else_was_named(
     judge: giving_up.Judge, clock: Clock
 ) -> None:
     late = cause("diagnosis.progress-deadline", fatal=True)
-    symptom = pictures.Cause(late.found, late.owner, is_symptom=True)
+    symptom = pictures.Cause(late.diagnosis, late.owner, is_symptom=True)
     list(judge.hear([symptom]))
     clock.now += giving_up.PATIENCE
-    assert judge.verdict() == symptom.found
+    assert judge.verdict() == symptom.diagnosis
     crashing = cause("diagnosis.crashing", fatal=False)
     list(judge.hear([crashing, symptom]))
-    assert judge.verdict() == crashing.found
-    assert judge.gravest == crashing.found
+    assert judge.verdict() == crashing.diagnosis
+    assert judge.gravest == crashing.diagnosis

@@ -79,7 +79,7 @@ def only(*objects: kinds.Object, **logs: Any) -> pictures.Cause:
 
 
 def verdict(cause: pictures.Cause) -> tuple[str, bool]:
-    return cause.found.cause.id, cause.found.fatal
+    return cause.diagnosis.cause.id, cause.diagnosis.fatal
 
 
 def owned(dependent: kinds.Object, owner: kinds.Object) -> kinds.Object:
@@ -171,8 +171,8 @@ def test_a_pod_that_cannot_start(
     pod = objects.pod("auth-1", containers=[objects.waiting(reason, message=message)])
     cause = only(pod)
     assert verdict(cause) == (id_, fatal)
-    assert " ".join(cause.found.command) == command
-    assert cause.found.cause.facts["container"] == "app"
+    assert " ".join(cause.diagnosis.command) == command
+    assert cause.diagnosis.cause.facts["container"] == "app"
 
 
 def test_the_pulls_cause_is_taken_from_the_warning_while_the_kubelet_backs_off() -> None:
@@ -262,9 +262,9 @@ def test_a_crashing_container_comes_with_its_last_words() -> None:
     )
     cause = only(pod, logs={(kinds.ref(pod), "app"): ["starting", "no config"]})
     assert verdict(cause) == ("diagnosis.crashing", False)
-    assert cause.found.cause.facts["log"] == "starting\nno config"
-    assert cause.found.cause.facts["exit"] == "1"
-    assert cause.found.command[-1] == "--previous"
+    assert cause.diagnosis.cause.facts["log"] == "starting\nno config"
+    assert cause.diagnosis.cause.facts["exit"] == "1"
+    assert cause.diagnosis.command[-1] == "--previous"
 
 
 def test_a_container_that_needs_too_much_memory_is_told_its_limit() -> None:
@@ -274,8 +274,8 @@ def test_a_container_that_needs_too_much_memory_is_told_its_limit() -> None:
     )
     pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
     cause = only(pod)
-    assert cause.found.cause.id == "diagnosis.out-of-memory"
-    assert cause.found.cause.facts["limit"] == "64Mi"
+    assert cause.diagnosis.cause.id == "diagnosis.out-of-memory"
+    assert cause.diagnosis.cause.facts["limit"] == "64Mi"
 
 
 def test_a_pod_for_which_there_is_no_node() -> None:
@@ -306,7 +306,7 @@ def test_readiness_is_a_trouble_only_after_several_failures() -> None:
     warning["count"] = 4
     cause = only(pod, warning)
     assert verdict(cause) == ("diagnosis.not-ready", False)
-    assert "503" in cause.found.cause.facts["message"]
+    assert "503" in cause.diagnosis.cause.facts["message"]
 
 
 def test_a_volume_of_a_missing_secret_is_a_missing_secret() -> None:
@@ -355,7 +355,7 @@ def test_a_mount_that_failed_counts_until_the_pod_has_its_volumes(
 ) -> None:
     message = 'MountVolume.SetUp failed for volume "tls" : secret "auth-tls" not found'
     warning = objects.event(pod, "FailedMount", message)
-    assert [cause.found.cause.id for cause in named(pod, warning)] == causes_
+    assert [cause.diagnosis.cause.id for cause in named(pod, warning)] == causes_
 
 
 MIGRATION = {"app.kubernetes.io/component": "migration", "hanbae.dev/database": "auth_db"}
@@ -381,11 +381,13 @@ def test_the_first_failed_attempt_warns_and_names_file_and_error() -> None:
     job, pod = migrating(failed=1)
     cause = only(job, pod, logs={(kinds.ref(pod), "migrate"): GOOSE})
     assert verdict(cause) == ("diagnosis.migration-attempt", False)
-    facts = cause.found.cause.facts
+    facts = cause.diagnosis.cause.facts
     assert (facts["attempt"], facts["attempts"], facts["database"]) == ("1", "4", "auth_db")
     assert facts["error"] == "00004_bad.sql: failed to run SQL migration: division by zero"
     assert facts["exit"] == "1"
-    assert " ".join(cause.found.command) == "kubectl logs job/auth-service-migrate -n services-dev"
+    assert (
+        " ".join(cause.diagnosis.command) == "kubectl logs job/auth-service-migrate -n services-dev"
+    )
 
 
 @pytest.mark.parametrize(
@@ -467,8 +469,8 @@ def test_admission_is_about_the_deployment_that_people_know() -> None:
         deployment,
     )
     cause = only(deployment, replicas)
-    assert cause.found.subject == kinds.ref(deployment)
-    assert cause.found.cause.facts["quota"] == "default"
+    assert cause.diagnosis.subject == kinds.ref(deployment)
+    assert cause.diagnosis.cause.facts["quota"] == "default"
     pod = owned(objects.pod("auth-service-1-x", containers=[objects.running()]), replicas)
     assert named(deployment, replicas, pod) == []
 
@@ -488,7 +490,7 @@ def test_a_rollout_past_its_own_deadline_is_fatal() -> None:
     )
     cause = only(deployment)
     assert verdict(cause) == ("diagnosis.progress-deadline", True)
-    assert cause.found.cause.facts["seconds"] == "60"
+    assert cause.diagnosis.cause.facts["seconds"] == "60"
 
 
 def external(
@@ -507,9 +509,11 @@ def external(
 def test_what_the_operator_cannot_fetch_from_its_store() -> None:
     cause = only(external(message="could not get secret data from provider"))
     assert verdict(cause) == ("diagnosis.not-fetched", False)
-    assert cause.found.cause.facts["stores"] == "ClusterSecretStore/shop"
-    assert cause.found.cause.facts["message"] == "could not get secret data from provider"
-    assert " ".join(cause.found.command).startswith("kubectl describe externalsecret auth-secrets")
+    assert cause.diagnosis.cause.facts["stores"] == "ClusterSecretStore/shop"
+    assert cause.diagnosis.cause.facts["message"] == "could not get secret data from provider"
+    assert " ".join(cause.diagnosis.command).startswith(
+        "kubectl describe externalsecret auth-secrets"
+    )
     assert named(external("True")) == []
 
 
@@ -539,7 +543,7 @@ def test_the_operators_own_warning_says_why_nothing_is_fetched() -> None:
     ]
     every = {kinds.ref(live): live for live in (item, *warnings)}
     (cause,) = causes.named(pictures.Picture(every))
-    message = cause.found.cause.facts["message"]
+    message = cause.diagnosis.cause.facts["message"]
     assert message.startswith(
         "could not get secret data from provider: error processing spec.data[0] (key: dev/auth)"
     )
@@ -552,7 +556,7 @@ def test_an_external_secret_that_no_operator_looks_at() -> None:
         picture = pictures.Picture(
             {kinds.ref(item): item}, now=datetime(2026, 11, 29, 5, minutes, tzinfo=UTC)
         )
-        assert [cause.found.cause.id for cause in causes.named(picture)] == ids
+        assert [cause.diagnosis.cause.id for cause in causes.named(picture)] == ids
 
 
 def test_where_nothing_is_sealed_no_command_seals() -> None:
@@ -596,8 +600,8 @@ def sealed(message: str, *, generation: int = 2, observed: int = 2) -> kinds.Obj
 )
 def test_a_sealed_secret_that_is_not_unsealed(message: str, id_: str, keys: str | None) -> None:
     cause = only(sealed(message))
-    assert cause.found.cause.id == id_
-    assert cause.found.cause.facts.get("keys") == keys
+    assert cause.diagnosis.cause.id == id_
+    assert cause.diagnosis.cause.facts.get("keys") == keys
 
 
 def test_what_the_controller_said_about_the_values_before_does_not_count() -> None:
@@ -610,7 +614,7 @@ def test_argo_cd_that_cannot_compare_is_named_with_its_words() -> None:
     )
     cause = only(application)
     assert verdict(cause) == ("diagnosis.not-compared", True)
-    assert cause.found.cause.facts["message"] == "failed to generate manifest"
+    assert cause.diagnosis.cause.facts["message"] == "failed to generate manifest"
 
 
 @pytest.mark.parametrize(
@@ -635,8 +639,8 @@ def test_a_cluster_that_argo_cd_does_not_know_is_named_with_what_registers_it(
     for words in (message, message.replace('"', '\\"')):
         cause = only(applications.application(conditions=[("InvalidSpecError", words)]))
         assert verdict(cause) == ("diagnosis.cluster-unknown", True)
-        assert cause.found.cause.facts["cluster"] == cluster
-        assert cause.found.command == command
+        assert cause.diagnosis.cause.facts["cluster"] == cluster
+        assert cause.diagnosis.command == command
 
 
 def test_another_fault_of_a_destination_keeps_argo_cds_words() -> None:
@@ -654,8 +658,8 @@ def test_an_object_that_could_not_be_applied_is_named() -> None:
         message="field is immutable",
     )
     cause = only(applications.application(state=applications.state("Failed", results=[failed])))
-    assert cause.found.cause.id == "diagnosis.not-applied"
-    assert cause.found.subject.name == "auth-service"
+    assert cause.diagnosis.cause.id == "diagnosis.not-applied"
+    assert cause.diagnosis.subject.name == "auth-service"
 
 
 def test_the_deepest_cause_comes_first() -> None:
@@ -664,13 +668,15 @@ def test_the_deepest_cause_comes_first() -> None:
         "CreateContainerConfigError", name="migrate", message='secret "auth-secrets" not found'
     )
     pod = owned(objects.pod("auth-service-migrate-x", containers=[waiting]), job)
-    ids = [cause.found.cause.id for cause in named(job, pod, sealed("no key could decrypt secret"))]
+    ids = [
+        cause.diagnosis.cause.id for cause in named(job, pod, sealed("no key could decrypt secret"))
+    ]
     assert ids == ["diagnosis.undecryptable", "diagnosis.secret-missing"]
 
 
 def test_foreign_sentences_are_one_line_and_not_endless() -> None:
     pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message="a\n" * 5000)])
-    message = only(pod).found.cause.facts["message"]
+    message = only(pod).diagnosis.cause.facts["message"]
     assert "\n" not in message
     assert len(message) <= pictures.LONGEST
 
@@ -690,7 +696,7 @@ def test_a_repo_server_that_is_down_is_not_taken_for_a_fault_of_the_chart(where:
         application = applications.application(state=state)
     cause = only(application)
     assert verdict(cause) == ("diagnosis.repo-server", False)
-    assert cause.found.command[-1] == "app.kubernetes.io/name=argocd-repo-server"
+    assert cause.diagnosis.command[-1] == "app.kubernetes.io/name=argocd-repo-server"
 
 
 def test_a_hook_that_needs_too_much_memory_is_told_its_limit() -> None:
@@ -703,7 +709,7 @@ def test_a_hook_that_needs_too_much_memory_is_told_its_limit() -> None:
     }
     pod = owned(objects.pod("auth-service-migrate-x", containers=[ended]), job)
     pod["spec"] = {"containers": [{"name": "migrate", "resources": {"limits": {"memory": "64Mi"}}}]}
-    by_id = {cause.found.cause.id: cause.found for cause in named(job, pod)}
+    by_id = {cause.diagnosis.cause.id: cause.diagnosis for cause in named(job, pod)}
     assert by_id["diagnosis.out-of-memory"].cause.facts["limit"] == "64Mi"
 
 
@@ -719,8 +725,8 @@ def test_a_probe_that_kills_the_container_is_named(probe: str) -> None:
     pod = objects.pod("auth-1", containers=[crashed])
     message = f"{probe} probe failed: HTTP probe failed with statuscode: 500"
     cause = only(pod, objects.event(pod, "Unhealthy", message))
-    assert cause.found.cause.id == "diagnosis.probe-kills"
-    assert cause.found.cause.facts["probe"] == probe.lower()
+    assert cause.diagnosis.cause.id == "diagnosis.probe-kills"
+    assert cause.diagnosis.cause.facts["probe"] == probe.lower()
 
 
 PROBED = {"readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}}}
@@ -785,16 +791,16 @@ def test_a_pod_that_was_never_ready_is_hopeless_after_so_many_crashes(
 ) -> None:
     pod = crash_looping(restarts=restarts, ready_after=ready_after)
     cause = crashing(pod, limit=limit, before=before)
-    assert cause.found.cause.id == "diagnosis.crashing"
-    assert cause.found.cause.facts["exit"] == "3"
-    assert "--previous" in cause.found.command
-    assert (cause.found.fatal, cause.is_settled) == (hopeless, hopeless)
+    assert cause.diagnosis.cause.id == "diagnosis.crashing"
+    assert cause.diagnosis.cause.facts["exit"] == "3"
+    assert "--previous" in cause.diagnosis.command
+    assert (cause.diagnosis.fatal, cause.is_settled) == (hopeless, hopeless)
 
 
 def test_ready_without_a_probe_only_means_that_it_runs() -> None:
     pod = crash_looping(restarts=2, ready_after=40)
     del pod["spec"]["containers"][0]["readinessProbe"]
-    assert crashing(pod).found.fatal
+    assert crashing(pod).diagnosis.fatal
 
 
 @pytest.mark.parametrize(
@@ -810,7 +816,7 @@ def test_ready_without_a_probe_only_means_that_it_runs() -> None:
 def test_a_probe_explains_only_a_container_that_was_killed(exit_code: int, cause_id: str) -> None:
     pod = crash_looping(restarts=6, exit_code=exit_code)
     probe = objects.event(pod, "Unhealthy", "Startup probe failed: dial tcp: connection refused")
-    assert crashing(pod, probe).found.cause.id == cause_id
+    assert crashing(pod, probe).diagnosis.cause.id == cause_id
 
 
 def test_a_deadline_is_only_a_symptom_where_a_pod_says_why() -> None:
@@ -837,8 +843,8 @@ def test_a_deadline_is_only_a_symptom_where_a_pod_says_why() -> None:
     pod = crash_looping(restarts=1)
     pod["metadata"]["ownerReferences"] = [owned_by("ReplicaSet", "auth-service-1")]
     (alone,) = named(deployment, replicaset)
-    assert alone.found.cause.id == "diagnosis.progress-deadline"
-    assert [cause.found.cause.id for cause in named(deployment, replicaset, pod)] == [
+    assert alone.diagnosis.cause.id == "diagnosis.progress-deadline"
+    assert [cause.diagnosis.cause.id for cause in named(deployment, replicaset, pod)] == [
         "diagnosis.crashing"
     ]
 
@@ -881,8 +887,8 @@ def test_a_migration_that_fails_the_same_way_again_is_hopeless_after_its_first_a
     log = [f"2026/11/23 12:08:19 goose run: ERROR 00002_more.sql: {error}"]
     (cause,) = named(job, pod, logs={(kinds.ref(pod), "migrate"): log})
     ids = {True: "diagnosis.migration-hopeless", False: "diagnosis.migration-attempt"}
-    assert cause.found.cause.id == ids[hopeless]
-    assert (cause.found.fatal, cause.is_settled) == (hopeless, hopeless)
+    assert cause.diagnosis.cause.id == ids[hopeless]
+    assert (cause.diagnosis.fatal, cause.is_settled) == (hopeless, hopeless)
 
 
 def at_once(*ends: dict[str, Any]) -> tuple[kinds.Object, list[kinds.Object]]:
@@ -920,11 +926,19 @@ def test_of_several_pods_the_one_that_failed_is_told_and_not_one_that_was_ended_
     logs = {(kinds.ref(pods[0]), "migrate"): GOOSE, (kinds.ref(pods[1]), "migrate"): ["Terminated"]}
     cause = only(job, *pods, logs=logs)
     assert verdict(cause) == ("diagnosis.migration-failed", True)
-    facts = cause.found.cause.facts
+    facts = cause.diagnosis.cause.facts
     assert (facts["exit"], facts["error"].partition(":")[0]) == ("1", "00004_bad.sql")
     name = "auth-service-migrate-0-x2v8q"
     # `kubectl logs job/…` would choose one of them by itself.
-    assert cause.found.command == ("kubectl", "logs", name, "-n", "services-dev", "-c", "migrate")
+    assert cause.diagnosis.command == (
+        "kubectl",
+        "logs",
+        name,
+        "-n",
+        "services-dev",
+        "-c",
+        "migrate",
+    )
 
 
 def killed(word: str, code: int, limit: str | None, **status: object) -> dict[str, Any]:
@@ -945,7 +959,7 @@ def test_kill_that_containerd_calls_an_error_names_the_memory_limit() -> None:
     """A busy node: the kernel's message was missed, only the exit code of SIGKILL is left."""
     job, _ = migrating(failed=0)
     pod = owned(killed("Error", 137, "16Mi"), job)
-    causes = {cause.found.cause.id: cause.found.cause for cause in named(job, pod)}
+    causes = {cause.diagnosis.cause.id: cause.diagnosis.cause for cause in named(job, pod)}
     assert causes["diagnosis.killed"].facts["limit"] == "16Mi"
     assert causes["diagnosis.killed"].facts["exit"] == "137"
 
@@ -954,7 +968,7 @@ def test_kill_that_containerd_calls_an_error_names_the_memory_limit() -> None:
 def test_migration_that_was_killed_to_the_end_is_told_its_memory_limit(reason: str) -> None:
     job, _ = migrating(failed=1, condition="Failed", reason="BackoffLimitExceeded")
     pod = owned(killed(reason, 137, "16Mi"), job)
-    causes = {cause.found.cause.id: cause.found for cause in named(job, pod)}
+    causes = {cause.diagnosis.cause.id: cause.diagnosis for cause in named(job, pod)}
     assert causes["diagnosis.migration-killed"].fatal
     assert causes["diagnosis.migration-killed"].cause.facts["limit"] == "16Mi"
 
@@ -962,7 +976,7 @@ def test_migration_that_was_killed_to_the_end_is_told_its_memory_limit(reason: s
 def test_migration_that_failed_by_itself_is_not_blamed_on_its_memory_limit() -> None:
     job, _ = migrating(failed=1, condition="Failed", reason="BackoffLimitExceeded")
     pod = owned(killed("Error", 1, "16Mi"), job)
-    assert "diagnosis.migration-failed" in {cause.found.cause.id for cause in named(job, pod)}
+    assert "diagnosis.migration-failed" in {cause.diagnosis.cause.id for cause in named(job, pod)}
 
 
 def test_kill_of_a_restarting_container_names_the_memory_limit() -> None:
@@ -970,12 +984,12 @@ def test_kill_of_a_restarting_container_names_the_memory_limit() -> None:
     pod = objects.pod(
         "auth-1", containers=[objects.waiting("CrashLoopBackOff", restarts=1, last=last)]
     )
-    assert only(pod).found.cause.id == "diagnosis.crashing"
+    assert only(pod).diagnosis.cause.id == "diagnosis.crashing"
     pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
     cause = only(pod)
-    assert cause.found.cause.id == "diagnosis.killed"
-    assert cause.found.cause.facts["limit"] == "64Mi"
-    assert cause.found.command[-1] == "--previous"
+    assert cause.diagnosis.cause.id == "diagnosis.killed"
+    assert cause.diagnosis.cause.facts["limit"] == "64Mi"
+    assert cause.diagnosis.command[-1] == "--previous"
 
 
 @pytest.mark.parametrize(
@@ -991,7 +1005,7 @@ def test_kill_of_a_restarting_container_names_the_memory_limit() -> None:
 )
 def test_end_that_another_reason_explains_is_not_blamed_on_memory(pod: dict[str, Any]) -> None:
     assert not {"diagnosis.killed", "diagnosis.out-of-memory"} & {
-        cause.found.cause.id for cause in named(pod)
+        cause.diagnosis.cause.id for cause in named(pod)
     }
 
 
@@ -1007,12 +1021,12 @@ def test_probe_that_kills_is_named_before_memory() -> None:
     pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
     message = "Liveness probe failed: HTTP probe failed with statuscode: 500"
     cause = only(pod, objects.event(pod, "Unhealthy", message))
-    assert cause.found.cause.id == "diagnosis.probe-kills"
+    assert cause.diagnosis.cause.id == "diagnosis.probe-kills"
 
 
 def test_kill_at_the_memory_limit_is_hopeless_after_as_many_times_as_a_crash() -> None:
     pod = crash_looping(restarts=2, exit_code=137)
     pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
     cause = crashing(pod)
-    assert cause.found.cause.id == "diagnosis.killed"
-    assert (cause.found.fatal, cause.is_settled) == (True, True)
+    assert cause.diagnosis.cause.id == "diagnosis.killed"
+    assert (cause.diagnosis.fatal, cause.is_settled) == (True, True)

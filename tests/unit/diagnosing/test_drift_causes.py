@@ -45,7 +45,7 @@ def test_each_way_to_differ_has_its_sentence_and_its_cause(
 ) -> None:
     (text,) = drifts.sentences([drift])
     (named,) = drifting.causes(diagnoses.Drifted("auth", (drift,)), "dev")
-    assert (text.id, named.found.cause.id) == (sentence, cause)
+    assert (text.id, named.diagnosis.cause.id) == (sentence, cause)
 
 
 def test_a_release_of_somebody_elses_says_which_revision_that_is_and_not_as_fields() -> None:

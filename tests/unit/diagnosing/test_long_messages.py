@@ -26,7 +26,7 @@ OWNER = subjects.Ref("Job", "services-dev", "auth-migrate")
 )
 def test_a_denial_of_many_words_is_no_other_cause(words: str) -> None:
     cause = admission._cause(words * 100_000, OWNER, OWNER)
-    assert len(str(cause.found.cause.facts["message"])) <= admission._LONGEST
+    assert len(str(cause.diagnosis.cause.facts["message"])) <= admission._LONGEST
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,11 @@ def variants(code: str, *objects: dict[str, Any], of: views.Project | None = Non
 
 def pointers(code: str, *objects: dict[str, Any]) -> list[tuple[str, views.Pointer]]:
     hits = RULES[code].check(release(*objects))
-    return [(hit.at.object.label, hit.at.pointer) for hit in hits if isinstance(hit.at, views.On)]
+    return [
+        (hit.place.object.label, hit.place.pointer)
+        for hit in hits
+        if isinstance(hit.place, views.On)
+    ]
 
 
 def annotation(key: str) -> views.Pointer:
@@ -546,7 +550,7 @@ def test_functions_are_found_where_they_are_called(text: str, hits: list[str]) -
     shown = release(of=project(files))
     called = ("randAlphaNum", "now", "uuidv4", "ago", "genCA", "randBytes", "shuffle", "htpasswd")
     shown.service.releases[shown.environment] = dataclasses.replace(shown, calls=called)
-    places = [str(hit.at) for hit in RULES["ARG029"].check(shown.service)]
+    places = [str(hit.place) for hit in RULES["ARG029"].check(shown.service)]
     assert [place for place in places if place.startswith(path)] == [
         f"{path}:{number}" for number in hits
     ]
@@ -561,7 +565,7 @@ def test_of_several_calls_those_are_told_that_are_made() -> None:
     )
     hits = RULES["ARG029"].check(shown.service)
     # Nothing tells where uuidv4 is called, so its place in the text is told.
-    assert [str(hit.at) for hit in hits] == [f"{path}:4:7", f"{path}:5:7"]
+    assert [str(hit.place) for hit in hits] == [f"{path}:4:7", f"{path}:5:7"]
 
 
 def test_functions_that_no_environment_calls_are_silent() -> None:
@@ -637,7 +641,7 @@ spec:
           - git: {repoURL: "https://git.example.com/shop.git", revision: develop}
 """
     (hit,) = RULES["ARG037"].check(project({"a.yml": text}))
-    assert str(hit.at) == "a.yml:9:64"
+    assert str(hit.place) == "a.yml:9:64"
     assert hit.facts["branch"] == "release"
 
 
@@ -735,7 +739,7 @@ def test_several_documents_have_their_own_places() -> None:
         f"# two\n---\n{application(name='a')}---\n{application(name='b', sync='retry: {limit: 2}')}"
     )
     (hit,) = RULES["ARG032"].check(project({"apps/a.yaml": text}))
-    assert str(hit.at) == "apps/a.yaml:17:24"
+    assert str(hit.place) == "apps/a.yaml:17:24"
 
 
 @pytest.mark.parametrize(
@@ -794,7 +798,7 @@ def test_no_shape_of_a_manifest_breaks_a_rule(kind: str, spec: Any) -> None:
         if rule.scope == "project":
             for hit in rule.check(view):
                 assert worded(rule, hit)
-                assert isinstance(hit.at, subjects.Place)
+                assert isinstance(hit.place, subjects.Place)
 
 
 def test_every_object_that_is_declared_is_found() -> None:

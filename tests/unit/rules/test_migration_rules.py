@@ -145,7 +145,7 @@ def brought(*options: str | None) -> list[tuple[str, ...]]:
         env = [{"name": "GOOSE_DRIVER", "value": "postgres"}]
         env += [{"name": "PGOPTIONS", "value": value}] if value else []
         release([job(env=env)], ENABLED, environment=environment, service=view)
-    return [(str(hit.at.line), hit.variant) for hit in locking.waits_for_ever(view)]
+    return [(str(hit.place.line), hit.variant) for hit in locking.waits_for_ever(view)]
 
 
 def test_a_timeout_counts_where_every_environment_brings_one() -> None:

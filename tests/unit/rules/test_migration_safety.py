@@ -22,7 +22,9 @@ def hits_of(code: str, *texts: str, timeout: str | None = None) -> list[str]:
     hits = rulebook.rules()[code].check(views.Service(view, "auth"))
     last = f"{M}/{len(texts):05}_x.sql"
     return [
-        f"{hit.variant}:{hit.at.line}" if hit.at.file == last else f"{hit.at.file}:{hit.at.line}"
+        f"{hit.variant}:{hit.place.line}"
+        if hit.place.file == last
+        else f"{hit.place.file}:{hit.place.line}"
         for hit in hits
     ]
 

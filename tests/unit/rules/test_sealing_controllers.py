@@ -27,7 +27,7 @@ def test_an_old_controller_is_an_error_that_is_mended(
     file: str, text: str, line: int, mended: str
 ) -> None:
     (hit,) = controllers.installed(project({file: text}))
-    assert (hit.variant, str(hit.at)) == ("image", f"{file}:{line}")
+    assert (hit.variant, str(hit.place)) == ("image", f"{file}:{line}")
     (edit,) = hit.edits
     assert edit.line == line
     own = text.split("\n")[line - 1]
@@ -61,7 +61,7 @@ def test_chart_repository_that_is_gone_is_replaced_by_the_one_it_moved_to() -> N
         "#!/bin/sh\nhelm repo add s https://bitnami-labs.github.io/sealed-secrets --force-update\n"
     )
     (hit,) = controllers.installed(project({"up.sh": text}))
-    assert (hit.variant, str(hit.at)) == ("repository", "up.sh:2")
+    assert (hit.variant, str(hit.place)) == ("repository", "up.sh:2")
     (edit,) = hit.edits
     assert (edit.file, edit.line) == ("up.sh", 2)
     after = text.split("\n")[1].replace(edit.before, edit.after)

@@ -39,7 +39,7 @@ def test_every_way_to_read_a_secret_is_seen() -> None:
         ("pull", None, "pull"),
         ("tls", None, "tls"),
     ]
-    assert all(read.at.object.get(*read.at.pointer) for read in reads)
+    assert all(read.place.object.get(*read.place.pointer) for read in reads)
 
 
 def test_the_services_own_secret_is_missing_where_nothing_is_sealed() -> None:
@@ -135,10 +135,10 @@ def test_keys_are_looked_for_in_what_is_sealed_and_in_its_template() -> None:
 def test_a_missing_key_is_told_where_its_values_are_sealed() -> None:
     objects = [pod(env=[variable("C")]), sealed(A=True)]
     (hit,) = covering.key_not_sealed(release(objects))
-    assert isinstance(hit.at, views.On), "the template has the values, so the reader is shown"
+    assert isinstance(hit.place, views.On), "the template has the values, so the reader is shown"
     values = {"sealedSecret": {"encryptedData": {"A": ciphertext("A")}}}
     (hit,) = covering.key_not_sealed(release(objects, values))
-    assert not isinstance(hit.at, views.On)
+    assert not isinstance(hit.place, views.On)
 
 
 def test_the_key_of_a_database_is_read_even_where_no_job_names_it() -> None:

@@ -33,7 +33,7 @@ class Spec(Struct, frozen=True):
 
     Attributes:
         declared: The object.
-        at: Where its spec stands in it.
+        keys: Where its spec stands in it.
         environment: The environment that it belongs to; empty for none that is known.
         settings: What the policy says of that environment.
         held: Whether it is one that the policy makes: ENV002 holds its values files, project and destination against
@@ -41,23 +41,23 @@ class Spec(Struct, frozen=True):
     """
 
     declared: declaring.Declared
-    at: declaring.Keys
+    keys: declaring.Keys
     environment: str
     settings: documents.Environment | None
     held: bool
 
     def get(self, *keys: str | int) -> Any:
         """A part of the spec."""
-        return self.declared.get(*self.at, *keys)
+        return self.declared.get(*self.keys, *keys)
 
     def place(self, *keys: str | int) -> subjects.Place:
         """Where a part of the spec stands."""
-        return self.declared.place(*self.at, *keys)
+        return self.declared.place(*self.keys, *keys)
 
     @property
     def metadata(self) -> declaring.Keys:
         """Where the metadata of the Application stands."""
-        return (*self.at[:-1], "metadata")
+        return (*self.keys[:-1], "metadata")
 
 
 def specs(project: views.Project) -> Iterator[Spec]:

@@ -49,7 +49,7 @@ def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
         branch = spec.settings.branch if spec.settings is not None else None
         for pointer, source in git_sources(spec):
             own = branch if is_own(project, source) else None
-            keys = (*spec.at, *pointer, "targetRevision")
+            keys = (*spec.keys, *pointer, "targetRevision")
             yield from _revision(project, spec.declared, keys, source.get("targetRevision"), own)
         for keys, git in _generators(spec.declared):
             own = branch if is_own(project, git) else None

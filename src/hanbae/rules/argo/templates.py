@@ -74,8 +74,8 @@ def _reached(hits: Sequence[rulebook.Hit], service: views.Service) -> list[ruleb
 
 
 def _site(hit: rulebook.Hit) -> tuple[str, str, int]:
-    assert isinstance(hit.at, subjects.Place)  # noqa: S101  of a text
-    return hit.facts["function"], hit.at.file, hit.at.line
+    assert isinstance(hit.place, subjects.Place)  # noqa: S101  of a text
+    return hit.facts["function"], hit.place.file, hit.place.line
 
 
 def _telling(service: views.Service, hits: Iterable[rulebook.Hit]) -> Iterator[rulebook.Hit]:
@@ -88,7 +88,7 @@ def _telling(service: views.Service, hits: Iterable[rulebook.Hit]) -> Iterator[r
     own: list[rulebook.Hit] = []
     others: list[rulebook.Hit] = []
     for hit in hits:
-        file = hit.at.file if isinstance(hit.at, subjects.Place) else ""
+        file = hit.place.file if isinstance(hit.place, subjects.Place) else ""
         (others if file.startswith(inside) else own).append(hit)
     calls: set[tuple[str, str, str]] = set()
     functions: set[str] = set()
@@ -106,10 +106,10 @@ def _telling(service: views.Service, hits: Iterable[rulebook.Hit]) -> Iterator[r
 
 def _around(service: views.Service, hit: rulebook.Hit) -> tuple[str, str, str]:
     """What tells a call from others: its file, its function and the named template around it, else its place."""
-    assert isinstance(hit.at, subjects.Place)  # noqa: S101  of a text
-    lines = (service.text(hit.at.file) or "").split("\n")[: hit.at.line]
+    assert isinstance(hit.place, subjects.Place)  # noqa: S101  of a text
+    lines = (service.text(hit.place.file) or "").split("\n")[: hit.place.line]
     heads = [match[1] for line in reversed(lines) if (match := _DEFINE.search(line))]
-    return hit.at.file, hit.facts["function"], heads[0] if heads else str(hit.at)
+    return hit.place.file, hit.facts["function"], heads[0] if heads else str(hit.place)
 
 
 @rulebook.of_service(

@@ -83,7 +83,7 @@ def _kustomized(project: views.Project, folder: str) -> Iterator[rulebook.Hit]:
             facts = {
                 "object": path,
                 "field": deviation.field,
-                "wanted": deviation.wanted or "-",
+                "wanted": deviation.expected or "-",
                 "found": deviation.present or "-",
             }
             yield rulebook.Hit(deviation.place, facts, "field")
@@ -101,7 +101,7 @@ def _is_ours(project: views.Project, declared: declaring.Declared) -> bool:
 def _elsewhere(difference: specs.Difference) -> bool:
     """Whether the rules about Argo CD say it: branch, release, and automation where a person syncs."""
     if difference.variant == "sync":
-        return difference.wanted == "manual"
+        return difference.policy == "manual"
     if difference.variant == "branch" or difference.pointer[-1] == "revision":
         return True
     # Those rules look at the template of a set, not at those of its generators.
@@ -178,7 +178,7 @@ def _expanded(project: views.Project, declared: declaring.Declared) -> Iterator[
                 by_hand = difference.variant == "sync" and _by_hand(project, environment)
                 own = difference.pointer == ("spec", "project")
                 own = own or _is_the_teams_own(project.policy, difference)
-                if not (by_hand or own or "{{" in difference.found):
+                if not (by_hand or own or "{{" in difference.present):
                     # Each Application of a set has the same fault at the same field of the
                     # template, which is told once.
                     pointer = ("spec", "template", *difference.pointer)
@@ -205,7 +205,7 @@ def _set(document: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[s
         differences = tuple(specs.application(template, expected["spec"]["template"]))
     for difference in differences:
         pointer = ("spec", "template", *difference.pointer)
-        yield specs.Difference(difference.variant, pointer, difference.wanted, difference.found)
+        yield specs.Difference(difference.variant, pointer, difference.policy, difference.present)
     rest = specs.anything(document, expected)
     if rest is not None and not differences:
         yield rest

@@ -52,25 +52,25 @@ class Deviation(Struct, frozen=True):
     Attributes:
         place: Where.
         field: The key.
-        wanted: What the generated one has there; empty for nothing.
+        expected: What the generated one has there; empty for nothing.
         present: What is there; empty for nothing.
     """
 
     place: subjects.Place
     field: str
-    wanted: str = ""
+    expected: str = ""
     present: str = ""
 
     @property
     def shown(self) -> str:
         """The key; of a list of files with the one that is meant."""
-        entry = self.wanted or self.present
+        entry = self.expected or self.present
         return f"{self.field}: {entry}"[:200] if self.field == _RESOURCES else self.field[:100]
 
     @property
     def is_extra(self) -> bool:
         """Whether it only names a file, or a folder, that is applied besides the generated ones."""
-        return self.field == _RESOURCES and not self.wanted
+        return self.field == _RESOURCES and not self.expected
 
 
 def kustomization(project: views.Project, folder: str, names: Sequence[str]) -> Iterator[Deviation]:

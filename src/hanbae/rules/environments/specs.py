@@ -26,20 +26,20 @@ class Difference(Struct, frozen=True):
     Attributes:
         variant: ``branch``, ``sync``, ``values``, ``namespace`` or ``field`` for any other.
         pointer: The field.
-        wanted: What the policy makes of it.
-        found: What it is.
+        policy: What the policy makes of it.
+        present: What it is.
     """
 
     variant: str
     pointer: Pointer
-    wanted: str
-    found: str
+    policy: str
+    present: str
 
     @property
     def facts(self) -> dict[str, str]:
         """For the sentence."""
         field = ".".join(str(part) for part in self.pointer)
-        return {"field": field, "wanted": self.wanted[:200], "found": self.found[:200]}
+        return {"field": field, "wanted": self.policy[:200], "found": self.present[:200]}
 
 
 def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Difference]:

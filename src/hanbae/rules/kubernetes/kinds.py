@@ -68,7 +68,7 @@ def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
         if problem.keyword == "required":
             facts["missing"] = problem.name
         else:
-            facts["wanted"] = problem.wanted
+            facts["wanted"] = problem.expected
         variant = problem.keyword if problem.keyword in _VARIANTS else "other"
         if variant == "pattern":
             variant = _FORMS.get(facts.pop("wanted"), variant)
@@ -82,7 +82,7 @@ def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
         if problem.keyword == "unknown":
             facts = {"object": manifest.label, "field": shapes.shown(problem.pointer)}
             # Cut off, because difflib takes quadratic time.
-            near = difflib.get_close_matches(problem.name[:80], problem.known, 1)
+            near = difflib.get_close_matches(problem.name[:80], problem.fields, 1)
             if near:
                 facts["nearest"] = near[0]
             variant = "near" if near else "none"

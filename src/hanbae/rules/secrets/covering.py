@@ -44,7 +44,7 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         ):
             continue
         facts = {"secret": name, "objects": _labels(reads)}
-        on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
+        on = views.On(reads[0].place.object, reads[0].place.pointer, key=True)
         if own:
             facts["arguments"] = reading.arguments(_keys_by_name(release, reads))
         if own and release.policy.secrets.are_external:
@@ -69,7 +69,7 @@ def _unmounted(
         needed = [read for read in reads if not read.optional and read.way not in _BY_HAND]
         if needed and not any(reading.is_mounted(release, maker) for maker in classes):
             facts = {"secret": name, "objects": _labels(needed), "class": classes[0].name}
-            on = views.On(needed[0].at.object, needed[0].at.pointer, key=True)
+            on = views.On(needed[0].place.object, needed[0].place.pointer, key=True)
             yield rulebook.Hit(on, facts, "unmounted", fix="rule.sec001-fix-unmounted")
 
 
@@ -99,7 +99,7 @@ def _keys_by_name(release: views.Release, reads: Iterable[reading.Read]) -> Iter
 
 
 def _labels(reads: Iterable[reading.Read]) -> str:
-    return ", ".join(dict.fromkeys(read.at.object.label for read in reads))
+    return ", ".join(dict.fromkeys(read.place.object.label for read in reads))
 
 
 @rulebook.of_release(
@@ -124,7 +124,7 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
     own = (release.namespace, release.secret)
     sealed_in_values = bool(release.value("sealedSecret", "encryptedData"))
     for (secret, key), reads in missing.items():
-        part: Any = reads[0].at
+        part: Any = reads[0].place
         if secret == own and sealed_in_values:
             part = release.value_place("sealedSecret", "encryptedData")
         facts = {"key": key, "secret": secret[1], "objects": _labels(reads)}

@@ -23,7 +23,7 @@ def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
         return
     first = set()
     for read in reading.reads(release):
-        manifest, maker = read.at.object, makers.get(read.secret)
+        manifest, maker = read.place.object, makers.get(read.secret)
         if manifest.kind not in restarting.ROLLED or maker is None or manifest.index in first:
             continue
         first.add(manifest.index)

@@ -26,14 +26,14 @@ class Read(Struct, frozen=True):
     Attributes:
         secret: The Secret.
         key: The key; None for all of them.
-        at: The name of the Secret, or the key, in the object that reads.
+        place: The name of the Secret, or the key, in the object that reads.
         way: As a variable, all keys as variables, as files, for pulling images, or for TLS.
         optional: Whether the pod starts without it.
     """
 
     secret: Name
     key: str | None
-    at: views.On
+    place: views.On
     way: Way
     optional: bool = False
 

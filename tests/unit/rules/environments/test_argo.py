@@ -25,7 +25,7 @@ def findings_of(tree: trees.MemoryTree) -> Hits:
     every = running.over_project(project(tree), RULES)
     return [
         (
-            str(finding.hit.at),
+            str(finding.hit.place),
             finding.hit.variant if finding.rule.code.startswith("ENV") else finding.rule.code,
             finding.hit.facts,
         )

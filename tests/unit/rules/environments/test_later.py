@@ -52,7 +52,7 @@ def variants(
     policy, places = loading.parse(text.encode(), "hanbae.yaml")
     project = views.Project(policy, places, tree, services.of(policy, tree))
     hits = rulebook.rules()[code].check(project)
-    return {(hit.variant, getattr(hit.at, "file", "")) for hit in hits}
+    return {(hit.variant, getattr(hit.place, "file", "")) for hit in hits}
 
 
 def files(folder: str, *names: str) -> set[tuple[str, str]]:

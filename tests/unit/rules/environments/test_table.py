@@ -18,7 +18,7 @@ def hits_of(environments: str, *codes: str, namespaces: str = "{}") -> list[tupl
     project = views.Project(policy, places, trees.MemoryTree({}), ())
     findings = running.over_project(project, [rulebook.rules()[code] for code in codes])
     return [
-        (str(finding.hit.at), finding.hit.variant, str(finding.hit.severity))
+        (str(finding.hit.place), finding.hit.variant, str(finding.hit.severity))
         for finding in findings
     ]
 

@@ -20,7 +20,7 @@ def test_template_that_reads_a_key_is_told_at_its_line(end: str) -> None:
     files = {f"{CHART}/values.yaml.example": "a: 1\nb: 2\n", f"{CHART}/templates/x.yaml": template}
     view = release((), {"a": 1}, of=project(files))
     (hit,) = keys.only_in_example(view.service)
-    assert hit.at == subjects.Place(f"{CHART}/templates/x.yaml", 2)
+    assert hit.place == subjects.Place(f"{CHART}/templates/x.yaml", 2)
 
 
 @pytest.mark.parametrize("end", ["\f", "\x85", "\u2028", "\r"])
@@ -33,6 +33,6 @@ def test_defaults_of_a_long_template_are_found_soon() -> None:
     text = f"{call * 40_000}"
     view = release((), {"enabled": False}, of=project({f"{CHART}/templates/x.yaml": text}))
     began = time.process_time()
-    places = [hit.at for hit in texts.overruled(view)]
+    places = [hit.place for hit in texts.overruled(view)]
     assert time.process_time() - began < 4
     assert places[-1] == subjects.Place(f"{CHART}/templates/x.yaml", 40_000)
