@@ -22,7 +22,7 @@ import msgspec
 from hanbae import errors, subjects
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, outages, reading
-from hanbae.history import databases, locations, stores
+from hanbae.history import database_files, locations, stores
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import checkouts
 from hanbae.repository import services as repository_services
@@ -305,7 +305,7 @@ def _refuse_tracked(url: str, checkout: checkouts.Checkout, loaded: loading.Load
     path = location.path
     # SQLite replays what lies in a journal or a write-ahead log beside the file, so these count as
     # the history, too.
-    for end in ("", *databases.COMPANIONS):
+    for end in ("", *database_files.COMPANIONS):
         file = path.with_name(path.name + end)
         if checkout.tracks(file):
             raise errors.Refused(

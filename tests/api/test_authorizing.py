@@ -47,7 +47,7 @@ from hanbae.clusters import (
     watching,
     writing,
 )
-from hanbae.engines.argocd import applications
+from hanbae.engines.argocd import application_handles
 from hanbae.engines.argocd import engine as argocd
 from hanbae.planning import proofs
 from hanbae.results import events, plans
@@ -141,7 +141,7 @@ async def test_the_deployer_starts_and_ends_operations_and_asks_for_refreshes(
     cluster: connections.Cluster, deployer: connections.Cluster, shop: Shop
 ) -> None:
     ref = await application(cluster, shop, operationState=samples.state("Failed"))
-    argo = applications.Application(deployer, ref)
+    argo = application_handles.Application(deployer, ref)
     assert (await argo.existing())["metadata"]["name"] == ref.name
     refreshed = await argo.refresh()
     assert refreshed["metadata"]["annotations"]["argocd.argoproj.io/refresh"] == "normal"
@@ -170,7 +170,7 @@ async def test_what_a_migration_reads_may_be_synced_first(
     ref = await application(cluster, shop)
     names = {"SealedSecret": "auth-secrets", "ServiceAccount": "auth-service", "ConfigMap": "auth"}
     only = tuple(subjects.Ref(kind, "services-dev", name) for kind, name in names.items())
-    argo = applications.Application(deployer, ref)
+    argo = application_handles.Application(deployer, ref)
     does = plans.Sync(ref.name, samples.REVISION, only=only)
     started = await argo.ask(does, "d1.secrets", by("dev"))
     resources = started["operation"]["sync"]["resources"]
@@ -193,7 +193,7 @@ async def test_an_application_of_four_hundred_objects_is_not_too_dear_to_judge(
     ref = await application(
         cluster, shop, operationState=state, resources=resources, history=history
     )
-    argo = applications.Application(deployer, ref)
+    argo = application_handles.Application(deployer, ref)
     await argo.refresh()
     await argo.ask(plans.Sync(ref.name, samples.REVISION), "d1.sync", by("dev"))
     live = await read(cluster, ref)
@@ -211,7 +211,7 @@ async def test_the_deployer_follows_a_whole_deployment_and_is_blind_to_nothing(
     secret = {"metadata": {"name": "auth-secrets", "namespace": "services-dev"}}
     await writing.create(cluster, kinds.SECRET, secret | {"stringData": {"TOKEN": "canary-1234"}})
     target = argocd.Target(ref.name, "argocd", "services-dev", "auth-service", "auth-secrets")
-    through = applications.Application(deployer, ref)
+    through = application_handles.Application(deployer, ref)
     engine = argocd.ArgoCD(through, deployer, target, by=by("dev"))
     hook = subjects.Ref("Job", "services-dev", "auth-service-migrate")
     operation = await engine.begin(plans.Sync(ref.name, samples.REVISION, hooks=(hook,)), "d9.sync")
@@ -403,7 +403,7 @@ async def test_controllers_that_write_meanwhile_are_not_taken_for_the_deployers_
         patch(cluster, ref, {"status": {"reconciledAt": f"2026-11-23T11:00:{number:02}Z"}})
         for number in range(10)
     ]
-    argo = applications.Application(deployer, ref)
+    argo = application_handles.Application(deployer, ref)
     await asyncio.gather(
         argo.ask(plans.Sync(ref.name, samples.REVISION), "d1", by("dev")), *writers
     )
@@ -419,7 +419,7 @@ async def test_members_of_the_group_deploy_in_their_own_name_and_are_held_to_the
     ref = await application(cluster, shop, "production")
     kubeconfig = shop.person("jiwon", GROUP)
     async with connections.connect(kubeconfig=kubeconfig) as jiwon:
-        argo = applications.Application(jiwon, ref)
+        argo = application_handles.Application(jiwon, ref)
         does = plans.Sync(ref.name, samples.REVISION)
         with pytest.raises(answers.Denied, match="initiatedBy"):
             await argo.ask(does, "d1.sync", by("production"))

@@ -16,7 +16,7 @@ from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
 from hanbae.engines import protocol
-from hanbae.engines.argocd import applications
+from hanbae.engines.argocd import application_handles
 from hanbae.engines.argocd import engine as argocd
 from hanbae.results import events, plans
 
@@ -121,7 +121,7 @@ async def test_who_asks_again_with_the_same_key_finds_the_operation(
     cluster: connections.Cluster, unique: Namer
 ) -> None:
     ref = await create(cluster, unique("auth"), automated=False, state=samples.state("Failed"))
-    application = applications.Application(cluster, ref)
+    application = application_handles.Application(cluster, ref)
     first = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
     assert "operationState" not in first["status"]
     again = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
@@ -136,7 +136,7 @@ async def test_somebody_elses_operation_is_left_alone(
 ) -> None:
     ref = await create(cluster, unique("auth"), state=samples.state("Running"))
     before = await read(cluster, ref)
-    application = applications.Application(cluster, ref)
+    application = application_handles.Application(cluster, ref)
     with pytest.raises(errors.Refused) as caught:
         await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
     assert caught.value.text.id == "argo.busy"
@@ -152,7 +152,7 @@ async def test_of_many_who_ask_at_once_one_starts_an_operation(
 
     async def deployer(number: int) -> kinds.Object:
         await released.wait()
-        application = applications.Application(cluster, ref)
+        application = application_handles.Application(cluster, ref)
         return await application.ask(sync(ref), f"d{number}.sync", f"hanbae/{number}")
 
     waiting = [asyncio.create_task(deployer(number)) for number in range(8)]
@@ -174,7 +174,7 @@ async def test_an_operation_whose_answer_is_lost_is_read_back_and_not_started_tw
 ) -> None:
     relay, through = relayed
     ref = await create(cluster, unique("auth"), automated=False)
-    application = applications.Application(through, ref)
+    application = application_handles.Application(through, ref)
     replace = writing.replace
 
     async def unanswered(*arguments: Any) -> kinds.Object:
@@ -203,7 +203,7 @@ async def test_controllers_that_write_meanwhile_do_not_lose_the_operation(
         )
         for number in range(10)
     ]
-    application = applications.Application(cluster, ref)
+    application = application_handles.Application(cluster, ref)
     await asyncio.gather(application.ask(sync(ref), "d1.sync", "hanbae/jiwon"), *writers)
     operation = operations.active(await read(cluster, ref))
     assert operation is not None
@@ -212,7 +212,7 @@ async def test_controllers_that_write_meanwhile_do_not_lose_the_operation(
 
 async def test_terminating_waits_for_the_end(cluster: connections.Cluster, unique: Namer) -> None:
     ref = await create(cluster, unique("auth"), automated=False)
-    application = applications.Application(cluster, ref)
+    application = application_handles.Application(cluster, ref)
     await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
     await argo(cluster, ref, phase="Running")
     ending = asyncio.create_task(application.terminate(lambda op: op.key == "d1.sync"))
@@ -228,7 +228,7 @@ async def test_word_to_end_that_argo_cd_has_overwritten_is_said_again(
     cluster: connections.Cluster, unique: Namer
 ) -> None:
     ref = await create(cluster, unique("auth"), automated=False)
-    application = applications.Application(cluster, ref)
+    application = application_handles.Application(cluster, ref)
     await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
     await argo(cluster, ref, phase="Running")
     ending = asyncio.create_task(application.terminate(lambda op: op.key == "d1.sync"))
@@ -252,7 +252,7 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
     owner = subjects.Ref("ApplicationSet", "default", unique("services"))
     await create_set(cluster, owner.name)
     ref = subjects.Ref("Application", "default", name)
-    application = applications.Application(cluster, ref, made_by=owner.name)
+    application = application_handles.Application(cluster, ref, made_by=owner.name)
     waiting = asyncio.create_task(application.existing(within=15))
     refresh = "argocd.argoproj.io/application-set-refresh"
     await until(cluster, owner, lambda live: refresh in (live["metadata"].get("annotations") or {}))
@@ -260,7 +260,7 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
     assert (await waiting)["metadata"]["name"] == name
     nobodys = subjects.Ref("Application", "default", unique("missing"))
     with pytest.raises(errors.Refused) as caught:
-        await applications.Application(cluster, nobodys).existing(within=0.5)
+        await application_handles.Application(cluster, nobodys).existing(within=0.5)
     assert caught.value.text.id == "argo.no-application"
 
 
@@ -300,7 +300,7 @@ async def test_a_cluster_that_argo_cd_does_not_know_is_named_when_its_set_has_lo
     owner = subjects.Ref("ApplicationSet", "default", unique("services"))
     await failing_set(cluster, owner.name, UNKNOWN_CLUSTER)
     ref = subjects.Ref("Application", "default", unique("auth"))
-    application = applications.Application(cluster, ref, made_by=owner.name)
+    application = application_handles.Application(cluster, ref, made_by=owner.name)
     waiting = asyncio.create_task(application.existing(within=60))
     refresh = "argocd.argoproj.io/application-set-refresh"
     await until(cluster, owner, lambda live: refresh in (live["metadata"].get("annotations") or {}))
@@ -333,7 +333,7 @@ async def test_what_an_application_set_says_of_its_failure_is_told(
     owner = subjects.Ref("ApplicationSet", "default", unique("services"))
     await failing_set(cluster, owner.name, message, reason=reason)
     ref = subjects.Ref("Application", "default", unique("auth"))
-    application = applications.Application(cluster, ref, made_by=owner.name)
+    application = application_handles.Application(cluster, ref, made_by=owner.name)
     waiting = asyncio.create_task(application.existing(within=within))
     refresh = "argocd.argoproj.io/application-set-refresh"
     await until(cluster, owner, lambda live: refresh in (live["metadata"].get("annotations") or {}))
@@ -402,7 +402,7 @@ async def show(cluster: connections.Cluster, name: str, status: dict[str, Any]) 
 
 def engine(cluster: connections.Cluster, ref: subjects.Ref) -> argocd.ArgoCD:
     target = argocd.Target(ref.name, "default", "default", "auth-service", "auth-secrets")
-    through = applications.Application(cluster, ref)
+    through = application_handles.Application(cluster, ref)
     return argocd.ArgoCD(through, cluster, target, by="hanbae/jiwon")
 
 
@@ -586,7 +586,7 @@ async def test_what_helm_has_installed_is_not_taken_over_unless_argo_cd_has_depl
 
     def over(ref: subjects.Ref) -> argocd.ArgoCD:
         target = argocd.Target(ref.name, "default", "default", release, "auth-secrets")
-        through = applications.Application(cluster, ref)
+        through = application_handles.Application(cluster, ref)
         return argocd.ArgoCD(through, cluster, target, by="hanbae/jiwon")
 
     fresh = await create(cluster, unique("auth"), automated=False)

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from tests.support import chartless
 
 from hanbae.actions import adopt
-from hanbae.adopting import applications
+from hanbae.adopting import surveyed_applications
 from hanbae.cli import main
 from hanbae.policy import loading
 
@@ -411,7 +411,7 @@ def test_guesses_are_called_so(foreign: Path) -> None:
 
 
 def test_live_applications_count_for_more_than_files(foreign: Path) -> None:
-    live = applications.Application(
+    live = surveyed_applications.Application(
         name="dev-cart", path="charts/cart", revision="main", namespace="elsewhere", release="cart"
     )
     looked = adopt.look(foreign, deployed=(live,))

@@ -22,7 +22,7 @@ from tests.support import runners
 from tests.support.registries import Quiet
 
 from hanbae import errors
-from hanbae.migrations import files, scripts, statuses
+from hanbae.migrations import goose_files, scripts, statuses
 from hanbae.policy import connection_options, documents
 
 CORPUS = Path(__file__).with_name("goose_files.yaml")
@@ -337,7 +337,7 @@ def test_goose_takes_from_a_folder_the_versions_that_hanbae_does(
         database = Database(server, f"n{number:04}").created()
         ended = database.goose(goose, own, "up", {})
         try:
-            taken: list[int] | None = list(files.versions(names)) or None
+            taken: list[int] | None = list(goose_files.versions(names)) or None
         except errors.FileFault:
             taken = None
         assert taken == versions, names
@@ -358,7 +358,7 @@ def test_goose_stops_at_a_migration_in_go_that_hanbae_counts_as_one(
     names = ("00001_a.sql", "00002_b.go", "00003_c.sql")
     for name in names:
         (tmp_path / name).write_text(UP)
-    assert files.versions(names) == (1, 2, 3)
+    assert goose_files.versions(names) == (1, 2, 3)
     database = Database(server, "in_go").created()
     ended = database.goose(goose, tmp_path, "up", {})
     assert ended.returncode == 1

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hanbae import errors, masking, wording
-from hanbae.sealing import backups, certificates, encrypting, foreign_secrets, manifests, objects
+from hanbae.sealing import backups, certificates, ciphertexts, encrypting, foreign_secrets, objects
 
 SCOPES: list[encrypting.Scope] = ["strict", "namespace-wide", "cluster-wide"]
 SECRETS = {
@@ -126,7 +126,7 @@ def test_value_opens_for_hanbae_however_it_is_spelled_as_for_kubeseal(
     assert (ended.returncode == 0) is opens, ended.stderr
     if opens:
         assert encrypting.decrypt(value, [key], label).unmask() == b"value"
-        assert manifests.shape(value) == manifests.Shape(4096, 5)
+        assert ciphertexts.shape(value) == ciphertexts.Shape(4096, 5)
     else:
         with pytest.raises(errors.Failed):
             encrypting.decrypt(value, [key], label)
@@ -144,7 +144,7 @@ def test_hanbae_opens_what_kubeseal_seals(
     sealed = ended.stdout.decode()
     label = encrypting.label(scope, "services-dev", "auth-secrets")
     assert encrypting.decrypt(sealed, [key], label).unmask() == SECRETS[name]
-    assert manifests.shape(sealed) == manifests.Shape(4096, len(SECRETS[name]))
+    assert ciphertexts.shape(sealed) == ciphertexts.Shape(4096, len(SECRETS[name]))
 
 
 @pytest.mark.parametrize("form", ["yaml", "json"])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.support import fuzzing
 
 from hanbae import errors, masking
-from hanbae.migrations import files, hazards, scripts, statuses, transactions
+from hanbae.migrations import goose_files, hazards, scripts, statuses, transactions
 from hanbae.rules.migrations import images
-from hanbae.sealing import certificates, envfiles, manifests, pins
+from hanbae.sealing import certificates, ciphertexts, envfiles, pins
 
 CANARY = "c4n4ry-of-a-secret"
 
@@ -54,8 +54,8 @@ def test_a_certificate(data: bytes) -> None:
 @given(fuzzing.damaged("AgB" + "A" * 400, "=", "AgA="), st.sampled_from(["A", "..", "a b", "한"]))
 def test_a_sealed_value(data: bytes, key: str) -> None:
     with fuzzing.expected_errors():
-        assert manifests.shape(data.decode("utf-8", "replace")).length >= 0
-    manifests.is_key(key)
+        assert ciphertexts.shape(data.decode("utf-8", "replace")).length >= 0
+    ciphertexts.is_key(key)
     pins.mentioned(data)
     pins.of({"certificates": {key: data.decode("utf-8", "replace")}}, key)
 
@@ -67,7 +67,7 @@ def test_a_sealed_value(data: bytes, key: str) -> None:
 def test_an_env_file(data: bytes) -> None:
     try:
         for key, value in envfiles.parse(data, "x.env").items():
-            assert manifests.is_key(key)
+            assert ciphertexts.is_key(key)
             assert isinstance(value, masking.Masked)
     except errors.FileFault as fault:
         shown = f"{fault} {fault.text.facts}"
@@ -114,7 +114,7 @@ def test_a_migration(data: bytes) -> None:
 )
 def test_names_of_migrations(names: list[str]) -> None:
     with fuzzing.expected_errors():
-        assert len(files.versions(names)) <= len(names)
+        assert len(goose_files.versions(names)) <= len(names)
 
 
 LOG = """2026/11/23 10:20:30 OK   00001_a.sql (1.2ms)

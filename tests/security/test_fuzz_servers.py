@@ -21,7 +21,7 @@ from hanbae import errors, masking
 from hanbae.argo import applications as argo
 from hanbae.argo import standing
 from hanbae.argocd_api import answers as argocd_answers
-from hanbae.argocd_api import applications, comparing, settings
+from hanbae.argocd_api import application_calls, comparing, settings
 from hanbae.argocd_api import connections as argocd_connections
 from hanbae.clusters import answers, connections, discovering, kinds, logs, reading, watching
 from hanbae.engines import pod_templates, rollouts
@@ -263,12 +263,12 @@ def test_the_events_of_a_watch(lines: list[bytes]) -> None:
         asyncio.run(bounded())
 
 
-ADDRESS = applications.Address("auth-dev", "services-dev", "argocd")
+ADDRESS = application_calls.Address("auth-dev", "services-dev", "argocd")
 QUESTIONS: dict[str, Callable[[argocd_connections.Server], Any]] = {
-    "get": lambda s: applications.get(s, ADDRESS),
-    "refresh": lambda s: applications.refresh(s, ADDRESS),
-    "sync": lambda s: applications.sync(s, ADDRESS, {}),
-    "terminate": lambda s: applications.terminate(s, ADDRESS),
+    "get": lambda s: application_calls.get(s, ADDRESS),
+    "refresh": lambda s: application_calls.refresh(s, ADDRESS),
+    "sync": lambda s: application_calls.sync(s, ADDRESS, {}),
+    "terminate": lambda s: application_calls.terminate(s, ADDRESS),
     "application": lambda s: comparing.application(s, "a", "p", "n"),
     "managed": lambda s: comparing.managed(s, "a", "p", "n"),
     "username": lambda s: s.username(),
@@ -277,7 +277,7 @@ QUESTIONS: dict[str, Callable[[argocd_connections.Server], Any]] = {
 
 
 async def watched(server: argocd_connections.Server) -> list[Any]:
-    async with aclosing(applications.watch(server, ADDRESS)) as stream:
+    async with aclosing(application_calls.watch(server, ADDRESS)) as stream:
         return [change async for _, change in _numbered(stream)]
 
 
@@ -315,7 +315,7 @@ def test_an_answer_of_argocd(body: bytes, question: str, status: int) -> None:
 def test_an_application_of_any_shape(application: Any) -> None:
     with fuzzing.expected_errors():
         body = json.dumps(application).encode()
-        application = asyncio.run(applications.get(argocd(body), ADDRESS))
+        application = asyncio.run(application_calls.get(argocd(body), ADDRESS))
         argo.sync(application)
         argo.health(application)
         argo.conditions(application)

@@ -11,7 +11,7 @@ from tests.support import layouts, scenes
 from hanbae import errors
 from hanbae.actions import new_service, save_plan
 from hanbae.policy import boundaries
-from hanbae.results import freezes
+from hanbae.results import saved_plans
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_linked_folder_on_the_way_decides_nothing_either(shop: Path) -> None:
 
 def test_a_saved_plan_is_not_written_through_it(shop: Path) -> None:
     (shop / "plan.json").symlink_to("../victim/.bashrc")
-    frozen = freezes.Frozen("hanbae-plan", 1, "0", "dev", "develop", "0", "0", "0", ())
+    frozen = saved_plans.Frozen("hanbae-plan", 1, "0", "dev", "develop", "0", "0", "0", ())
     with pytest.raises(errors.Refused) as caught:
         save_plan.write(frozen, shop / "plan.json")
     assert caught.value.text.id == "output.link-out"

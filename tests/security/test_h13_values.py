@@ -11,7 +11,7 @@ from tests.support import sealing as sealed_secrets
 from hanbae import errors, masking
 from hanbae.actions import init, new_service, seal
 from hanbae.charts import values
-from hanbae.sealing import manifests, pins
+from hanbae.sealing import ciphertexts, pins
 
 KIB = 1024
 
@@ -66,13 +66,13 @@ async def test_what_no_environment_variable_holds_is_refused_unless_it_is_for_a_
     assert caught.value.__cause__ is None
     assert sealed(shop) == before
     await sealing({"JWT_SECRET": value}, binary=True)  # type: ignore[misc]
-    assert manifests.shape(sealed(shop)["JWT_SECRET"]).length == len(value)
+    assert ciphertexts.shape(sealed(shop)["JWT_SECRET"]).length == len(value)
 
 
 async def test_the_longest_variable_is_sealed(shop: Path, sealing: Sealing) -> None:
     value = b"x" * (128 * KIB - len("JWT_SECRET") - 2)
     await sealing({"JWT_SECRET": value})  # type: ignore[misc]
-    assert manifests.shape(sealed(shop)["JWT_SECRET"]).length == len(value)
+    assert ciphertexts.shape(sealed(shop)["JWT_SECRET"]).length == len(value)
 
 
 async def test_more_than_a_secret_holds_is_refused_with_what_is_sealed_already(

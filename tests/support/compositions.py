@@ -10,7 +10,7 @@ import msgspec
 
 from hanbae.local import composing, pods
 from hanbae.local.composition import Build, Composition
-from hanbae.local.reading import _sources
+from hanbae.local.local_environment import _sources
 from hanbae.policy import documents, loading
 from hanbae.releases import objects, reading
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hanbae.charts import founding, scaffold_record, scaffolding
-from hanbae.migrations import files
+from hanbae.migrations import goose_files
 from hanbae.policy import loading
 from hanbae.sandbox import demo_repository
 
@@ -34,7 +34,7 @@ def test_services_are_the_policys() -> None:
 
 @pytest.mark.parametrize("folder", DATABASES)
 def test_each_database_has_three_migrations_that_goose_would_take(folder: str) -> None:
-    assert files.versions(sql(folder)) == (1, 2, 3)
+    assert goose_files.versions(sql(folder)) == (1, 2, 3)
 
 
 @pytest.mark.parametrize("folder", DATABASES)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, wording
-from hanbae.adopting import applications, from_releases, policy_text, proposal, survey
+from hanbae.adopting import from_releases, policy_text, proposal, survey, surveyed_applications
 from hanbae.adopting.proposal import Stated
 from hanbae.charts import pools, rendering
 from hanbae.clusters import connections, kinds, reading
@@ -71,7 +71,7 @@ class Decided(Struct, frozen=True):
 
 async def live(
     context: str | None, namespace: str = "argocd"
-) -> tuple[applications.Application, ...]:
+) -> tuple[surveyed_applications.Application, ...]:
     """The Applications that a cluster has, in whichever namespaces the user may look.
 
     Args:
@@ -86,11 +86,11 @@ async def live(
             every = await reading.find(cluster, kinds.APPLICATION, None)
         except errors.Forbidden:
             every = await reading.find(cluster, kinds.APPLICATION, namespace)
-    return tuple(applications.from_manifest(manifest) for manifest in every)
+    return tuple(surveyed_applications.from_manifest(manifest) for manifest in every)
 
 
 def look(
-    root: Path, *, origin: str = "", deployed: tuple[applications.Application, ...] = ()
+    root: Path, *, origin: str = "", deployed: tuple[surveyed_applications.Application, ...] = ()
 ) -> Looked | None:
     """What a repository has, and the policy that it suggests; None where there is nothing to adopt.
 

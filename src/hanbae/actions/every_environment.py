@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hanbae import errors, workspaces
-from hanbae.policy import environments as named_environments
+from hanbae.policy import environments as policy_environments
 from hanbae.repository import services as repository_services
 from hanbae.results import reach
 
@@ -83,7 +83,7 @@ def chosen(
     """
     if services:  # to look for all of them takes a walk through the working tree
         repository_services.check(space.loaded, *services)
-    names = tuple(environments) or named_environments.on_kubernetes(space.policy)
+    names = tuple(environments) or policy_environments.on_kubernetes(space.policy)
     for name in names:
         space.environment(name)
     return names

@@ -12,7 +12,7 @@ from hanbae.argo import others
 from hanbae.clusters import kinds
 from hanbae.deploying import standing_engines
 from hanbae.planning import pending
-from hanbae.policy import environments as named_environments
+from hanbae.policy import environments as policy_environments
 from hanbae.results import outside
 
 _MOST: Final = 200
@@ -47,7 +47,7 @@ async def find(
 async def _of_environment(
     space: workspaces.Workspace, services: Sequence[str], environment: str
 ) -> _Answer:
-    if named_environments.by_helm(space.policy, environment):
+    if policy_environments.by_helm(space.policy, environment):
         return [], []
     async with space.clusters(environment) as clusters:
         engines = standing_engines.Engines(space, pending.Commits(space.checkout, space.policy))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import errors, files, wording
-from hanbae.local import compose_file, docker, parity, reading
+from hanbae.local import compose_file, docker, local_environment, parity
 from hanbae.policy import boundaries
 from hanbae.repository import writing_files
 from hanbae.results import compositions
@@ -28,7 +28,7 @@ _LARGEST: Final = 1024 * 1024
 
 async def generate_compose(
     directory: Path, *, check: bool = False
-) -> tuple[tuple[FileChange, ...], reading.Local]:
+) -> tuple[tuple[FileChange, ...], local_environment.Local]:
     """Write ``compose.yaml``; a file that somebody wrote by hand is left alone, and so is the override.
 
     Args:
@@ -42,11 +42,11 @@ async def generate_compose(
         hanbae.errors.WrongUse: No policy, or no environment on Kubernetes.
         hanbae.errors.FileFault: The policy has a fault, or a chart does not render.
     """
-    local = await reading.read(directory)
+    local = await local_environment.read(directory)
     return (placed(local, check=check),), local
 
 
-def placed(local: reading.Local, *, check: bool = False) -> FileChange:
+def placed(local: local_environment.Local, *, check: bool = False) -> FileChange:
     """Write the file of a local environment that was read."""
     root = local.loaded.root
     text = compose_file.text(local.composition, local.loaded.policy.language)
@@ -87,10 +87,10 @@ async def check_parity(directory: Path) -> compositions.Parity:
         hanbae.errors.WrongUse: No policy, no environment on Kubernetes, or no Compose file.
         hanbae.errors.FileFault: The policy or the Compose file has a fault, or a chart does not render.
     """
-    return compare(await reading.read(directory))
+    return compare(await local_environment.read(directory))
 
 
-def compare(local: reading.Local) -> compositions.Parity:
+def compare(local: local_environment.Local) -> compositions.Parity:
     """The comparison, for a local environment that was read already."""
     root = local.loaded.root
     names = present_files(root)

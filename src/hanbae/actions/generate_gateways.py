@@ -10,7 +10,7 @@ from typing import Final
 from hanbae import errors, subjects
 from hanbae.charts import block_lists, filling, gateways, overlay_files
 from hanbae.policy import documents, loading
-from hanbae.policy import environments as named_environments
+from hanbae.policy import environments as policy_environments
 from hanbae.repository import generated_files, services, writing_files
 from hanbae.results import files
 
@@ -39,7 +39,7 @@ def generate_gateways(
     loaded = services.opened(directory)
     folders = {
         name: _folder(loaded, name)
-        for name in named_environments.chosen(loaded.policy, environments)
+        for name in policy_environments.chosen(loaded.policy, environments)
     }
     texts = {
         f"{folder}/{FILE}": text

@@ -16,7 +16,7 @@ from msgspec import structs
 from hanbae import errors
 from hanbae.argo import admitting, authorizing, sealing_access
 from hanbae.charts import filling, pools, values
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.planning import rights, sealed_files
 from hanbae.policy import documents, loading, naming, service_paths
 from hanbae.policy import environments as policy_environments
@@ -173,7 +173,7 @@ async def _described(
         return authorizing.Service(service)  # it is not in this environment yet: nothing to prove
     document = values.read(path, file)
     declared = None
-    if databases.are_declared(document.data):
+    if declared_databases.are_declared(document.data):
         place = document.place(authorizing.IMAGE)
         declared = release_rights.declared(
             loaded.policy, service, environment, document.data, place

@@ -21,15 +21,15 @@ from hanbae.releases import external_secrets, needs, parts
 from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.rules import views
-from hanbae.rules.secrets import reading
-from hanbae.sealing import manifests
+from hanbae.rules.secrets import secret_readers
+from hanbae.sealing import ciphertexts
 
 ALL: Final = "*"
 """Instead of a key: pods read whatever keys the Secret has."""
 _READ: Final = frozenset({"variable", "variables", "volume"})
 """The ways of reading that a service is about; credentials of registries and certificates are a cluster's."""
 
-Readers = dict[tuple[str, str, str], list[reading.Read]]
+Readers = dict[tuple[str, str, str], list[secret_readers.Read]]
 """Namespace, name and key → who reads it."""
 
 
@@ -122,7 +122,7 @@ async def variables(directory: Path, service: str) -> dict[str, frozenset[str]]:
     return {
         name: frozenset(
             read.key or ALL
-            for read in reading.reads(release)
+            for read in secret_readers.reads(release)
             if read.secret == (release.namespace, release.secret)
             and read.way in ("variable", "variables")
         )
@@ -147,7 +147,7 @@ def _makers(rendered: Iterable[views.Service]) -> Makers:
 
 def _of_release(release: views.Release, makers: Makers) -> Iterator[secrets.SealedKey]:
     by_key: Readers = {}
-    for read in reading.reads(release):
+    for read in secret_readers.reads(release):
         if read.way in _READ and not read.optional:
             by_key.setdefault((*read.secret, read.key or ALL), []).append(read)
     for (namespace, name, key), reads in list(by_key.items()):
@@ -172,7 +172,7 @@ def _key(
     release: views.Release,
     secret: str,
     key: str,
-    reads: Sequence[reading.Read],
+    reads: Sequence[secret_readers.Read],
     makers: Sequence[parts.Product],
 ) -> secrets.SealedKey:
     row = secrets.SealedKey(
@@ -208,7 +208,7 @@ def _reference(
 ) -> str:
     """Where the value of a key is, where an ExternalSecret of the release says so."""
     objects = {item.by for item in holders if item.origin == "external"}
-    for manifest in reading.external(release):
+    for manifest in secret_readers.external(release):
         if manifest.ref in objects:
             for reference in external_secrets.references(manifest.data):
                 if reference.key == row.key:
@@ -221,11 +221,11 @@ def _sealed(
     release: views.Release, row: secrets.SealedKey, maker: parts.Product
 ) -> secrets.SealedKey:
     """A key of a SealedSecret: whether its value can be a sealed one, wherever the chart has it from."""
-    for manifest in reading.sealed(release):
-        value = reading.ciphertexts(manifest).get(row.key)
+    for manifest in secret_readers.sealed(release):
+        value = secret_readers.ciphertexts(manifest).get(row.key)
         if manifest.ref == maker.by and value is not None:
             try:
-                bits = manifests.shape(value if isinstance(value, str) else "").bits
+                bits = ciphertexts.shape(value if isinstance(value, str) else "").bits
             except errors.WrongUse as error:
                 return _replaced(row, state="malformed", fault=error.text)
             return _replaced(row, state="sealed", bits=bits)

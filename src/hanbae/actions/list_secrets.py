@@ -16,12 +16,12 @@ import msgspec
 from hanbae import errors, subjects
 from hanbae.actions import broken_files
 from hanbae.charts import values
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.planning import sealed_files, sealed_manifests
 from hanbae.policy import environments, loading, service_paths
 from hanbae.repository import checkouts, services, trees
 from hanbae.results import secrets
-from hanbae.sealing import manifests, pins
+from hanbae.sealing import ciphertexts, pins
 
 
 def list_secrets(
@@ -89,7 +89,9 @@ def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.Sealed
     everywhere = {key for document in documents.values() for key in _sealed(document)}
     for environment, document in documents.items():
         wave = loaded.policy.migrations.wave
-        declared = databases.declared(document.data, service, wave=wave, file=document.file)
+        declared = declared_databases.declared(
+            document.data, service, wave=wave, file=document.file
+        )
         migrated = {database.url_key for database in declared}
         present = _sealed(document)
         for key in sorted(everywhere | migrated):
@@ -142,7 +144,7 @@ def _present(
 def _looked_at(row: secrets.SealedKey, value: Any, section: Any) -> secrets.SealedKey:
     """A key with what its value shows."""
     try:
-        bits = manifests.shape(value if isinstance(value, str) else "").bits
+        bits = ciphertexts.shape(value if isinstance(value, str) else "").bits
     except errors.WrongUse as error:
         return msgspec.structs.replace(row, state="malformed", fault=error.text)
     pin = pins.of(section, row.key)

@@ -14,8 +14,15 @@ from hanbae import errors, wording, workspaces
 from hanbae.actions import plan_revisions, status
 from hanbae.charts import pools
 from hanbae.policy import environments
-from hanbae.promoting import contents, migrations, permitting, refusals, sending, sets
-from hanbae.promoting import images as promoted_images
+from hanbae.promoting import (
+    contents,
+    migrations,
+    permitting,
+    promoted_images,
+    refusals,
+    sending,
+    sets,
+)
 from hanbae.repository import commit_graph, drafts, services
 from hanbae.results import images, promotions
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 from hanbae import errors, wording, workspaces
 from hanbae.charts import pools
 from hanbae.checking import projects
-from hanbae.migrations import files
-from hanbae.policy import environments as kinds
+from hanbae.migrations import goose_files
+from hanbae.policy import environments as policy_environments
 from hanbae.policy import folders
 from hanbae.rehearsing import deployed_files, rehearsal, servers
 from hanbae.repository import revisions, services, trees
@@ -128,7 +128,7 @@ async def read(space: workspaces.Workspace, request: Request) -> Read:
 def _commits(space: workspaces.Workspace, request: Request) -> dict[str, revisions.Revision]:
     """Environment → the commit that it has; those of which nobody knows are left out, unless they are asked for."""
     deployed = {}
-    for name in request.starts or tuple(kinds.on_kubernetes(space.policy)):
+    for name in request.starts or tuple(policy_environments.on_kubernetes(space.policy)):
         revision = _deployed(space, request.service, name)
         if revision is not None:
             deployed[name] = revision
@@ -239,7 +239,7 @@ def _written(folder: Path, contents: Mapping[str, bytes]) -> rehearsal.Files:
     Raises:
         hanbae.errors.FileFault: goose would not take them.
     """
-    names = files.named(contents, folder=folder.name)
+    names = goose_files.named(contents, folder=folder.name)
     folder.mkdir()
     for name, content in contents.items():
         (folder / name).write_bytes(content)

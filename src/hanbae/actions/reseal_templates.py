@@ -17,7 +17,7 @@ from hanbae.planning import sealed_files, sealed_templates
 from hanbae.policy import environments
 from hanbae.repository import services, trees
 from hanbae.rules import views
-from hanbae.rules.secrets import reading
+from hanbae.rules.secrets import secret_readers
 from hanbae.sealing import objects, pins
 
 
@@ -136,10 +136,10 @@ def _of_service(service: views.Service, environment: str) -> Iterator[sealed_fil
 
 def _sealed(release: views.Release) -> Iterator[tuple[views.Object, dict[str, str]]]:
     """The SealedSecrets of a release, and what is sealed in them; what stands in the values is found there."""
-    for manifest in reading.sealed(release):
+    for manifest in secret_readers.sealed(release):
         values = {
             key: value if isinstance(value, str) else ""
-            for key, value in reading.ciphertexts(manifest).items()
+            for key, value in secret_readers.ciphertexts(manifest).items()
             if release.value(*pins.DATA, key) != value
         }
         if values:
@@ -195,8 +195,8 @@ def _refuse_shared(
         # one cluster.
         if environments.share_pods_cluster(settings[other], settings[environment]) is not False:
             continue
-        for sealed in reading.sealed(release):
-            if value in reading.ciphertexts(sealed).values():
+        for sealed in secret_readers.sealed(release):
+            if value in secret_readers.ciphertexts(sealed).values():
                 place = sealed_templates.place(
                     service.text(manifest.template) or "", manifest.template, key
                 )

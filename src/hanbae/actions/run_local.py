@@ -12,7 +12,7 @@ from typing import Final
 
 from hanbae import errors, files, masking, wording
 from hanbae.actions import generate_compose
-from hanbae.local import compose_document, compose_file, docker, reading, secret_values
+from hanbae.local import compose_document, compose_file, docker, local_environment, secret_values
 from hanbae.local.composition import Composition, Service
 from hanbae.policy import loading, naming
 from hanbae.repository import services as repository_services
@@ -57,7 +57,7 @@ def up(
         hanbae.errors.Unreachable: Docker does not answer.
         hanbae.errors.Failed: Something did not start, or did not become ready in time.
     """
-    local = asyncio.run(reading.read(directory))
+    local = asyncio.run(local_environment.read(directory))
     root, composition = local.loaded.root, local.composition
     chosen = _chosen(local, names)
     foreign = generate_compose.foreign_file(root)
@@ -114,7 +114,7 @@ def status(directory: Path) -> compositions.Local:
         hanbae.errors.Unreachable: Docker does not answer.
     """
     project = _opened(directory)
-    local = asyncio.run(reading.read(directory))
+    local = asyncio.run(local_environment.read(directory))
     running = {row.name: row for row in project.running()}
     rows = {
         service.name: running.get(service.name, compositions.Running(service.name, "absent"))
@@ -305,5 +305,5 @@ def _why(project: docker.Project, redact: Callable[[str], str]) -> Iterator[str]
                 yield redact(line)
 
 
-def _deadline(local: reading.Local) -> float:
+def _deadline(local: local_environment.Local) -> float:
     return float(naming.seconds(local.loaded.policy.rollout.deadline))

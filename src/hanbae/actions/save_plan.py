@@ -11,7 +11,7 @@ import msgspec
 from hanbae import errors, files, foreign_json, subjects, workspaces
 from hanbae.deploying import verifying_plan
 from hanbae.policy import boundaries
-from hanbae.results import freezes
+from hanbae.results import saved_plans
 
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes of a file that is read at all."""
@@ -19,7 +19,7 @@ LARGEST: Final = 32 * 1024 * 1024
 
 async def freeze(
     space: workspaces.Workspace, names: Sequence[str], environment: str, commit: str
-) -> freezes.Frozen:
+) -> saved_plans.Frozen:
     """What a deployment of a commit would promise.
 
     Raises:
@@ -32,7 +32,7 @@ async def freeze(
         )
 
 
-def write(frozen: freezes.Frozen, path: Path) -> None:
+def write(frozen: saved_plans.Frozen, path: Path) -> None:
     """Write a plan to a file, which appears whole or not at all.
 
     Raises:
@@ -45,7 +45,7 @@ def write(frozen: freezes.Frozen, path: Path) -> None:
         raise _fault("plan.unwritable", path, files.reason(error)) from error
 
 
-def read(path: Path) -> freezes.Frozen:
+def read(path: Path) -> saved_plans.Frozen:
     """Read a plan.
 
     Raises:
@@ -61,7 +61,7 @@ def read(path: Path) -> freezes.Frozen:
     if len(data) > LARGEST:
         raise _fault("plan.no-plan", path, f"> {LARGEST} B")
     try:
-        frozen = foreign_json.decode(data, freezes.Frozen)
+        frozen = foreign_json.decode(data, saved_plans.Frozen)
     except foreign_json.Fault as error:
         raise _fault("plan.no-plan", path, str(error)) from error
     names = [service.service for service in frozen.services]

@@ -11,7 +11,7 @@ from hanbae.policy import documents, environments
 from hanbae.releases import external_secrets
 from hanbae.results import secrets
 from hanbae.rules import views
-from hanbae.rules.secrets import reading
+from hanbae.rules.secrets import secret_readers
 
 _LONGEST = 300
 _ALL = "*"
@@ -49,7 +49,7 @@ async def states(
         if not names or service.name in names
         for release in [service.releases.get(environment)]
         if release is not None
-        for manifest in reading.external(release)
+        for manifest in secret_readers.external(release)
     ]
     if not external:
         return ()

@@ -19,8 +19,8 @@ from hanbae import errors, wording
 from hanbae.policy import environments, loading, naming
 from hanbae.results import reach, secrets
 from hanbae.rules import views
-from hanbae.rules.secrets import reading
-from hanbae.sealing import certificates, encrypting, manifests, objects, pins, versions
+from hanbae.rules.secrets import secret_readers
+from hanbae.sealing import certificates, ciphertexts, encrypting, objects, pins, versions
 
 if TYPE_CHECKING:
     from hanbae.clusters import sealing_controllers
@@ -162,10 +162,10 @@ def joined(
 def _of_service(service: views.Service) -> Iterator[_Sealed]:
     for environment, release in service.releases.items():
         section = release.value("sealedSecret")
-        for manifest in reading.sealed(release):
+        for manifest in secret_readers.sealed(release):
             values = {
                 key: value
-                for key, value in reading.ciphertexts(manifest).items()
+                for key, value in secret_readers.ciphertexts(manifest).items()
                 if _is_sealed(value)
             }
             if values:
@@ -182,7 +182,7 @@ def _of_service(service: views.Service) -> Iterator[_Sealed]:
 
 def _is_sealed(value: object) -> bool:
     try:
-        manifests.shape(value if isinstance(value, str) else "")
+        ciphertexts.shape(value if isinstance(value, str) else "")
     except errors.WrongUse:
         return False
     return True
@@ -199,7 +199,7 @@ def _rows(sealed: _Sealed, refused: Mapping[str, wording.Text]) -> Iterator[secr
             sealed.environment,
             key,
             "refused" if key in refused else "opened",
-            bits=manifests.shape(value).bits,
+            bits=ciphertexts.shape(value).bits,
             fault=refused.get(key),
             certificate=pins.of(sealed.section, key),
             secret=sealed.name,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hanbae.adopting import applications
+from hanbae.adopting import surveyed_applications
 from hanbae.argo import application_sets
 from hanbae.repository import trees
 
 
-def expanded(document: Mapping[str, Any], tree: trees.Tree) -> list[applications.Application]:
+def expanded(
+    document: Mapping[str, Any], tree: trees.Tree
+) -> list[surveyed_applications.Application]:
     """The Applications of a set; none of which something outside of the repository decides the name or the folder.
 
     Args:
@@ -31,14 +33,14 @@ def expanded(document: Mapping[str, Any], tree: trees.Tree) -> list[applications
 
 def _applications(
     spec: Mapping[str, Any], tree: trees.Tree, namespace: Any
-) -> Iterator[applications.Application]:
+) -> Iterator[surveyed_applications.Application]:
     # The URL of a fork or a mirror says little: whatever a generator reads is looked for here.
     for expansion in application_sets.expand(spec, tree, lambda _: True):
         filled = _decided(expansion.document)
         metadata = filled.get("metadata")
         own = metadata if isinstance(metadata, dict) else {}
         manifest = {**filled, "metadata": {"namespace": namespace, **own}}
-        application = applications.from_manifest(manifest)
+        application = surveyed_applications.from_manifest(manifest)
         if application.name:
             yield application
 

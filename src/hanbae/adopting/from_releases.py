@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hanbae.adopting import applications, naming_patterns, proposal
+from hanbae.adopting import naming_patterns, proposal, surveyed_applications
 from hanbae.adopting.survey import Survey
 from hanbae.policy import folders
 from hanbae.releases import parts
@@ -48,12 +48,12 @@ def with_applications(present: Survey, samples: Iterable[Sample]) -> Survey:
         present: The survey.
         samples: The releases of what looked like services.
     """
-    by_name: dict[str, applications.Application] = {}
+    by_name: dict[str, surveyed_applications.Application] = {}
     makers: set[str] = set()
     for item in samples:
         for manifest in item.release.objects:
             if manifest.kind == "Application" and manifest.api_version.startswith("argoproj.io/"):
-                application = applications.from_manifest(manifest.data)
+                application = surveyed_applications.from_manifest(manifest.data)
                 by_name.setdefault(application.name, application)
                 makers.add(item.chart)
     charts = tuple(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from hanbae.adopting import environments, naming_patterns
-from hanbae.adopting.applications import Application
+from hanbae.adopting.surveyed_applications import Application
 
 
 def services(applications: Iterable[Application]) -> dict[str, str]:

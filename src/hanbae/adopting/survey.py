@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hanbae import errors, libyaml
 from hanbae.adopting import application_sets, manifest_folders
-from hanbae.adopting.applications import Application, from_manifest
+from hanbae.adopting.surveyed_applications import Application, from_manifest
 from hanbae.policy import folders, labels
 from hanbae.repository import trees
 

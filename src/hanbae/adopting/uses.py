@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from hanbae.adopting import chart_folders, environments, shared_charts
-from hanbae.adopting.applications import Application
 from hanbae.adopting.survey import Survey
+from hanbae.adopting.surveyed_applications import Application
 
 
 class Use(Struct, frozen=True):

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from hanbae import errors, wording
 from hanbae.history import locations, stores
-from hanbae.migrations import files
+from hanbae.migrations import goose_files
 from hanbae.repository import checkouts
 from hanbae.results import claims, deployments, findings, plans
 from hanbae.rules import views
@@ -164,7 +164,7 @@ class _Judge:
             for path, content in there.items()
             # goose reads a folder and nothing below it.
             if posixpath.dirname(path) == folder
-            and files.version_of(posixpath.basename(path)) == version
+            and goose_files.version_of(posixpath.basename(path)) == version
         )
         return next(same, None)
 

@@ -13,7 +13,7 @@ from hanbae.argo import authorizing
 from hanbae.charts import pools
 from hanbae.checking import findings_of_rules, projects, tracing_findings
 from hanbae.handbook import facts
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.policy import environments, naming
 from hanbae.releases import rights
 from hanbae.results import findings
@@ -124,7 +124,7 @@ def _declares(service: views.Service, file: str) -> bool:
     # has to be read.
     if any(len(keys) > 1 and keys[0] == _MIGRATION and isinstance(keys[1], str) for keys in places):
         return True
-    return databases.are_declared(libyaml.mapping(service.text(file) or "") or {})
+    return declared_databases.are_declared(libyaml.mapping(service.text(file) or "") or {})
 
 
 def claims_of(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:

@@ -12,7 +12,7 @@ from hanbae.cli import interrupts, names, notices, options
 
 if TYPE_CHECKING:
     from hanbae.deploying import claiming
-    from hanbae.results import freezes
+    from hanbae.results import saved_plans
 
 
 @click.command(
@@ -174,7 +174,7 @@ def command(
 
 def _claimed(
     saved: Path | None, environment: str | None, services: tuple[str, ...]
-) -> tuple[freezes.Frozen | None, str, tuple[str, ...]]:
+) -> tuple[saved_plans.Frozen | None, str, tuple[str, ...]]:
     """The saved plan, and the environment and the services that it, or else the command line, names."""
     from hanbae import errors
 

@@ -16,7 +16,7 @@ from hanbae.results import deployments, events
 
 if TYPE_CHECKING:
     from hanbae.deploying import claiming
-    from hanbae.results import freezes
+    from hanbae.results import saved_plans
 
 _FAILED: Final = 1
 
@@ -41,7 +41,7 @@ class Wishes:
 
     services: tuple[str, ...]
     environment: str
-    claim: freezes.Frozen | None = None
+    claim: saved_plans.Frozen | None = None
     limit: float | None = None
     busy: claiming.IfBusy = "refuse"
     forced: bool = False

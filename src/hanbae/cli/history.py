@@ -146,14 +146,14 @@ Examples:
 def show(session: options.Session, deployment: str, output: str) -> int:
     """Show one deployment."""
     from hanbae import workspaces
-    from hanbae.results import deployments as folded
+    from hanbae.results import deployments as recorded
 
     with workspaces.opened(session.directory) as space:
         deployment = space.store.find(deployment)
         stream, damaged = space.store.record(deployment)
         is_watched = space.store.is_watched(deployment)
     # Where an event cannot be read, what the others add up to would be another deployment.
-    total = None if damaged or not stream else folded.fold(stream)
+    total = None if damaged or not stream else recorded.fold(stream)
     if output == "json":
         outputs.emit_json({"deployment": total, "events": stream, "unreadable": damaged})
     elif output == "jsonl":

@@ -48,12 +48,12 @@ def read(
     import asyncio
 
     from hanbae.actions import list_needed, list_secrets
-    from hanbae.repository import services as present
+    from hanbae.repository import services as repository_services
 
     sealed = list_secrets.list_secrets(
         session.directory, services, environment=environment, broken=broken
     )
-    loaded = present.opened(session.directory)
+    loaded = repository_services.opened(session.directory)
     # A value that cannot be a sealed one is in the list already; that the chart refuses it too says nothing new.
     malformed = {key.service for key in sealed if key.state == "malformed"}
     needed = asyncio.run(

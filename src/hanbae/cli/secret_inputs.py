@@ -17,7 +17,7 @@ import click
 
 from hanbae import confinement, errors, files, masking, subjects, wording
 from hanbae.cli.text import catalogue, narration
-from hanbae.sealing import envfiles, manifests, plaintexts
+from hanbae.sealing import ciphertexts, envfiles, plaintexts
 
 LARGEST: Final = 1024 * 1024
 """Bytes; Kubernetes takes no larger Secret."""
@@ -124,7 +124,7 @@ def _assigned(assignments: Sequence[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
-        if not separator or not value or not manifests.is_key(key):
+        if not separator or not value or not ciphertexts.is_key(key):
             raise errors.WrongUse("seal.not-assigned")
         if key in values:
             raise errors.WrongUse("seal.key-twice", key=key)
@@ -150,7 +150,7 @@ def refuse_typed(argument: str) -> NoReturn:
         errors.WrongUse: Always.
     """
     name = argument.partition("=")[0]
-    key = name if manifests.is_key(name) else "KEY"
+    key = name if ciphertexts.is_key(name) else "KEY"
     raise errors.WrongUse("seal.value-typed", key=key)
 
 

@@ -162,7 +162,7 @@ def _with_answers(
     import asyncio
 
     from hanbae.actions import list_needed, verify_secrets
-    from hanbae.repository import services as present
+    from hanbae.repository import services as repository_services
 
     async def ask() -> verify_secrets.Answers:
         rendered = await list_needed.render(
@@ -178,7 +178,7 @@ def _with_answers(
             per_second=per_second,
         )
 
-    loaded = present.opened(session.directory)
+    loaded = repository_services.opened(session.directory)
     answers = asyncio.run(ask())
     return verify_secrets.joined(keys, answers.keys, loaded), answers
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from hanbae import errors, wording, workspaces
-from hanbae.deploying import changed_services
+from hanbae.deploying import last_proofs
 from hanbae.forges import choosing, protocol
 from hanbae.repository import commit_graph
 from hanbae.results import checklists, merge_requests
@@ -65,7 +65,7 @@ async def approved(
         hanbae.errors.Unreachable: The forge did not answer.
     """
     proofs = await asyncio.gather(
-        *(changed_services.last_proof(space, clusters, name, environment) for name in services)
+        *(last_proofs.last_proof(space, clusters, name, environment) for name in services)
     )
     proven = [proof.commit for proof in proofs if proof is not None]
     needed = _needed(space, environment, (commit, *proven))
@@ -124,7 +124,7 @@ def _needed(space: workspaces.Workspace, environment: str, commits: Iterable[str
         with contextlib.suppress(
             errors.Error
         ):  # this clone does not have it, or it reads otherwise by now
-            policy = changed_services.policy_at(space.checkout.revision(commit), space.policy)
+            policy = last_proofs.policy_at(space.checkout.revision(commit), space.policy)
             settings = policy.environments.get(environment)
             needed = max(needed, settings.approvals if settings is not None else 0)
     return needed

@@ -9,9 +9,8 @@ from hanbae.argo import applications, generating, operations
 from hanbae.clusters import kinds
 from hanbae.deploying import helm_engine
 from hanbae.engines import protocol
-from hanbae.engines.argocd import applications as objects
+from hanbae.engines.argocd import application_handles, served, transports
 from hanbae.engines.argocd import engine as argocd
-from hanbae.engines.argocd import served, transports
 from hanbae.policy import environments, naming
 from hanbae.repository import services
 from hanbae.results import plans
@@ -96,7 +95,7 @@ def application(
         project = naming.project(policy, environment)
         return served.Application(clusters.argocd, ref, project=project)
     made_by = naming.application_set(policy, environment)
-    return objects.Application(clusters.control, ref, made_by=made_by)
+    return application_handles.Application(clusters.control, ref, made_by=made_by)
 
 
 async def marks(

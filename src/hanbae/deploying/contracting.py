@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from hanbae import errors, wording, workspaces
-from hanbae.deploying import changed_services
-from hanbae.migrations import contracts, effects, files, scripts, usages
+from hanbae.deploying import last_proofs
+from hanbae.migrations import contracts, effects, goose_files, scripts, usages
 from hanbae.planning import deployments
 from hanbae.policy import folders, naming
 from hanbae.repository import revisions
@@ -34,7 +34,7 @@ async def reasons(
     candidates = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
     if not any(_taken(source, path) for proof in candidates for path in proof.files):
         return ()  # nearly always: then nobody needs to be asked which version runs
-    last = await changed_services.last_proof(space, clusters, source.service, source.environment)
+    last = await last_proofs.last_proof(space, clusters, source.service, source.environment)
     try:
         running = space.checkout.revision(last.commit) if last is not None else None
     except errors.Error:
@@ -87,7 +87,7 @@ def of(
 
 def _taken(source: deployments.Source, path: str) -> tuple[contracts.Removal, ...]:
     data = source.revision.read(path)
-    if data is None or files.is_go(path.rpartition("/")[2]):
+    if data is None or goose_files.is_go(path.rpartition("/")[2]):
         return ()
     return contracts.removals(effects.of(scripts.read(data).up))
 
@@ -95,7 +95,9 @@ def _taken(source: deployments.Source, path: str) -> tuple[contracts.Removal, ..
 def _versions(revision: revisions.Revision, folder: str) -> Mapping[int, str]:
     """The versions of a folder at a commit."""
     names = (folders.name(folder, path) for path in revision.files(folder))
-    return {version: name for name in names if (version := files.version_of(name)) is not None}
+    return {
+        version: name for name in names if (version := goose_files.version_of(name)) is not None
+    }
 
 
 def _code(source: deployments.Source, revision: revisions.Revision) -> list[str]:

@@ -10,7 +10,7 @@ from hanbae import errors, wording, workspaces
 from hanbae.deploying import claiming
 from hanbae.planning import deployments
 from hanbae.repository import revisions
-from hanbae.results import deployments as deployments_made
+from hanbae.results import deployments as recorded
 from hanbae.results import events, plans, previews
 
 
@@ -65,7 +65,7 @@ async def read(
     )
 
 
-def _versions(deployment: deployments_made.Deployment) -> dict[str, int]:
+def _versions(deployment: recorded.Deployment) -> dict[str, int]:
     return {
         migration.database: migration.version
         for migration in deployment.migrations
@@ -73,14 +73,14 @@ def _versions(deployment: deployments_made.Deployment) -> dict[str, int]:
     }
 
 
-def _drift(deployment: deployments_made.Deployment) -> dict[str, tuple[wording.Text, ...]]:
+def _drift(deployment: recorded.Deployment) -> dict[str, tuple[wording.Text, ...]]:
     return {
         migration.database: tuple(filter(events.is_drift, migration.drift))
         for migration in deployment.migrations
     }
 
 
-def _seconds(deployment: deployments_made.Deployment) -> float | None:
+def _seconds(deployment: recorded.Deployment) -> float | None:
     """What it took without waiting for others: from the start of its own operation."""
     began = deployment.began or deployment.opened
     if began is None or deployment.closed is None:

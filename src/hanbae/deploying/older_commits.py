@@ -18,7 +18,7 @@ from hanbae.deploying import claiming
 from hanbae.gates import migrations_in_image
 from hanbae.planning import deployments, ways_back
 from hanbae.policy import environments
-from hanbae.results import deployments as deployments_made
+from hanbae.results import deployments as recorded
 from hanbae.results import plans
 
 
@@ -162,7 +162,7 @@ async def applied(
     return sorted(states, key=lambda state: not state.is_proven)
 
 
-def _of_history(recorded: Iterable[deployments_made.Deployment]) -> Iterator[Applied]:
+def _of_history(recorded: Iterable[recorded.Deployment]) -> Iterator[Applied]:
     """The deployments of this machine's history since the last success, and that one; the newest first."""
     for deployment in recorded:
         if deployment.outcome == "refused":  # nothing was changed
@@ -181,7 +181,7 @@ def _of_history(recorded: Iterable[deployments_made.Deployment]) -> Iterator[App
 
 
 def _of_lease(
-    lease: leases.State | None, recorded: Iterable[deployments_made.Deployment]
+    lease: leases.State | None, recorded: Iterable[recorded.Deployment]
 ) -> Applied | None:
     """The deployment that the Lease names; None where there is none, or it has changed nothing."""
     marks = lease.marks if lease is not None else {}

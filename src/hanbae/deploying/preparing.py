@@ -13,12 +13,12 @@ from hanbae import errors, wording, workspaces
 from hanbae.apis import serving
 from hanbae.deploying import (
     approving,
-    changed_services,
     claiming,
     cluster_versions,
     going_back,
     helm_drift,
     holding,
+    last_proofs,
     live_sources,
     older_commits,
     permitting,
@@ -31,7 +31,7 @@ from hanbae.gates import deciding
 from hanbae.planning import deployments, freezing
 from hanbae.policy import environments
 from hanbae.repository import services
-from hanbae.results import checklists, drifts, freezes, plans
+from hanbae.results import checklists, drifts, plans, saved_plans
 
 _FORCED: Final = "--no-preflight"
 
@@ -106,7 +106,7 @@ async def prepare(
     requested: tuple[str, ...],
     environment: str,
     *,
-    claim: freezes.Frozen | None = None,
+    claim: saved_plans.Frozen | None = None,
     forced: bool = False,
     changed_only: bool = False,
     older: str = "",
@@ -164,7 +164,7 @@ async def prepare(
         marks = await _marks(space, clusters, sources, environment)
         same: tuple[str, ...] = ()
         if changed_only:
-            same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
+            same = await last_proofs.unchanged(space, clusters, sources, cluster=cluster)
         sources = _without(sources, same)
         fresh = _planned(sources, claim, is_older=bool(older))
         fresh = await _going_back(space, clusters, sources, fresh, back=back, cluster=cluster)
@@ -296,7 +296,7 @@ async def _going_back(
 async def _commit(
     space: workspaces.Workspace,
     environment: str,
-    claim: freezes.Frozen | None,
+    claim: saved_plans.Frozen | None,
     older: str,
     *,
     goes_back: bool,
@@ -320,7 +320,7 @@ async def _left_half_done(
     clusters: workspaces.Clusters,
     names: Iterable[str],
     environment: str,
-    claim: freezes.Frozen | None,
+    claim: saved_plans.Frozen | None,
 ) -> list[resuming.Past | None]:
     """For each service, the deployment of an earlier run that nobody drives any more, or None."""
     left = await asyncio.gather(
@@ -355,7 +355,7 @@ def _not_begun(sources: Mapping[str, deployments.Source]) -> tuple[str, ...]:
 
 def _planned(
     sources: Mapping[str, deployments.Source],
-    claim: freezes.Frozen | None,
+    claim: saved_plans.Frozen | None,
     *,
     is_older: bool = False,
 ) -> dict[str, plans.Plan]:
@@ -438,7 +438,7 @@ async def _held(
     space: workspaces.Workspace,
     clusters: workspaces.Clusters,
     past: resuming.Past,
-    claim: freezes.Frozen,
+    claim: saved_plans.Frozen,
 ) -> resuming.Past:
     """A deployment that was left half done, held to the saved plan where it is of the same commit.
 

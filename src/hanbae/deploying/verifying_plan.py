@@ -17,7 +17,7 @@ from hanbae.engines import rollouts
 from hanbae.images import references, sources
 from hanbae.planning import freezing
 from hanbae.policy import documents, loading
-from hanbae.results import freezes, guards, plans
+from hanbae.results import guards, plans, saved_plans
 
 
 async def keep(
@@ -71,7 +71,7 @@ async def promise(
     *,
     environment: str,
     commit: str,
-) -> freezes.Frozen:
+) -> saved_plans.Frozen:
     """What a deployment of a commit promises, worked out from git, the registry and the cluster.
 
     Raises:
@@ -92,7 +92,7 @@ async def promise(
             freezing.references(source), sources.of(policy, insecure=space.insecure)
         )
         promised.append(freezing.service(source, images))
-    return freezes.Frozen(
+    return saved_plans.Frozen(
         kind="hanbae-plan",
         format=1,
         hanbae=_version.version,

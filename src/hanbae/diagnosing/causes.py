@@ -7,7 +7,7 @@ from typing import Final
 
 from hanbae import subjects
 from hanbae.diagnosing import (
-    applications,
+    application_conditions,
     externalsecrets,
     jobs,
     pictures,
@@ -18,7 +18,14 @@ from hanbae.diagnosing import (
 
 # A SealedSecret that cannot be unsealed, or an ExternalSecret that cannot be fetched, explains the missing Secret,
 # which explains the pod, which explains the Job or the rollout.
-_DEEPEST_FIRST: Final = (sealedsecrets, externalsecrets, pods, jobs, rollouts, applications)
+_DEEPEST_FIRST: Final = (
+    sealedsecrets,
+    externalsecrets,
+    pods,
+    jobs,
+    rollouts,
+    application_conditions,
+)
 
 
 def named(picture: pictures.Picture) -> tuple[pictures.Cause, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hanbae import subjects
 from hanbae.diagnosing import jobs, pictures, pods
-from hanbae.migrations import files, statuses
+from hanbae.migrations import goose_files, statuses
 from hanbae.policy import labels
 
 _LONGEST: Final = 2000
@@ -169,7 +169,7 @@ def _halves(picture: pictures.Picture) -> Iterator[pictures.Cause]:
             failure = next(filter(None, map(statuses.failure, reversed(logs))), None)
             if not applied or failure is None or not failure.file:
                 continue
-            if files.version_of(failure.file) in applied:
+            if goose_files.version_of(failure.file) in applied:
                 continue  # another pod has been faster
             facts = {
                 "job": ref.name,

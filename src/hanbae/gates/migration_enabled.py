@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from hanbae.gates import targets, verdicts
-from hanbae.migrations import databases, files
+from hanbae.migrations import declared_databases, goose_files
 
 
 async def decide(target: targets.Target) -> verdicts.Verdict:
@@ -14,7 +14,7 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
     committed = [
         path
         for path in target.source.revision.files(folder)
-        if files.version_of(PurePosixPath(path).name) is not None
+        if goose_files.version_of(PurePosixPath(path).name) is not None
     ]
     if not committed:
         return verdicts.passed("gate.no-migrations")
@@ -30,6 +30,6 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
         return verdicts.passed(
             "gate.migrations-enabled", **facts, jobs=", ".join(dict.fromkeys(jobs))
         )
-    if databases.are_declared(target.source.rendered.values):
+    if declared_databases.are_declared(target.source.rendered.values):
         return verdicts.failed("gate.migrations-disabled", **facts)
     return verdicts.pending("gate.migrations-unrun", **facts)

@@ -12,7 +12,7 @@ import msgspec
 from hanbae import errors, foreign_json, wording
 from hanbae.gates import image_pushed, targets, verdicts
 from hanbae.images import references, sources
-from hanbae.migrations import files
+from hanbae.migrations import goose_files
 from hanbae.planning import deployments
 from hanbae.repository import keeping
 from hanbae.results import plans
@@ -84,7 +84,7 @@ def _in_commit(source: deployments.Source, proof: plans.Prove) -> dict[str, str]
 
 def _is_sql(name: str) -> bool:
     """Whether a file is a migration that an image must have as it is; one in Go is compiled into its program."""
-    return files.version_of(name) is not None and not files.is_go(name)
+    return goose_files.version_of(name) is not None and not goose_files.is_go(name)
 
 
 async def _in_image(name: str, digest: str, folder: str, registries: sources.Sources) -> _Names:

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from hanbae import errors, files, subjects
-from hanbae.history import databases, protocol, schemas, watching
+from hanbae.history import database_files, protocol, schemas, watching
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LOOK: Final = 0.2
@@ -41,7 +41,7 @@ class Database:
         self._path = path
         self._lock = threading.Lock()
         with self._translated():
-            self._connection = databases.connect(path, own_folder=own_folder)
+            self._connection = database_files.connect(path, own_folder=own_folder)
 
     def close(self) -> None:
         """Close the file."""
@@ -107,17 +107,17 @@ class Database:
             raise errors.FileFault("history.newer", place=self.place) from None
         except schemas.NotAHistory:
             raise errors.FileFault("history.not-a-history", place=self.place) from None
-        except databases.NotAFile:
+        except database_files.NotAFile:
             raise errors.FileFault("history.not-a-file", place=self.place) from None
-        except databases.Busy:
+        except database_files.Busy:
             raise errors.Unreachable("history.busy", file=str(self._path)) from None
-        except databases.NoLocks as error:
+        except database_files.NoLocks as error:
             raise errors.FileFault("history.no-locks", place=self.place, why=str(error)) from None
         except OSError as error:
             text_id = "history.full" if error.errno in _FULL else "history.not-writable"
             raise errors.FileFault(text_id, place=self.place, why=files.reason(error)) from None
         except sqlite3.OperationalError as error:
-            if databases.is_busy(error):
+            if database_files.is_busy(error):
                 raise errors.Unreachable("history.busy", file=str(self._path)) from None
             text_id = _operational(error, self._path.parent)
             raise errors.FileFault(text_id, place=self.place, why=str(error)) from None

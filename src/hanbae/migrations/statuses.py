@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.migrations import files, runner_lines
+from hanbae.migrations import goose_files, runner_lines
 
 # The standard logger's "2026/11/23 10:20:30 " stands before every line.
 _STAMP: Final = r"(?:\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2} )?\s*"
@@ -87,7 +87,7 @@ class Status(Struct, frozen=True):
 def applied(line: str) -> int | None:
     """The version that a line of ``goose up`` says was applied, or None."""
     match = _APPLIED.match(line)
-    return files.version_of(match["file"]) if match else None
+    return goose_files.version_of(match["file"]) if match else None
 
 
 def reached(line: str) -> int | None:
@@ -124,7 +124,7 @@ def status(lines: Iterable[str]) -> Status | None:
             seen_heading = True
             continue
         match = _ROW.match(line)
-        version = files.version_of(match["file"]) if match else None
+        version = goose_files.version_of(match["file"]) if match else None
         if match is None or version is None:
             continue
         (pending if match["when"] == "Pending" else applied_versions).append(version)

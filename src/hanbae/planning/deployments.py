@@ -16,7 +16,7 @@ from hanbae import errors, subjects, wording
 from hanbae.apis import serving
 from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
-from hanbae.migrations import files, transactions
+from hanbae.migrations import goose_files, transactions
 from hanbae.planning import (
     digests,
     forecasting,
@@ -27,7 +27,7 @@ from hanbae.planning import (
     upgrades,
 )
 from hanbae.policy import documents, labels, naming, service_paths
-from hanbae.releases import databases, objects, parts, tools
+from hanbae.releases import migrated_databases, objects, parts, tools
 from hanbae.repository import revisions, services
 from hanbae.results import guards, plans
 from hanbae.rules import application_sources
@@ -305,7 +305,7 @@ def _proofs(source: Source) -> list[plans.Prove]:
             continue
         database = entry.database
         folder = str(PurePosixPath(source.migrations) / database.directory)
-        names = files.named(source.revision.folder(folder), folder=folder)
+        names = goose_files.named(source.revision.folder(folder), folder=folder)
         versions = tuple(sorted(names))
         # Who renders a Job of their own may have its files elsewhere, such as in another
         # repository; who declares a database says that they are here.
@@ -349,7 +349,7 @@ def _refuse_twice(source: Source, service: releases.Databases) -> None:
 
 
 def _provable(
-    source: Source, service: releases.Databases, entry: databases.Migrated
+    source: Source, service: releases.Databases, entry: migrated_databases.Migrated
 ) -> parts.Migration | None:
     """The migration that a proof is made of; None, with a warning, for one that only its Job knows and none can prove.
 
@@ -374,7 +374,7 @@ def _provable(
     raise errors.FileFault(text_id, place=place, **facts)
 
 
-def _is_of(manifest: objects.Object, entry: databases.Migrated) -> bool:
+def _is_of(manifest: objects.Object, entry: migrated_databases.Migrated) -> bool:
     """Whether an object is a database's Job by its name or its label, whatever it runs."""
     label = manifest.get("metadata", "labels", labels.DATABASE)
     return manifest.kind == "Job" and (manifest.name == entry.job or label == entry.database.name)

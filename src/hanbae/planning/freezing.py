@@ -15,8 +15,8 @@ import msgspec
 from hanbae import errors, excerpts
 from hanbae.planning import deployments, differing, digests, forecasting, migrating
 from hanbae.policy import documents, environments
-from hanbae.results import freezes, plans
 from hanbae.results import guards as promises
+from hanbae.results import plans, saved_plans
 
 MOST_SHOWN: Final = 40
 """Differences that a refusal names one by one."""
@@ -29,7 +29,7 @@ def policy_digest(policy: documents.Policy) -> str:
     return digests.of(policy)
 
 
-def service(source: deployments.Source, images: Mapping[str, str]) -> freezes.Service:
+def service(source: deployments.Source, images: Mapping[str, str]) -> saved_plans.Service:
     """What is promised of a service.
 
     Args:
@@ -39,7 +39,7 @@ def service(source: deployments.Source, images: Mapping[str, str]) -> freezes.Se
     Raises:
         hanbae.errors.FileFault: The migrations are not ones of goose's.
     """
-    return freezes.Service(
+    return saved_plans.Service(
         source.service,
         digests.of_manifests(source.rendered.manifests),
         dict(sorted(images.items())),
@@ -57,7 +57,7 @@ def references(source: deployments.Source) -> tuple[str, ...]:
     return tuple(sorted({image for image in images if image}))
 
 
-def guards(frozen: freezes.Frozen, promised: freezes.Service) -> Iterator[promises.Guard]:
+def guards(frozen: saved_plans.Frozen, promised: saved_plans.Service) -> Iterator[promises.Guard]:
     """The promises of one service, those of the whole file first."""
     yield promises.BranchHead(frozen.branch, frozen.revision)
     yield promises.FrozenProgram(frozen.hanbae)
@@ -66,7 +66,7 @@ def guards(frozen: freezes.Frozen, promised: freezes.Service) -> Iterator[promis
     yield from of_service(promised)
 
 
-def of_service(promised: freezes.Service) -> Iterator[promises.Frozen]:
+def of_service(promised: saved_plans.Service) -> Iterator[promises.Frozen]:
     """The promises that are one service's own."""
     yield promises.FrozenObjects(promised.objects)
     yield promises.FrozenImages(", ".join(promised.images))
@@ -80,7 +80,7 @@ def of_service(promised: freezes.Service) -> Iterator[promises.Frozen]:
 
 
 def check_names(
-    frozen: freezes.Frozen, policy: documents.Policy, services: tuple[str, ...]
+    frozen: saved_plans.Frozen, policy: documents.Policy, services: tuple[str, ...]
 ) -> None:
     """Refuse when the file is about what there is not.
 
@@ -106,14 +106,16 @@ def check_names(
         ]
     names = [service.service for service in frozen.services]
     refuse(
-        tuple(freezes.Difference(*service) for service in unknown),
+        tuple(saved_plans.Difference(*service) for service in unknown),
         names,
         frozen.environment,
     )
 
 
 def refuse(
-    differing_promises: tuple[freezes.Difference, ...], services: Iterable[str], environment: str
+    differing_promises: tuple[saved_plans.Difference, ...],
+    services: Iterable[str],
+    environment: str,
 ) -> None:
     """Refuse where there are differences to a saved plan of services.
 
@@ -143,7 +145,7 @@ def _clipped(value: str) -> str:
     return excerpts.clipped(shortened, differing.LONGEST)
 
 
-def check_head(frozen: freezes.Frozen, head: str) -> None:
+def check_head(frozen: saved_plans.Frozen, head: str) -> None:
     """Refuse when the branch is elsewhere: nothing else need be looked at.
 
     Raises:
@@ -173,7 +175,7 @@ def refuse_moved(
         )
 
 
-def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:
+def promised(frozen: saved_plans.Frozen, name: str) -> saved_plans.Service:
     """What a file promises of a service.
 
     Raises:
@@ -186,7 +188,9 @@ def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:
     raise errors.Refused("deploy.plan-without-service", service=name, known=names)
 
 
-def bound(plan: plans.Plan, frozen: freezes.Frozen, promised: freezes.Service) -> plans.Plan:
+def bound(
+    plan: plans.Plan, frozen: saved_plans.Frozen, promised: saved_plans.Service
+) -> plans.Plan:
     """A plan that keeps the promises of a file, instead of those of its own that are of the same kinds."""
     # The file promises what is deployed, digests and all; only what runs in the end is the plan's own promise.
     own = (guard for guard in promises.of(plan) if isinstance(guard, promises.RunningImage))
@@ -196,7 +200,7 @@ def bound(plan: plans.Plan, frozen: freezes.Frozen, promised: freezes.Service) -
 
 def differences(
     expected: Iterable[promises.Guard], current: Iterable[promises.Guard]
-) -> tuple[freezes.Difference, ...]:
+) -> tuple[saved_plans.Difference, ...]:
     """The promises of a saved plan that do not hold; what runs in the end is looked at in the end.
 
     Args:
@@ -205,7 +209,7 @@ def differences(
     """
     values = {promises.promise(guard): promises.expected(guard) for guard in current}
     return tuple(
-        freezes.Difference(promise, value, values.get(promise, ""))
+        saved_plans.Difference(promise, value, values.get(promise, ""))
         for promise, value in (
             (promises.promise(guard), promises.expected(guard))
             for guard in expected

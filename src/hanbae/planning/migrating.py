@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import PurePosixPath
 
-from hanbae.migrations import files
+from hanbae.migrations import goose_files
 from hanbae.planning import releases
 from hanbae.policy import folders
 from hanbae.repository import trees
@@ -47,6 +47,6 @@ def paths(tree: trees.Tree, service: releases.Databases, folder: str) -> dict[st
         ]
         migrations[entry.database.name] = {
             version: f"{own}/{name}"
-            for version, name in sorted(files.named(names, folder=own).items())
+            for version, name in sorted(goose_files.named(names, folder=own).items())
         }
     return migrations

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.migrations import dialects, effects, files, lock_timeouts, locks, scripts
+from hanbae.migrations import dialects, effects, goose_files, lock_timeouts, locks, scripts
 from hanbae.results import effects as effects_
 from hanbae.results import migration_plans, previews
 
@@ -170,7 +170,7 @@ def _pending(
     dialect: dialects.Dialect,
     lock_timeout: str,
 ) -> migration_plans.Pending:
-    if files.is_go(file.path.rpartition("/")[2]):
+    if goose_files.is_go(file.path.rpartition("/")[2]):
         return _unread(version, file, "migrations.unread-go", transaction=True)
     parsed = scripts.read(file.content)
     if parsed.fault is not None:

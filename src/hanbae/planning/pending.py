@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from hanbae import errors
-from hanbae.migrations import files
+from hanbae.migrations import goose_files
 from hanbae.policy import documents, naming
 from hanbae.repository import checkouts, revisions
 
@@ -44,7 +44,7 @@ class Commits:
             return ()
         names = {path: PurePosixPath(path).name for path in after.keys() - before.keys()}
         return tuple(
-            name for _, name in sorted(names.items()) if files.version_of(name) is not None
+            name for _, name in sorted(names.items()) if goose_files.version_of(name) is not None
         )
 
     def same(self, service: str, first: str, second: str) -> bool:

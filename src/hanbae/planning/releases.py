@@ -12,11 +12,10 @@ from hanbae import errors, subjects
 from hanbae.apis import serving
 from hanbae.argo import build_environment, source_files, value_files
 from hanbae.charts import pools
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.planning import committed_kinds
 from hanbae.policy import boundaries, documents, folders, naming
-from hanbae.releases import databases as migrated
-from hanbae.releases import objects, parts
+from hanbae.releases import migrated_databases, objects, parts
 from hanbae.repository import trees
 from hanbae.rules import application_sources
 
@@ -189,7 +188,7 @@ class Databases(Struct, frozen=True):
     """
 
     model: parts.Release
-    migrated: tuple[migrated.Migrated, ...]
+    migrated: tuple[migrated_databases.Migrated, ...]
 
 
 def read(
@@ -217,8 +216,8 @@ def read(
         hanbae.errors.FileFault: The values declare what is no database.
     """
     namespace = naming.namespace(policy, service, environment)
-    declared = databases.declared(values, service, wave=policy.migrations.wave, file=file)
-    model = migrated.release(
+    declared = declared_databases.declared(values, service, wave=policy.migrations.wave, file=file)
+    model = migrated_databases.release(
         [_object(manifest, index, namespace) for index, manifest in enumerate(manifests)],
         declared,
         service=service,
@@ -229,7 +228,7 @@ def read(
     )
     folder = str(naming.migrations_folder(policy, service))
     files = [folders.name(folder, path) for path in tree.files(folder)]
-    return Databases(model, migrated.of(model, declared, values, files))
+    return Databases(model, migrated_databases.of(model, declared, values, files))
 
 
 def _object(manifest: Mapping[str, Any], index: int, namespace: str) -> objects.Object:

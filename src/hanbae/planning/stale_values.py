@@ -17,7 +17,7 @@ from hanbae import errors
 from hanbae.planning import sealed_files, trusted_certificates
 from hanbae.policy import loading
 from hanbae.results import secrets
-from hanbae.sealing import backups, certificates, encrypting, manifests, objects, pins
+from hanbae.sealing import backups, certificates, ciphertexts, encrypting, objects, pins
 
 if TYPE_CHECKING:
     from hanbae.clusters import sealing_controllers
@@ -101,7 +101,7 @@ def _text(file: sealed_files.SealedFile, key: str, value: object) -> str:
     """A value that can be a sealed one: of another no controller says more than that it opens nothing."""
     text = value if isinstance(value, str) else ""
     try:
-        manifests.shape(text)
+        ciphertexts.shape(text)
     except errors.WrongUse:
         raise errors.FileFault(
             "seal.reseal-malformed", place=file.place, key=key, service=file.service
@@ -150,10 +150,10 @@ def _is_of(anew: object, before: str, bits: int) -> bool:
     if not isinstance(anew, str) or anew == before:
         return False
     try:
-        shape = manifests.shape(anew)
+        shape = ciphertexts.shape(anew)
     except errors.WrongUse:
         return False
-    return shape == manifests.Shape(bits, manifests.shape(before).length)
+    return shape == ciphertexts.Shape(bits, ciphertexts.shape(before).length)
 
 
 def recrypted(

@@ -16,10 +16,10 @@ import msgspec
 
 from hanbae import wording, workspaces
 from hanbae.apis import serving
-from hanbae.deploying import changed_services, claiming, cluster_versions, holding, live_sources
+from hanbae.deploying import claiming, cluster_versions, holding, last_proofs, live_sources
 from hanbae.planning import deployments, freezing
 from hanbae.promoting import refusals
-from hanbae.results import checklists, freezes, promotions, standings
+from hanbae.results import checklists, promotions, saved_plans, standings
 
 _UNSETTLED: Final = frozenset({"drifted", "busy", "progressing", "degraded", "absent", "unknown"})
 _AT_ONCE: Final = 8
@@ -56,14 +56,14 @@ async def of(
         cluster = await cluster_versions.read(clusters.workload)
         sources = await _sources(space, clusters, entries, commit, cluster)
         proofs = await _proofs(space, clusters, sources.values())
-        same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
+        same = await last_proofs.unchanged(space, clusters, sources, cluster=cluster)
         changed = [entry for entry in entries if entry.service not in same]
         refusals.refuse([_changed(entry, proofs[entry.service]) for entry in changed])
         for entry in entries:
             proof = proofs[entry.service]
             if proof is not None and entry.deployed not in {commit, proof.commit}:
                 source = sources[entry.service]
-                runs = await changed_services.is_as_at(
+                runs = await last_proofs.is_as_at(
                     space, clusters, source, entry.deployed, cluster=cluster
                 )
                 refusals.refuse([] if runs else [_changed(entry, proof)])
@@ -116,7 +116,7 @@ async def _proofs(
     space: workspaces.Workspace,
     clusters: workspaces.Clusters,
     sources: Iterable[deployments.Source],
-) -> Mapping[str, changed_services.Proof | None]:
+) -> Mapping[str, last_proofs.Proof | None]:
     """Service → its proof; a service that somebody holds has none that counts.
 
     Raises:
@@ -125,7 +125,7 @@ async def _proofs(
     proofs = {}
     for source in sources:
         service, environment = source.service, source.environment
-        proof = await changed_services.last_proof(space, clusters, service, environment)
+        proof = await last_proofs.last_proof(space, clusters, service, environment)
         lease = await claiming.lease(space.policy, clusters.workload, service, environment)
         if lease is not None and proof is not None:
             holding.refuse(lease.marks, service, environment, proof.commit)
@@ -136,7 +136,7 @@ async def _proofs(
 def _member(
     space: workspaces.Workspace,
     source: deployments.Source,
-    proof: changed_services.Proof | None,
+    proof: last_proofs.Proof | None,
 ) -> promotions.Member:
     promised = freezing.service(source, {})
     deployment, commit, by = (
@@ -156,7 +156,7 @@ def _member(
     )
 
 
-def _changed(entry: standings.Standing, proof: changed_services.Proof | None) -> wording.Text:
+def _changed(entry: standings.Standing, proof: last_proofs.Proof | None) -> wording.Text:
     about = {"service": entry.service, "environment": entry.environment}
     if proof is None:
         return wording.Text("promotion.not-proven", about)
@@ -169,7 +169,7 @@ def _unsettled(entry: standings.Standing) -> wording.Text:
     return wording.Text("promotion.unsettled", about)
 
 
-def _id(promised: Sequence[freezes.Service]) -> str:
+def _id(promised: Sequence[saved_plans.Service]) -> str:
     plain = msgspec.to_builtins(promised, str_keys=True)
     encoded = msgspec.json.encode(plain, order="deterministic")
     return hashlib.sha256(encoded).hexdigest()[:_SHORT]

@@ -16,7 +16,7 @@ from msgspec import Struct
 from hanbae import errors, wording, workspaces
 from hanbae.gates import migrations_in_image
 from hanbae.images import references, sources
-from hanbae.migrations import files as files_of_goose
+from hanbae.migrations import goose_files
 from hanbae.planning import deployments, ways_back
 from hanbae.repository import revisions
 
@@ -104,7 +104,7 @@ async def _texts(registries: sources.Sources, image: str, folder: str) -> Mappin
     reference = references.parse(image)
     files = await registries.migrations_in(reference, folder, within=WITHIN, whole=True)
     digests = (files.digests if files is not None else None) or {}
-    names = [n for n in files_of_goose.named(digests, folder=folder).values() if _is_sql(n)]
+    names = [n for n in goose_files.named(digests, folder=folder).values() if _is_sql(n)]
     if files is None or not names:
         raise errors.Failed("rehearsal.not-in-image", place=None, image=image, folder=folder)
     for name in names:
@@ -116,7 +116,7 @@ async def _texts(registries: sources.Sources, image: str, folder: str) -> Mappin
 
 def _is_sql(name: str) -> bool:
     """Whether it is no migration in Go, which is in the program that runs it."""
-    return not files_of_goose.is_go(name)
+    return not goose_files.is_go(name)
 
 
 def _is_name(name: str) -> bool:

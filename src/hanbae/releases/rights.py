@@ -14,7 +14,7 @@ from hanbae import subjects
 from hanbae.apis import serving
 from hanbae.argo import authorizing
 from hanbae.clusters import kinds
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.policy import documents
 from hanbae.releases import endpoints, parts
 
@@ -39,7 +39,7 @@ def declared(
         hanbae.errors.FileFault: A service with databases names no image.
     """
     wave = policy.migrations.wave
-    listed = databases.declared(values, service, wave=wave, file=place.file)
+    listed = declared_databases.declared(values, service, wave=wave, file=place.file)
     keys = [database.url_key for database in listed]
     described = authorizing.service(service, environment, values, keys=keys, place=place)
     return with_endpoints(described, policy, environment, values, file=place.file)

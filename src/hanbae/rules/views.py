@@ -22,10 +22,9 @@ from hanbae.apis import crds, serving
 from hanbae.argo import authorizing
 from hanbae.charts import gathering, tracing
 from hanbae.handbook import facts
-from hanbae.migrations import databases, scripts
+from hanbae.migrations import declared_databases, scripts
 from hanbae.policy import documents, environments, folders, loading, naming, service_paths
-from hanbae.releases import databases as release_databases
-from hanbae.releases import parts
+from hanbae.releases import migrated_databases, parts
 from hanbae.releases.objects import Object, On, Pointer
 from hanbae.repository import trees
 from hanbae.rules import (
@@ -158,10 +157,10 @@ class Release(computing.Computing):
         return self.service.value_place(self.values_file, path)
 
     @cached_property
-    def _declared(self) -> tuple[databases.Database, ...]:
+    def _declared(self) -> tuple[declared_databases.Database, ...]:
         """The databases that the values declare; none where they are not what the chart contract says."""
         try:
-            return databases.declared(
+            return declared_databases.declared(
                 self.values, self.service.name, wave=self.policy.migrations.wave
             )
         except errors.FileFault:
@@ -170,7 +169,7 @@ class Release(computing.Computing):
     @cached_property
     def model(self) -> parts.Release:
         """What the release is, read from its objects."""
-        return release_databases.release(
+        return migrated_databases.release(
             self.objects,
             self._declared,
             service=self.service.name,
@@ -181,14 +180,14 @@ class Release(computing.Computing):
         )
 
     @cached_property
-    def migrated(self) -> tuple[release_databases.Migrated, ...]:
+    def migrated(self) -> tuple[migrated_databases.Migrated, ...]:
         """The databases that it migrates, each with what does so, in their order."""
         service = self.service
         files = [folders.name(service.migrations, path) for path in service.migration_files]
-        return release_databases.of(self.model, self._declared, self.values, files)
+        return migrated_databases.of(self.model, self._declared, self.values, files)
 
     @cached_property
-    def databases(self) -> tuple[databases.Database, ...]:
+    def databases(self) -> tuple[declared_databases.Database, ...]:
         """The databases that the values declare or that its Jobs are seen to migrate."""
         return tuple(entry.database for entry in self.migrated)
 

@@ -26,7 +26,7 @@ from hanbae import errors, wording, workspaces
 from hanbae.actions import generate_argocd
 from hanbae.deploying import preparing, runs
 from hanbae.history import stores
-from hanbae.migrations import files
+from hanbae.migrations import goose_files
 from hanbae.policy import naming
 from hanbae.results import deployments, events
 from hanbae.sandbox import (
@@ -228,7 +228,7 @@ def expected(shop: demo_shop.Shop) -> dict[tuple[str, str], Databases]:
             counted = {}
             for database in shop.declared(service, environment):
                 names = [path.name for path in (folder / database.directory).glob("*.sql")]
-                versions = files.versions(names)
+                versions = goose_files.versions(names)
                 counted[database.name] = (len(versions), versions[-1])
             databases[service, environment] = counted
     return databases

@@ -18,7 +18,7 @@ from hanbae.actions import generate_rbac, seal, set_image
 from hanbae.argo import authorizing
 from hanbae.charts import values
 from hanbae.images import credentials, references, registry
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import services
 from hanbae.sandbox import demo_repository, running, service_images
@@ -147,11 +147,13 @@ class Shop:
         path, _ = services.values_file(self.loaded, service, environment)
         path.write_text(f"{path.read_text()}\nsmoke:\n  - path: /healthz\n")
 
-    def declared(self, service: str, environment: str) -> tuple[databases.Database, ...]:
+    def declared(self, service: str, environment: str) -> tuple[declared_databases.Database, ...]:
         """The databases that the service's values declare, in the order of migration."""
         path, file = services.values_file(self.loaded, service, environment)
         document = values.read(path, file).data
-        return databases.declared(document, service, wave=self.policy.migrations.wave, file=file)
+        return declared_databases.declared(
+            document, service, wave=self.policy.migrations.wave, file=file
+        )
 
     def make_databases(self, service: str, environment: str) -> dict[str, masking.Masked]:
         """Have the service's databases, each with an owner of its own, whose password is new.

@@ -28,7 +28,7 @@ from hanbae.sandbox import (
     certificates,
     cgroups,
     components,
-    databases,
+    database_access,
     folders,
     identities,
     namespaces,
@@ -144,19 +144,19 @@ class Sandbox:
         return ArgoCD(url, passwords.ARGOCD, self.site.passwords.argocd)
 
     @property
-    def postgres(self) -> databases.Postgres:
+    def postgres(self) -> database_access.Postgres:
         """PostgreSQL, and how to log in as the superuser."""
-        return databases.Postgres(
+        return database_access.Postgres(
             self.site.identity.inner,
-            databases.PORT,
+            database_access.PORT,
             passwords.POSTGRES,
             self.site.passwords.postgres,
         )
 
     @property
-    def databases(self) -> databases.Databases:
+    def databases(self) -> database_access.Databases:
         """Makes databases and their owners."""
-        return databases.Databases(self.postgres)
+        return database_access.Databases(self.postgres)
 
     def kubectl(self, arguments: Sequence[str], *, stdin: bytes | None = None) -> bytes:
         """Run kubectl as the administrator.
@@ -237,7 +237,7 @@ class Sandbox:
             "ARGOCD_OPTS": "--plaintext",
             "ARGOCD_CONFIG_DIR": str(root / "argocd-cli"),
             "PGHOST": inner,
-            "PGPORT": str(databases.PORT),
+            "PGPORT": str(database_access.PORT),
             "PGUSER": passwords.POSTGRES,
             "PGPASSFILE": str(root / "pgpass"),
             "DOCKER_CONFIG": str(root / _LOGINS),
@@ -410,7 +410,7 @@ def _tools(site: sites.Site) -> None:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
     password = site.passwords.postgres.unmask().decode()
-    line = f"{site.identity.inner}:{databases.PORT}:*:{passwords.POSTGRES}:{password}\n"
+    line = f"{site.identity.inner}:{database_access.PORT}:*:{passwords.POSTGRES}:{password}\n"
     # libpq ignores a password file that others can read; this one gets mode 0600.
     folders.write(site.folder.root / "pgpass", line)
     folders.write(site.folder.root / _LOGINS / "config.json", _logins(site))

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal
 
 from hanbae import errors, masking
-from hanbae.sealing import manifests
+from hanbae.sealing import ciphertexts
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import OAEP
@@ -102,7 +102,7 @@ def decrypt(ciphertext: str, keys: Iterable[RSAPrivateKey], label: bytes) -> mas
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        raw = manifests.raw(ciphertext)
+        raw = ciphertexts.raw(ciphertext)
     except ValueError as error:
         raise errors.Failed("seal.not-unsealed") from error
     length = int.from_bytes(raw[:_LENGTH], "big")

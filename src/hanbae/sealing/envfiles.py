@@ -16,7 +16,7 @@ import re
 from typing import Final
 
 from hanbae import errors, masking, subjects
-from hanbae.sealing import manifests
+from hanbae.sealing import ciphertexts
 
 _NAME: Final = re.compile(rb"[ \t]*(?:export[ \t]+)?([^\s=#'\"]+)[ \t]*=[ \t]*")
 _BLANK: Final = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
@@ -63,7 +63,7 @@ def parse(
         if name is None:
             raise errors.FileFault("seal.env-line", place=place)
         key = name[1].decode("utf-8", "replace")
-        if not manifests.is_key(key):
+        if not ciphertexts.is_key(key):
             raise errors.FileFault("seal.env-line", place=place)
         if key in values:
             raise errors.FileFault("seal.env-twice", place=place)
@@ -88,7 +88,7 @@ def literal(data: bytes, file: str) -> dict[str, masking.Masked]:
             continue
         name, separator, value = line.removesuffix(b"\r").partition(b"=")
         key = name.decode("utf-8", "replace")
-        if not separator or not manifests.is_key(key):
+        if not separator or not ciphertexts.is_key(key):
             raise errors.FileFault("seal.env-line", place=place)
         if key in values:
             raise errors.FileFault("seal.env-twice", place=place)

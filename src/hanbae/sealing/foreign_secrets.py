@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, libyaml, subjects
-from hanbae.sealing import encrypting, manifest_lines, manifests, objects
+from hanbae.sealing import ciphertexts, encrypting, manifest_lines, objects
 
 
 class Foreign(Struct, frozen=True):
@@ -104,8 +104,8 @@ def chosen(foreign: Foreign, keys: Sequence[str]) -> Foreign:
 
 def _check_value(key: Any, value: Any, file: str, data: bytes) -> None:
     try:
-        manifests.shape(value if isinstance(value, str) else "")
-        is_key = isinstance(key, str) and manifests.is_key(key)
+        ciphertexts.shape(value if isinstance(value, str) else "")
+        is_key = isinstance(key, str) and ciphertexts.is_key(key)
     except errors.WrongUse:
         is_key = False
     if not is_key:

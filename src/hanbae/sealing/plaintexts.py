@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from hanbae import errors, masking
-from hanbae.sealing import manifests
+from hanbae.sealing import ciphertexts
 
 LONGEST_VARIABLE: Final = 128 * 1024
 """Bytes of an environment variable with its name, ``=`` and the byte that ends it: Linux' MAX_ARG_STRLEN."""
@@ -68,9 +68,9 @@ def check_keys(keys: Sequence[str]) -> None:
     """
     for number, key in enumerate(keys, 1):
         name, typed, _ = key.partition("=")
-        if typed and manifests.is_key(name):
+        if typed and ciphertexts.is_key(name):
             raise errors.WrongUse("seal.value-typed", key=name)
-        if not manifests.is_key(key):
+        if not ciphertexts.is_key(key):
             raise errors.WrongUse("seal.not-a-key", key=f"KEY[{number}]")
 
 
@@ -114,6 +114,6 @@ def check_size(plaintexts: Mapping[str, masking.Masked], sealed: Mapping[str, st
 
 def _length(ciphertext: str) -> int:
     try:
-        return manifests.shape(ciphertext).length
+        return ciphertexts.shape(ciphertext).length
     except errors.WrongUse:  # no sealed value at all; `secrets verify` says so
         return 0

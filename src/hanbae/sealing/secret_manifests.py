@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, foreign_json, libyaml, masking, subjects, yaml_scalars
-from hanbae.sealing import envfiles, manifest_lines, manifests, plaintexts
+from hanbae.sealing import ciphertexts, envfiles, manifest_lines, plaintexts
 
 DOCKER: Final = "kubernetes.io/dockerconfigjson"
 """The type of a Secret with a registry's login."""
@@ -121,7 +121,7 @@ def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
         place = subjects.Place(file, key.start_mark.line + 1)
         is_null = _is_null(value)
         is_value = is_null or (value.id == "scalar" and value.tag in _WRITTEN)
-        if key.id != "scalar" or not is_value or not manifests.is_key(key.value):
+        if key.id != "scalar" or not is_value or not ciphertexts.is_key(key.value):
             raise errors.FileFault("seal.not-flat", place=place)
         if key.value in taken:
             raise errors.FileFault("seal.env-twice", place=place)
@@ -163,7 +163,7 @@ def _decoded(
             raise errors.FileFault("seal.not-a-secret", place=place)
         for key, value in entries.items():
             plain = _plain(value, field) if isinstance(value, str) else None
-            if plain is None or not isinstance(key, str) or not manifests.is_key(key):
+            if plain is None or not isinstance(key, str) or not ciphertexts.is_key(key):
                 place = subjects.Place(file, manifest_lines.line(data, (field, str(key))))
                 raise errors.FileFault("seal.secret-entry", place=place, field=field)
             yield key, masking.Masked(plain)

@@ -8,10 +8,10 @@ from tests.support.trees import MemoryTree
 from hanbae import libyaml
 from hanbae.adopting import (
     application_sets,
-    applications,
     chart_folders,
     environments,
     proposal,
+    surveyed_applications,
 )
 from hanbae.adopting import naming_patterns as patterns
 from hanbae.adopting.survey import Chart, Overlay, Survey
@@ -78,7 +78,7 @@ def survey(*folders: str, deployed: tuple[str, ...] = (), **parts: tuple[str, ..
         )
         for folder in folders
     )
-    apps = tuple(applications.Application(path, path=path) for path in deployed)
+    apps = tuple(surveyed_applications.Application(path, path=path) for path in deployed)
     return Survey(charts, applications=apps)
 
 
@@ -113,7 +113,9 @@ def test_chart_of_charts_is_left_out_unless_it_is_deployed() -> None:
     assert list(
         chart_folders.layout(chart_folders.services(Survey(charts)), Survey(charts)).services
     ) == ["a", "b"]
-    deployed = Survey(charts, applications=(applications.Application("app", path="src/app/chart"),))
+    deployed = Survey(
+        charts, applications=(surveyed_applications.Application("app", path="src/app/chart"),)
+    )
     assert whole in chart_folders.services(deployed)
 
 
@@ -223,7 +225,7 @@ def test_overlays_of_services_are_found_by_environment() -> None:
 )
 def test_branch_is_what_the_application_follows(revision: str, branch: str) -> None:
     (chart,) = survey("charts/a").charts
-    app = applications.Application("a-stg", path="charts/a", revision=revision)
+    app = surveyed_applications.Application("a-stg", path="charts/a", revision=revision)
     present = Survey((chart,), applications=(app,), branches=("main",))
     (environment,) = proposal.of(present, origin="u", default_branch="main").environments
     assert (environment.name, environment.branch) == ("stg", branch)

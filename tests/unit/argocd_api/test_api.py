@@ -14,11 +14,11 @@ import pytest
 from tests.support import ended_handshakes
 
 from hanbae import errors
-from hanbae.argocd_api import answers, applications, connections
+from hanbae.argocd_api import answers, application_calls, connections
 from hanbae.streams import backoffs
 
 SECRET = "canary-token-of-the-team"
-ADDRESS = applications.Address("auth-dev", "services-dev", "argocd")
+ADDRESS = application_calls.Address("auth-dev", "services-dev", "argocd")
 Reply = Callable[[str], tuple[int, Any]]
 
 
@@ -103,7 +103,7 @@ async def test_the_token_is_in_each_request_and_nowhere_else(
     argocd = ArgoCD(get=[(500, error(13, f"cannot decode {SECRET}"))])
     async with argocd.serving() as server:
         with pytest.raises(errors.Unreachable) as caught:
-            await applications.get(server, ADDRESS)
+            await application_calls.get(server, ADDRESS)
         shown = f"{caught.value}{caught.value.text}{caplog.text}{server!r}{vars(server)}"
     assert f"authorization: bearer {SECRET}" in argocd.requests[0].lower()
     assert "project=services-dev" in argocd.requests[0]
@@ -152,7 +152,7 @@ async def test_each_answer_to_a_sync_is_told_apart(
 ) -> None:
     async with ArgoCD(post=[(status, error(code, message))]).serving() as server:
         with pytest.raises(errors.Error) as caught:
-            await applications.sync(server, ADDRESS, {"revision": "1"})
+            await application_calls.sync(server, ADDRESS, {"revision": "1"})
     assert type(caught.value) is kind
     assert caught.value.text.id == id_
 
@@ -161,7 +161,7 @@ async def test_a_sync_whose_answer_is_lost_is_not_sent_again() -> None:
     argocd = ArgoCD(post=["drop"])
     async with argocd.serving() as server:
         with pytest.raises(answers.Unanswered):
-            await applications.sync(server, ADDRESS, {"revision": "1"})
+            await application_calls.sync(server, ADDRESS, {"revision": "1"})
     assert len(argocd.requests) == 1
 
 
@@ -173,21 +173,21 @@ async def test_handshake_that_breaks_off_is_no_distrust(words: str) -> None:
         environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": url, "HOME": "/nowhere"}
         async with connections.connect(url, environment=environment) as argocd:
             with pytest.raises(errors.Unreachable) as caught:
-                await applications.get(argocd, ADDRESS)
+                await application_calls.get(argocd, ADDRESS)
     assert caught.value.text.id == "argocd-api.unreachable"
 
 
 async def test_a_read_whose_connection_broke_is_made_again() -> None:
     argocd = ArgoCD(get=["drop", (200, application(7))])
     async with argocd.serving() as server:
-        answer = await applications.get(server, ADDRESS)
+        answer = await application_calls.get(server, ADDRESS)
     assert answer == application(7)
     assert len(argocd.requests) == 2
 
 
 async def test_a_missing_application_is_none_and_not_an_error() -> None:
     async with ArgoCD(get=[(404, error(5, "not found"))]).serving() as server:
-        assert await applications.get(server, ADDRESS) is None
+        assert await application_calls.get(server, ADDRESS) is None
 
 
 @pytest.mark.parametrize("answer", [(307, b""), (200, b"<html>portal</html>"), (404, b"<html>")])
@@ -195,7 +195,7 @@ async def test_a_page_or_a_redirection_is_not_taken_for_argo_cd(answer: tuple[in
     argocd = ArgoCD(get=[answer])
     async with argocd.serving() as server:
         with pytest.raises(errors.Unreachable) as caught:
-            await applications.get(server, ADDRESS)
+            await application_calls.get(server, ADDRESS)
     assert caught.value.text.id == "argocd-api.not-argocd"
     assert len(argocd.requests) == 1
 
@@ -205,7 +205,7 @@ async def test_nobody_is_unreachable_and_named() -> None:
     environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": url, "HOME": "/nowhere"}
     async with connections.connect(url, environment=environment) as server:
         with pytest.raises(errors.Unreachable) as caught:
-            await applications.get(server, ADDRESS)
+            await application_calls.get(server, ADDRESS)
     assert caught.value.text.facts["server"] == "http://127.0.0.1:1"
 
 
@@ -215,7 +215,7 @@ async def watched(
     """The first events of a watch: type and resourceVersion."""
     changes: list[tuple[str, str]] = []
     async with argocd.serving() as server, asyncio.timeout(20):
-        stream = applications.watch(
+        stream = application_calls.watch(
             server, ADDRESS, silent_after=silent_after, backoff=backoffs.Backoff(first=0.01)
         )
         async with aclosing(stream):

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from hanbae import errors
 from hanbae.argo import hooks
 from hanbae.charts import founding, pools, rendering, scaffolding
-from hanbae.migrations import databases as declaring
+from hanbae.migrations import declared_databases
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import trees
 
@@ -272,7 +272,7 @@ async def test_databases_are_migrated_in_the_policys_order(tmp_path: Path) -> No
 async def test_databases_read_from_values_are_those_of_the_jobs(tmp_path: Path) -> None:
     chart = write(tmp_path, "identity", databases=DATABASES)
     values = YAML(typ="safe").load((chart / "values-dev.yaml").read_text())
-    databases = declaring.declared(values, "identity", wave=-5)
+    databases = declared_databases.declared(values, "identity", wave=-5)
     assert [(d.name, d.url_key, d.directory, d.wave) for d in databases] == [
         ("identity_db", "IDENTITY_DATABASE_URL", "identity_db", -5),
         ("auth_db", "AUTH_DATABASE_URL", "auth_db", -4),

@@ -14,7 +14,7 @@ from tests.support import layouts
 from hanbae import wording
 from hanbae.actions import new_service
 from hanbae.charts import values
-from hanbae.deploying import changed_services, contracting, preflight
+from hanbae.deploying import contracting, last_proofs, preflight
 from hanbae.planning import deployments
 from hanbae.policy import loading
 from hanbae.repository import checkouts
@@ -147,7 +147,7 @@ async def gate(shop: Path, monkeypatch: pytest.MonkeyPatch, running: str | None)
     async def last(*_: object) -> Any:
         return None if running is None else SimpleNamespace(commit=running)
 
-    monkeypatch.setattr(changed_services, "last_proof", last)
+    monkeypatch.setattr(last_proofs, "last_proof", last)
     checkout = checkouts.Checkout.open(shop)
     policy = loading.load(shop / loading.NAME).policy
     source = await deployments.read(policy, checkout.revision("two"), "auth", "production")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from hanbae import subjects
-from hanbae.diagnosing import admission, applications
+from hanbae.diagnosing import admission, application_conditions
 
 OWNER = subjects.Ref("Job", "services-dev", "auth-migrate")
 
@@ -40,4 +40,4 @@ def test_a_denial_of_many_words_is_no_other_cause(words: str) -> None:
     ],
 )
 def test_who_is_silent_is_told_by_the_words_of_one_line(message: str, *, silent: bool) -> None:
-    assert applications._names_no_repo_server(message) is silent
+    assert application_conditions._names_no_repo_server(message) is silent

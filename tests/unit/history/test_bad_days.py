@@ -16,7 +16,7 @@ import pytest
 from tests.support import records, scenes
 
 from hanbae import errors, files, subjects
-from hanbae.history import databases, stores, watching
+from hanbae.history import database_files, stores, watching
 from hanbae.results import events
 
 ROOT = Path(__file__).parents[3]
@@ -287,7 +287,7 @@ def test_no_log_is_set_aside_while_another_process_begins_a_history(
 ) -> None:
     log = tmp_path / "history.db-wal"
     log.touch()
-    monkeypatch.setattr(databases, "BUSY", 0.1)
+    monkeypatch.setattr(database_files, "BUSY", 0.1)
     folder = os.open(tmp_path, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -321,7 +321,7 @@ def test_a_history_on_the_network_shares_no_memory(
         "21 1 0:999 / /proc rw - proc proc rw\n"
         f"22 1 {number} / /home rw,relatime shared:1 - {kind} server:/home rw\n"
     )
-    monkeypatch.setattr(databases, "_MOUNTS", mounts)
+    monkeypatch.setattr(database_files, "_MOUNTS", mounts)
     with stores.in_a_file(path) as store:
         store.append("a", None, records.closed(), records.BEGUN)
         assert not [p for p in tmp_path.iterdir() if p.name.endswith("-shm")] or mode == "wal"

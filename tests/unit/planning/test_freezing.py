@@ -17,7 +17,7 @@ from hanbae.charts import scaffolding
 from hanbae.planning import deployments, freezing
 from hanbae.policy import documents
 from hanbae.repository import checkouts
-from hanbae.results import freezes, guards, plans
+from hanbae.results import guards, plans, saved_plans
 
 TAGGED = "registry.example.com/shop/auth:1.0.0"
 DIGEST = "sha256:" + "a" * 64
@@ -52,14 +52,14 @@ def root(tmp_path: Path) -> Path:
 
 async def frozen(
     root: Path, *, policy: documents.Policy = POLICY, digest: str = DIGEST, **fields: str
-) -> freezes.Frozen:
+) -> saved_plans.Frozen:
     """What is so now."""
     git(root, "add", "--all")
     git(root, "commit", "-qm", "x", "--allow-empty")
     revision = checkouts.Checkout.open(root).revision("HEAD")
     source = await deployments.read(policy, revision, "auth", "staging")
     images = dict.fromkeys(freezing.references(source), digest)
-    plan = freezes.Frozen(
+    plan = saved_plans.Frozen(
         kind="hanbae-plan",
         format=1,
         hanbae="1.0",
@@ -73,7 +73,7 @@ async def frozen(
     return msgspec.structs.replace(plan, **fields)
 
 
-def named(claim: freezes.Frozen, now: freezes.Frozen) -> set[str]:
+def named(claim: saved_plans.Frozen, now: saved_plans.Frozen) -> set[str]:
     """The promises of a claim that do not hold now."""
     (service,) = now.services
     current = freezing.guards(now, service)
@@ -144,7 +144,7 @@ async def test_each_field_that_was_tampered_with_is_named(
     now = await frozen(root)
     content = msgspec.to_builtins(now, str_keys=True)
     change(content)
-    claim = msgspec.json.decode(msgspec.json.encode(content), type=freezes.Frozen)
+    claim = msgspec.json.decode(msgspec.json.encode(content), type=saved_plans.Frozen)
     assert named(claim, now) == promises
 
 
@@ -267,7 +267,7 @@ async def test_services_twice_or_none_are_refused(root: Path, tmp_path: Path) ->
 
 
 def test_refusal_is_bounded() -> None:
-    differences = tuple(freezes.Difference(f"digest:{n}", "x" * 10_000, "") for n in range(500))
+    differences = tuple(saved_plans.Difference(f"digest:{n}", "x" * 10_000, "") for n in range(500))
     with pytest.raises(errors.Refused) as refused:
         freezing.refuse(differences, ("auth",), "staging")
     lines = refused.value.text.facts["differences"].splitlines()
@@ -298,7 +298,7 @@ async def test_names_of_a_foreign_file_are_quoted_in_the_command(root: Path) -> 
 
 
 def test_digests_of_a_refusal_are_shown_by_their_beginning() -> None:
-    difference = freezes.Difference("digest:shop/auth:1", f"sha256:{'a' * 64}", "")
+    difference = saved_plans.Difference("digest:shop/auth:1", f"sha256:{'a' * 64}", "")
     with pytest.raises(errors.Refused) as refused:
         freezing.refuse((difference,), ("auth",), "staging")
     differences = refused.value.text.facts["differences"]

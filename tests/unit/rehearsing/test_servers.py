@@ -9,7 +9,7 @@ from psycopg import conninfo
 
 from hanbae import errors, masking
 from hanbae.rehearsing import servers
-from hanbae.sandbox import databases
+from hanbae.sandbox import database_access
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def test_goose_is_told_the_settings_that_hanbae_connects_with(settings: dict[str
 def test_database_without_the_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     password = masking.Masked(b"c4n4ry")
-    postgres = databases.Postgres("127.0.0.1", 1, "postgres", password)
+    postgres = database_access.Postgres("127.0.0.1", 1, "postgres", password)
     with pytest.raises(errors.Lacking, match="needs-extra"):
-        databases.Databases(postgres).create("auth", "auth", password)
+        database_access.Databases(postgres).create("auth", "auth", password)
     with (
         pytest.raises(errors.Lacking, match="needs-extra"),
         servers.database(servers.Server({"host": "127.0.0.1"})),

@@ -10,7 +10,7 @@ from tests.support.releases import hits, manifest, pod, project, release, sealed
 from hanbae.releases import external_secrets
 from hanbae.rules import views
 from hanbae.rules.argo import ordering
-from hanbae.rules.secrets import covering, pods, reading, sealing
+from hanbae.rules.secrets import covering, pods, sealing, secret_readers
 
 FROM = [{"secretRef": {"name": "auth-secrets"}}]
 EXTERNAL = "secrets: {provider: external-secrets, store: ClusterSecretStore/shop}\n"
@@ -220,7 +220,7 @@ def test_a_secret_of_the_csi_driver_is_there_only_while_it_is_mounted() -> None:
     assert (hit.variant, hit.facts["class"]) == ("unmounted", "store")
     mounted = of_store([pod(envFrom=FROM, volumes=[volume]), own])
     assert list(covering.secret_not_made(mounted)) == []
-    assert reading.keys([own and mounted.objects[1]], "auth-secrets") == {"A"}
+    assert secret_readers.keys([own and mounted.objects[1]], "auth-secrets") == {"A"}
     attributes["secretProviderClass"] = "another"
     assert [
         hit.variant

@@ -6,7 +6,7 @@ import pytest
 from tests.support.releases import ciphertext, hits, manifest, pod, project, release, sealed
 
 from hanbae.rules import views
-from hanbae.rules.secrets import certificates, clear, covering, pods, reading, sealing
+from hanbae.rules.secrets import certificates, clear, covering, pods, sealing, secret_readers
 
 FROM = [{"secretRef": {"name": "auth-secrets"}}]
 
@@ -29,7 +29,7 @@ def test_every_way_to_read_a_secret_is_seen() -> None:
         "CronJob", spec={"jobTemplate": pod("Job", env=[variable("K")], envFrom=FROM, **spec)}
     )
     ingress = manifest("Ingress", spec={"tls": [{"secretName": "tls"}]})
-    reads = list(reading.reads(release([cron, ingress])))
+    reads = list(secret_readers.reads(release([cron, ingress])))
     assert [(read.secret[1], read.key, read.way) for read in reads] == [
         ("auth-secrets", "K", "variable"),
         ("auth-secrets", None, "variables"),

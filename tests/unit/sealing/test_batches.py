@@ -10,7 +10,7 @@ import pytest
 from tests.support import sealing
 
 from hanbae import masking
-from hanbae.sealing import batches, encrypting, manifests
+from hanbae.sealing import batches, ciphertexts, encrypting
 
 KEY = sealing.key()
 LABEL = b"services-dev/auth-secrets"
@@ -49,7 +49,7 @@ def test_every_value_opens_and_no_two_have_a_session_key_in_common(sealers: set[
     blocks = {base64.b64decode(text)[2:258] for text in sealed.values()}
     sessions = {KEY.decrypt(block, encrypting._padding(LABEL)) for block in blocks}
     assert len(blocks) == len(sessions) == len(PLAIN)
-    assert manifests.shape(sealed["KEY_000"]) == manifests.Shape(2048, len(PLAIN["KEY_000"]))
+    assert ciphertexts.shape(sealed["KEY_000"]) == ciphertexts.Shape(2048, len(PLAIN["KEY_000"]))
 
 
 def test_what_is_given_up_is_not_sealed_and_leaves_no_thread(sealers: set[int]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support import sealing
 
 from hanbae import errors, masking
-from hanbae.sealing import encrypting, manifests
+from hanbae.sealing import ciphertexts, encrypting
 
 KEY, OTHER = sealing.key(), sealing.key("stranger")
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
@@ -22,7 +22,7 @@ def test_sealed_value_comes_back_with_the_private_key(
     label = encrypting.label(scope, namespace, name)
     sealed = encrypting.encrypt(masking.Masked(value), KEY.public_key(), label)
     assert encrypting.decrypt(sealed, [OTHER, KEY], label).unmask() == value
-    assert manifests.shape(sealed) == manifests.Shape(2048, len(value))
+    assert ciphertexts.shape(sealed) == ciphertexts.Shape(2048, len(value))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanbae import errors
-from hanbae.sealing import envfiles, manifests
+from hanbae.sealing import ciphertexts, envfiles
 
 
 def read(text: str) -> dict[str, str]:
@@ -71,7 +71,7 @@ def test_anything_is_read_or_is_a_fault(data: bytes) -> None:
     except errors.FileFault as error:
         fault = error
     assert fault is None or str(fault.place).startswith(".env:")
-    assert all(manifests.is_key(name) for name in variables)
+    assert all(ciphertexts.is_key(name) for name in variables)
 
 
 @given(st.text(st.characters(blacklist_characters="'\r", blacklist_categories=["Cs"]), max_size=40))

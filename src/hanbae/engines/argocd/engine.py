@@ -16,8 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import errors, excerpts, masking, subjects, wording
-from hanbae.argo import applications as reads
-from hanbae.argo import operations
+from hanbae.argo import applications, operations
 from hanbae.clusters import connections, kinds, reading
 from hanbae.engines import (
     beforehand,
@@ -30,7 +29,7 @@ from hanbae.engines import (
     snapshots,
     workloads,
 )
-from hanbae.engines.argocd import applications, steering, transports
+from hanbae.engines.argocd import application_handles, steering, transports
 from hanbae.results import plans
 from hanbae.streams import channels
 
@@ -60,7 +59,7 @@ class Target(Struct, frozen=True):
     release: str
     secret: str
     maker: kinds.Kind = kinds.SEALEDSECRET
-    owned: reads.Owned | None = None
+    owned: applications.Owned | None = None
 
 
 class ArgoCD:
@@ -185,13 +184,13 @@ class ArgoCD:
         if isinstance(does, plans.Upgrade):
             raise TypeError("what Helm carries out is not Argo CD's")
         application = await self._application.existing()
-        if not reads.has_one_commit(application):
+        if not applications.has_one_commit(application):
             raise errors.Refused("argo.several-sources", application=self._ref.name)
-        foreign = self._target.owned and reads.foreign(application, self._target.owned)
+        foreign = self._target.owned and applications.foreign(application, self._target.owned)
         if foreign:
             raise errors.Refused.saying(foreign)
         # What Argo CD has deployed before is its own, even with annotations that Helm has left.
-        if not reads.was_deployed(application):
+        if not applications.was_deployed(application):
             await self._refuse_helm()
         target = self._target
         # Before anything is asked for: Jobs that the operation had made by then would count as old.
@@ -256,7 +255,7 @@ class ArgoCD:
         if current is None or current.key == key or current.active:
             return False  # asking finds it, or is refused
         # A selective sync leaves no entry in the history.
-        if not does.only and reads.deployed_since(application, previous, does.revision):
+        if not does.only and applications.deployed_since(application, previous, does.revision):
             return True
         # Another operation has run since, and its record has replaced any trace of ours.
         if current.started != previous:
@@ -384,7 +383,7 @@ class ArgoCD:
             await self._unsealed(begun, begun.does.only)
             return
         refs = tuple(_rolled_out(begun.steering))
-        await applications.persist(lambda: begun.workload.track(refs))
+        await application_handles.persist(lambda: begun.workload.track(refs))
         while True:
             # Cleared before the look: a change during it must still end the wait below.
             begun.workload.changed.clear()
@@ -409,7 +408,7 @@ class ArgoCD:
         # Of ExternalSecrets only the one that is called like the Secret is watched.
         read = [ref for ref in only if ref.kind == "ExternalSecret"]
         while True:
-            await applications.persist(lambda: begun.workload.track(read))
+            await application_handles.persist(lambda: begun.workload.track(read))
             begun.workload.changed.clear()
             states = {ref: describing.observed(ref, live) for ref, live in self.objects.items()}
             missing = [

@@ -14,13 +14,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from hanbae import errors, subjects
-from hanbae.argo import applications as reads
-from hanbae.argo import operations
-from hanbae.argocd_api import answers, connections
-from hanbae.argocd_api import applications as api
+from hanbae.argo import applications, operations
+from hanbae.argocd_api import answers, application_calls, connections
 from hanbae.clusters import kinds, watching
 from hanbae.engines import protocol
-from hanbae.engines.argocd import applications, transports
+from hanbae.engines.argocd import application_handles, transports
 from hanbae.results import plans
 from hanbae.streams import backoffs
 
@@ -37,16 +35,18 @@ class Application:
     def __init__(self, server: connections.Server, ref: subjects.Ref, *, project: str) -> None:
         self.ref = ref
         self._server = server
-        self._address = api.Address(ref.name, project, ref.namespace)
+        self._address = application_calls.Address(ref.name, project, ref.namespace)
 
     async def read(self) -> kinds.Object | None:
         """The object now, or None."""
-        answer = await applications.persist(lambda: api.get(self._server, self._address))
+        answer = await application_handles.persist(
+            lambda: application_calls.get(self._server, self._address)
+        )
         return None if answer is None else kinds.APPLICATION.complete(answer)
 
     async def watch(self) -> AsyncGenerator[watching.WatchEvent]:
         """Every version of the object, beginning with the present one."""
-        async with aclosing(api.watch(self._server, self._address)) as stream:
+        async with aclosing(application_calls.watch(self._server, self._address)) as stream:
             async for version in stream:
                 application = kinds.APPLICATION.complete(version.application)
                 yield watching.WatchEvent(version.type, application)
@@ -72,7 +72,9 @@ class Application:
 
     async def refresh(self) -> kinds.Object:
         """Have Argo CD look at the repository; the answer comes when it has."""
-        answer = await applications.persist(lambda: api.refresh(self._server, self._address))
+        answer = await application_handles.persist(
+            lambda: application_calls.refresh(self._server, self._address)
+        )
         return kinds.APPLICATION.complete(answer)
 
     async def ask(
@@ -99,13 +101,13 @@ class Application:
                 return await self._checked(application, does, key)
             request = operations.request(
                 application,
-                revision="" if reads.is_automated(application) else does.revision,
+                revision="" if applications.is_automated(application) else does.revision,
                 key=key,
                 only=transports.chosen(does),
                 about=about,
             )
             try:
-                answer = await api.sync(self._server, self._address, request)
+                answer = await application_calls.sync(self._server, self._address, request)
             except (answers.Busy, answers.Unanswered):
                 # Whose it is, and whether it was ours after all, is read back.
                 attempts.failed(transports.not_taken(self.ref))
@@ -154,7 +156,7 @@ class Application:
         if active is None or active.phase != "Running" or not is_ours(active):
             return False
         try:
-            await api.terminate(self._server, self._address)
+            await application_calls.terminate(self._server, self._address)
         except answers.Idle:
             return False  # the next version of the Application tells what became of it
         except answers.Unanswered:

@@ -9,7 +9,7 @@ from hanbae.argo import hooks
 from hanbae.policy import naming
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
-from hanbae.rules.argo import reading
+from hanbae.rules.argo import prerequisites
 from hanbae.rules.argo import registering as argo
 
 _READABLE: Final = 60  # seconds in which somebody may read a finished Job's log
@@ -39,7 +39,7 @@ def gone_too_soon(release: views.Release) -> Iterator[rulebook.Hit]:
         part = views.On(manifest, ("spec", "ttlSecondsAfterFinished"))
         facts = {"object": manifest.label, "seconds": str(int(ttl))}
         if not manifest.phases:
-            if not reading.is_hook_of_no_phase(manifest):
+            if not prerequisites.is_hook_of_no_phase(manifest):
                 yield rulebook.Hit(part, facts, "tracked", severity="error")
         elif ttl < min(_READABLE, naming.seconds(release.policy.migrations.ttl)):
             yield rulebook.Hit(part, facts)
@@ -51,7 +51,7 @@ def gone_too_soon(release: views.Release) -> Iterator[rulebook.Hit]:
 def job_is_no_hook(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Job that is no hook: the next sync that changes its pods fails, because they are immutable."""
     for manifest in release.of_kind("Job"):
-        if manifest.phases or reading.is_hook_of_no_phase(manifest):
+        if manifest.phases or prerequisites.is_hook_of_no_phase(manifest):
             continue
         if _spec(manifest, "ttlSecondsAfterFinished") is not None or _new_name(release, manifest):
             continue  # ARG020 tells of the first; with a new name it is a new Job each time

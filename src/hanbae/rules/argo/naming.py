@@ -7,7 +7,7 @@ from typing import Final
 
 from hanbae.argo import hooks
 from hanbae.rules import rulebook, views
-from hanbae.rules.argo import reading
+from hanbae.rules.argo import prerequisites
 from hanbae.rules.argo import registering as argo
 
 _TRACKING: Final = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id")
@@ -26,7 +26,7 @@ def name_is_missing(release: views.Release) -> Iterator[rulebook.Hit]:
             continue
         part = views.On(manifest, ("metadata", "generateName"))
         if not manifest.phases:
-            if not reading.is_hook_of_no_phase(manifest):
+            if not prerequisites.is_hook_of_no_phase(manifest):
                 yield rulebook.Hit(part, facts, "no-hook")
         elif _stays(manifest):
             yield rulebook.Hit(part, facts, "stays", severity="warning")

@@ -8,7 +8,7 @@ from typing import Final
 from hanbae.argo import hooks
 from hanbae.policy import labels
 from hanbae.rules import rulebook, views
-from hanbae.rules.argo import reading
+from hanbae.rules.argo import prerequisites
 from hanbae.rules.argo import registering as argo
 
 _STARTS: Final = frozenset(
@@ -23,9 +23,9 @@ _BY_HANBAE: Final = frozenset({"SealedSecret", "ExternalSecret", "ServiceAccount
 
 def _waiting(
     release: views.Release,
-) -> Iterator[tuple[views.Object, views.Object, reading.Step, reading.Step]]:
+) -> Iterator[tuple[views.Object, views.Object, prerequisites.Step, prerequisites.Step]]:
     """What starts pods, the object of the release that brings what they need, and the steps of both."""
-    order = reading.order(release)
+    order = prerequisites.order(release)
     steps = {manifest.index: step for step, manifest in order.steps}
     for own, manifest in order.steps:
         # Pods read only what is in their own namespace, and what is provided is in the release's.
@@ -49,9 +49,9 @@ def needs_what_comes_later(release: views.Release) -> Iterator[rulebook.Hit]:
         part = _hook(manifest) if own[0] < theirs[0] else argo.annotation(other, argo.WAVE)
         facts = {
             "object": manifest.label,
-            "step": reading.shown(own),
+            "step": prerequisites.shown(own),
             "needs": other.label,
-            "later": reading.shown(theirs),
+            "later": prerequisites.shown(theirs),
         }
         if by_hand and own[0] == 0 and not other.phases and other.kind in _BY_HANBAE:
             # hanbae applies these alone first, and only then the whole.
@@ -73,7 +73,7 @@ def opened_too_late(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret in the same wave as its readers: these start before it is opened, or with the old values."""
     reported = set()
     for manifest, other, own, theirs in _waiting(release):
-        if theirs == own and other.kind in reading.OPENED and other.index not in reported:
+        if theirs == own and other.kind in prerequisites.OPENED and other.index not in reported:
             reported.add(other.index)
             facts = {"object": other.label, "reader": manifest.label, "wave": str(other.wave)}
             part = argo.annotation(other, argo.WAVE)
@@ -106,7 +106,7 @@ def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def nothing_but_hooks(release: views.Release) -> Iterator[rulebook.Hit]:
     """A release of hooks alone in an environment that syncs itself: to Argo CD it is in sync before they ever ran."""
-    steps = reading.order(release).steps
+    steps = prerequisites.order(release).steps
     if not steps or release.settings.sync != "auto":
         return
     if all(manifest.phases for _, manifest in steps):
@@ -119,7 +119,7 @@ def nothing_but_hooks(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def migration_after_pods(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration that runs when the new pods are there already."""
-    steps = reading.order(release).steps
+    steps = prerequisites.order(release).steps
     pods = [
         (step, manifest.index, manifest.label)
         for step, manifest in steps
@@ -132,9 +132,9 @@ def migration_after_pods(release: views.Release) -> Iterator[rulebook.Hit]:
         if own >= first and manifest.kind == "Job" and manifest.phases and _migrates(manifest):
             facts = {
                 "object": manifest.label,
-                "step": reading.shown(own),
+                "step": prerequisites.shown(own),
                 "pods": label,
-                "first": reading.shown(first),
+                "first": prerequisites.shown(first),
             }
             annotations = manifest.annotations
             key = next(
@@ -154,7 +154,7 @@ def _migrates(manifest: views.Object) -> bool:
 )
 def many_steps(release: views.Release) -> Iterator[rulebook.Hit]:
     """So many phases and waves that waiting between them is what a sync mostly does."""
-    order = reading.order(release).steps
+    order = prerequisites.order(release).steps
     steps = {step for step, _ in order}
     if len(steps) > _MOST_STEPS:
         _, _, last = max((step, manifest.index, manifest) for step, manifest in order)
@@ -167,12 +167,12 @@ def many_steps(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object that does not become healthy, with later waves or PostSync hooks that wait for it."""
-    order = reading.order(release)
+    order = prerequisites.order(release)
     last = max((step for step, _ in order.steps), default=(0, 0))
     for step, manifest in order.steps:
         if step >= last:
             continue
-        facts = {"object": manifest.label, "later": reading.shown(last)}
+        facts = {"object": manifest.label, "later": prerequisites.shown(last)}
         if manifest.kind == "Deployment" and manifest.get("spec", "paused") is True:
             yield rulebook.Hit(views.On(manifest, ("spec", "paused")), facts, "paused")
         elif manifest.kind == "Job" and manifest.get("spec", "suspend") is True:
@@ -186,7 +186,7 @@ def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
             ]
             if not any(when <= step for when in readers):
                 yield rulebook.Hit(views.On(manifest, ()), facts, "claim", severity="warning")
-        elif last[0] == reading.POST_SYNC and _waits_for_address(manifest):
+        elif last[0] == prerequisites.POST_SYNC and _waits_for_address(manifest):
             yield rulebook.Hit(views.On(manifest, ()), facts, "address", severity="notice")
 
 

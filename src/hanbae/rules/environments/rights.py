@@ -16,7 +16,7 @@ from msgspec import structs
 
 from hanbae import errors, libyaml, subjects
 from hanbae.argo import admitting, authorizing
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.policy import environments, naming
 from hanbae.releases import rights
 from hanbae.rules import rulebook, valuesfiles, views
@@ -196,7 +196,7 @@ def _described(
         return read or authorizing.Service(service), absent or read is not None
     path = str(naming.values_file(project.policy, service, environment))
     data = libyaml.mapping(project.text(path) or "") or {}
-    if not data or databases.are_declared(data):
+    if not data or declared_databases.are_declared(data):
         place = subjects.Place(path)
         declared = rights.declared(project.policy, service, environment, data, place)
         if not data or not environments.by_helm(project.policy, environment):

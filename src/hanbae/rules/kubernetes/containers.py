@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae.rules import rulebook, views
-from hanbae.rules.argo import reading
+from hanbae.rules.argo import prerequisites
 from hanbae.rules.kubernetes import shapes
 
 _RESOURCES: Final = "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/"
@@ -22,7 +22,7 @@ _GRACE: Final = 30
 def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
     """A container that says not what it needs, or may take all the memory of a node."""
     for manifest in release.objects:
-        if manifest.pod is not None and reading.is_hook_of_no_phase(manifest):
+        if manifest.pod is not None and prerequisites.is_hook_of_no_phase(manifest):
             continue
         for pointer, container in manifest.containers():
             resources = shapes.mapping(container.get("resources"))

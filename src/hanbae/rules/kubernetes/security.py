@@ -8,7 +8,7 @@ from typing import Any, Final
 from hanbae.apis import serving
 from hanbae.policy import naming
 from hanbae.rules import rulebook, views
-from hanbae.rules.argo import reading
+from hanbae.rules.argo import prerequisites
 from hanbae.rules.kubernetes import shapes
 
 _STANDARDS: Final = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
@@ -72,7 +72,7 @@ Broken = tuple[views.Pointer, str]
 def insecure(release: views.Release) -> Iterator[rulebook.Hit]:
     """A pod that the namespace's Pod Security Standard refuses."""
     for manifest in release.objects:
-        if manifest.pod is None or reading.is_hook_of_no_phase(manifest):
+        if manifest.pod is None or prerequisites.is_hook_of_no_phase(manifest):
             continue
         standard = level(release, manifest)
         if standard == "privileged":

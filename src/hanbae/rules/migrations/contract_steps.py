@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae import subjects
-from hanbae.migrations import contracts, files
+from hanbae.migrations import contracts, goose_files
 from hanbae.rules import rulebook, views
 from hanbae.rules.migrations import branches, folders, locking
 
@@ -21,7 +21,7 @@ def is_announced(service: views.Service, path: str) -> bool:
 
 def _is_earlier(service: views.Service, path: str, mark: contracts.Mark) -> bool:
     folder, _, name = path.rpartition("/")
-    own = files.version_of(name)
+    own = goose_files.version_of(name)
     names = folders.by_folder(service.migration_files).get(folder, [])
     return own is not None and mark.after in folders.versions(names) and (mark.after or 0) < own
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae import errors
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.policy import folders
 from hanbae.rules import rulebook, views
 
@@ -28,7 +28,7 @@ def not_the_contract(release: views.Release) -> Iterator[rulebook.Hit]:
     """Databases that are declared in a way that nobody understands."""
     wave = release.policy.migrations.wave
     try:
-        databases.declared(release.values, release.service.name, wave=wave)
+        declared_databases.declared(release.values, release.service.name, wave=wave)
     except errors.FileFault as fault:
         facts = {name: str(value)[:80] for name, value in fault.text.facts.items()}
         place = release.value_place("migration", "databases")
@@ -58,7 +58,7 @@ def without_files(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(_entry(release, database), facts)
 
 
-def _entry(release: views.Release, database: databases.Database) -> Any:
+def _entry(release: views.Release, database: declared_databases.Database) -> Any:
     """Where a database is declared."""
     entries = release.value("migration", "databases")
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from hanbae import subjects
-from hanbae.migrations import files
+from hanbae.migrations import goose_files
 from hanbae.rules import rulebook, views
 
 _FILES: Final = "https://pressly.github.io/goose/documentation/annotations/"
@@ -33,7 +33,7 @@ def versions(names: Iterable[str]) -> dict[int, str]:
     """Version → name of the first file with it, for the files that goose would take."""
     by_version: dict[int, str] = {}
     for name in sorted(names):
-        version = files.version_of(name)
+        version = goose_files.version_of(name)
         if version is not None:
             by_version.setdefault(version, name)
     return by_version
@@ -44,7 +44,7 @@ def without_number(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``.sql`` file without a version: goose's command ends with an error before it does anything."""
     for path in service.migration_files:
         name = path.rpartition("/")[2]
-        if name.endswith(".sql") and files.version_of(name) is None:
+        if name.endswith(".sql") and goose_files.version_of(name) is None:
             yield rulebook.Hit(subjects.Place(path), {"file": name})
 
 
@@ -54,7 +54,7 @@ def version_twice(service: views.Service) -> Iterator[rulebook.Hit]:
     for folder, names in by_folder(service.migration_files).items():
         first = versions(names)
         for name in sorted(names):
-            version = files.version_of(name)
+            version = goose_files.version_of(name)
             if version is not None and first[version] != name:
                 facts = {"version": str(version), "file": name, "other": first[version]}
                 yield rulebook.Hit(subjects.Place(f"{folder}/{name}"), facts)
@@ -84,7 +84,7 @@ def in_go(service: views.Service) -> Iterator[rulebook.Hit]:
     """A migration in Go, which goose's own program cannot run."""
     for path in service.migration_files:
         name = path.rpartition("/")[2]
-        if files.is_go(name):
+        if goose_files.is_go(name):
             yield rulebook.Hit(subjects.Place(path), {"file": name})
 
 

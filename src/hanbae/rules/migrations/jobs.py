@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae.migrations import databases, lock_timeouts
+from hanbae.migrations import declared_databases, lock_timeouts
 from hanbae.policy import connection_options, labels, naming
-from hanbae.releases import databases as migrated
-from hanbae.releases import goose, tools
+from hanbae.releases import goose, migrated_databases, tools
 from hanbae.rules import rulebook, scaffolds, views
 from hanbae.rules.migrations import drivers
 
@@ -22,7 +21,7 @@ _URL: Final = re.compile(
 )
 
 
-Declared = tuple[databases.Database, str, views.Object | None]
+Declared = tuple[declared_databases.Database, str, views.Object | None]
 """A database, the name that its Job has by contract, and the Job; None where there is none."""
 
 
@@ -46,7 +45,7 @@ def _of_databases(release: views.Release) -> tuple[Declared, ...]:
 
 
 def _job(
-    entry: migrated.Migrated,
+    entry: migrated_databases.Migrated,
     labelled: Mapping[str, views.Object],
     names: Mapping[str, views.Object],
 ) -> tuple[str, views.Object | None]:
@@ -58,7 +57,7 @@ def _job(
     return entry.contract, labelled.get(entry.database.name) or names.get(entry.contract)
 
 
-def with_jobs(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:
+def with_jobs(release: views.Release) -> Iterator[tuple[declared_databases.Database, views.Object]]:
     """The declared databases that have a Job."""
     for database, _, job in of_databases(release):
         if job is not None:
@@ -158,7 +157,10 @@ def command(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 def _misuse(
-    job: views.Object, pointer: views.Pointer, words: list[str], database: databases.Database
+    job: views.Object,
+    pointer: views.Pointer,
+    words: list[str],
+    database: declared_databases.Database,
 ) -> Iterator[rulebook.Hit]:
     facts = {"object": job.label, "database": database.name}
     if _SHELL.match(words[0]):

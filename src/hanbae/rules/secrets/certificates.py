@@ -10,7 +10,7 @@ from typing import Final
 from hanbae import errors, subjects
 from hanbae.policy import environments, naming
 from hanbae.rules import rulebook, views
-from hanbae.rules.secrets import reading
+from hanbae.rules.secrets import secret_readers
 from hanbae.sealing import certificates
 
 _SOURCE: Final = "https://github.com/bitnami/sealed-secrets#secret-rotation"
@@ -30,7 +30,9 @@ def not_pinned(release: views.Release) -> Iterator[rulebook.Hit]:
     sealed = release.value("sealedSecret", "encryptedData")
     if not sealed:
         return
-    facts = {"arguments": reading.arguments(map(str, sealed) if isinstance(sealed, dict) else ())}
+    facts = {
+        "arguments": secret_readers.arguments(map(str, sealed) if isinstance(sealed, dict) else ())
+    }
     pinned = release.value(*_PIN)
     if not pinned:
         yield rulebook.Hit(release.value_place("sealedSecret"), facts)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hanbae.masking import shapes
 from hanbae.rules import rulebook, views
-from hanbae.rules.secrets import reading
+from hanbae.rules.secrets import secret_readers
 
 # Bounded, so that no text is looked at more than once for each "://".
 _URL: Final = re.compile(r"://[^\s/:@]{0,128}:(?P<password>[^\s/@]{1,256})@")
@@ -26,7 +26,11 @@ _LONGEST_VALUE: Final = 64 * 1024
 @rulebook.of_release("SEC011", "error", source=_PLAIN, essential=True)
 def twin(release: views.Release) -> Iterator[rulebook.Hit]:
     """The key of a sealed value with a value in clear beside it."""
-    sealed = {key for manifest in reading.sealed(release) for key in reading.ciphertexts(manifest)}
+    sealed = {
+        key
+        for manifest in secret_readers.sealed(release)
+        for key in secret_readers.ciphertexts(manifest)
+    }
     if not sealed:
         return
     in_values = set()
@@ -73,7 +77,7 @@ def _scalars(values: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, 
 )
 def template_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
     """A credential in the template of a SealedSecret, which is not encrypted, instead of among its sealed values."""
-    for manifest in reading.sealed(release):
+    for manifest in secret_readers.sealed(release):
         data = manifest.get("spec", "template", "data")
         for key, value in data.items() if isinstance(data, dict) else ():
             if not isinstance(value, str) or "{{" in value:
@@ -86,7 +90,11 @@ def template_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
 @rulebook.of_release("SEC013", "error", source=_PLAIN, essential=True)
 def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
     """A variable or an argument that holds a password where everybody with read rights sees it."""
-    sealed = {key for manifest in reading.sealed(release) for key in reading.ciphertexts(manifest)}
+    sealed = {
+        key
+        for manifest in secret_readers.sealed(release)
+        for key in secret_readers.ciphertexts(manifest)
+    }
     for manifest in release.objects:
         for pointer, name, value in _variables(manifest):
             if name in sealed:
@@ -98,7 +106,7 @@ def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
                 continue
             if not _written(release, manifest, value, name=None if url or token else name):
                 facts = {"object": manifest.label, "name": name}
-                facts["arguments"] = reading.arguments([name])
+                facts["arguments"] = secret_readers.arguments([name])
                 part = views.On(manifest, (*pointer, "value"))
                 yield rulebook.Hit(part, facts, "url" if url else "")
         for at_container, container in manifest.containers():

@@ -9,7 +9,7 @@ from hanbae import subjects
 from hanbae.releases import external_secrets, needs
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
-from hanbae.rules.secrets import reading
+from hanbae.rules.secrets import secret_readers
 
 _BY_HAND: Final = frozenset({"pull", "tls"})
 """Secrets that a cluster's people or other operators make: not every release brings its own."""
@@ -25,14 +25,14 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that pods read and that nothing in the repository makes."""
     if not (release.prepared or release.service.kustomized):
         return
-    makers = reading.producers(release)
+    makers = secret_readers.producers(release)
     operated = {
         (entry.by.namespace, entry.name)
         for entry in needs.makes(release.objects)
         if entry.kind == "Secret" and entry.origin != "external"
     }
-    missing: dict[reading.Name, list[reading.Read]] = {}
-    for read in reading.reads(release):
+    missing: dict[secret_readers.Name, list[secret_readers.Read]] = {}
+    for read in secret_readers.reads(release):
         absent = read.secret not in makers and read.secret not in operated
         if absent and not read.optional and read.way not in _BY_HAND:
             missing.setdefault(read.secret, []).append(read)
@@ -46,7 +46,7 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         facts = {"secret": name, "objects": _labels(reads)}
         on = views.On(reads[0].place.object, reads[0].place.pointer, key=True)
         if own:
-            facts["arguments"] = reading.arguments(_keys_by_name(release, reads))
+            facts["arguments"] = secret_readers.arguments(_keys_by_name(release, reads))
         if own and release.policy.secrets.are_external:
             yield rulebook.Hit(on, facts, variant="external", fix="rule.sec001-fix-external")
         elif own and not release.service.kustomized and _seals(release):
@@ -59,15 +59,15 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 def _unmounted(
-    release: views.Release, makers: Mapping[reading.Name, list[views.Object]]
+    release: views.Release, makers: Mapping[secret_readers.Name, list[views.Object]]
 ) -> Iterator[rulebook.Hit]:
     """Secrets of a SecretProviderClass that no pod mounts: its driver makes them only while one does."""
     for (_, name), classes in makers.items():
-        if any(maker.kind != reading.CLASS for maker in classes):
+        if any(maker.kind != secret_readers.CLASS for maker in classes):
             continue
-        reads = [read for read in reading.reads(release) if read.secret[1] == name]
+        reads = [read for read in secret_readers.reads(release) if read.secret[1] == name]
         needed = [read for read in reads if not read.optional and read.way not in _BY_HAND]
-        if needed and not any(reading.is_mounted(release, maker) for maker in classes):
+        if needed and not any(secret_readers.is_mounted(release, maker) for maker in classes):
             facts = {"secret": name, "objects": _labels(needed), "class": classes[0].name}
             on = views.On(needed[0].place.object, needed[0].place.pointer, key=True)
             yield rulebook.Hit(on, facts, "unmounted", fix="rule.sec001-fix-unmounted")
@@ -92,13 +92,13 @@ def _covers(rule: Mapping[str, Any], field: str, word: str) -> bool:
     return isinstance(words, list) and (word in words or "*" in words)
 
 
-def _keys_by_name(release: views.Release, reads: Iterable[reading.Read]) -> Iterator[str]:
+def _keys_by_name(release: views.Release, reads: Iterable[secret_readers.Read]) -> Iterator[str]:
     """The keys of the service's own Secret that are read by name."""
     yield from (read.key for read in reads if read.key)
     yield from (database.url_key for database in release.databases)
 
 
-def _labels(reads: Iterable[reading.Read]) -> str:
+def _labels(reads: Iterable[secret_readers.Read]) -> str:
     return ", ".join(dict.fromkeys(read.place.object.label for read in reads))
 
 
@@ -112,12 +112,12 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that is read of a Secret that does not have it."""
     if not (release.prepared or release.service.kustomized):
         return
-    makers_of = reading.producers(release)
+    makers_of = secret_readers.producers(release)
     if not makers_of:
         return
-    has = {name: reading.keys(makers, name[1]) for name, makers in makers_of.items()}
-    missing: dict[tuple[reading.Name, str], list[reading.Read]] = {}
-    for read in reading.reads(release):
+    has = {name: secret_readers.keys(makers, name[1]) for name, makers in makers_of.items()}
+    missing: dict[tuple[secret_readers.Name, str], list[secret_readers.Read]] = {}
+    for read in secret_readers.reads(release):
         keys = has.get(read.secret)
         if keys is not None and read.key is not None and not read.optional and read.key not in keys:
             missing.setdefault((read.secret, read.key), []).append(read)
@@ -160,7 +160,7 @@ def sealed_elsewhere(service: views.Service) -> Iterator[rulebook.Hit]:
         own = (release.namespace, release.secret)
         makers = [
             manifest
-            for manifest in reading.producers(release).get(own, ())
+            for manifest in secret_readers.producers(release).get(own, ())
             if manifest.kind in {"SealedSecret", external_secrets.KIND}
         ]
         keys = _compared(makers)
@@ -191,14 +191,14 @@ def _compared(makers: Iterable[views.Object]) -> frozenset[str]:
         if manifest.kind == external_secrets.KIND:
             names |= external_secrets.keys(manifest.data) or frozenset()
         else:
-            names |= reading.ciphertexts(manifest).keys()
+            names |= secret_readers.ciphertexts(manifest).keys()
     return frozenset(names)
 
 
 def _required(release: views.Release) -> frozenset[str]:
     """The keys of a service's own Secret that SEC002 asks for."""
     own = (release.namespace, release.secret)
-    reads = reading.reads(release)
+    reads = secret_readers.reads(release)
     named = {read.key for read in reads if read.secret == own and read.key and not read.optional}
     return frozenset({*named, *(database.url_key for database in release.databases)})
 
@@ -211,11 +211,11 @@ def _required(release: views.Release) -> frozenset[str]:
 )
 def key_not_read(release: views.Release) -> Iterator[rulebook.Hit]:
     """A sealed value that no pod reads: mostly what a renamed key has left behind."""
-    read: dict[reading.Name, set[str | None]] = {}
-    makers = [*reading.sealed(release), *reading.external(release)]
+    read: dict[secret_readers.Name, set[str | None]] = {}
+    makers = [*secret_readers.sealed(release), *secret_readers.external(release)]
     if not makers:
         return
-    for reading_ in reading.reads(release):
+    for reading_ in secret_readers.reads(release):
         read.setdefault(reading_.secret, set()).add(reading_.key)
     migrated = {database.url_key for database in release.databases}
     for manifest in makers:
@@ -227,10 +227,10 @@ def key_not_read(release: views.Release) -> Iterator[rulebook.Hit]:
         # None among them: somebody reads all keys.
         if keys is None or None in keys:
             continue
-        for key in reading.keys([manifest], secret) or ():
+        for key in secret_readers.keys([manifest], secret) or ():
             if key not in keys and key not in migrated:
                 facts = {"key": key, "secret": secret}
-                yield rulebook.Hit(reading.place(release, manifest, key), facts)
+                yield rulebook.Hit(secret_readers.place(release, manifest, key), facts)
 
 
 def _secret(manifest: views.Object) -> str:
@@ -273,12 +273,12 @@ _PULLS: Final = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 )
 def type_and_keys(release: views.Release) -> Iterator[rulebook.Hit]:
     """A type of Secret without the keys that it must have, and a pull secret of another type."""
-    makers = [*reading.sealed(release), *reading.external(release)]
+    makers = [*secret_readers.sealed(release), *secret_readers.external(release)]
     if not makers:
         return
-    pulled = {read.secret for read in reading.reads(release) if read.way == "pull"}
+    pulled = {read.secret for read in secret_readers.reads(release) if read.way == "pull"}
     for manifest in makers:
-        if reading.adds(manifest):
+        if secret_readers.adds(manifest):
             continue  # to a Secret whose type something else has said
         is_external = manifest.kind == external_secrets.KIND
         path = (
@@ -286,7 +286,7 @@ def type_and_keys(release: views.Release) -> Iterator[rulebook.Hit]:
         )
         kind = str(manifest.get(*path) or "Opaque")
         secret = _secret(manifest)
-        keys = reading.keys([manifest], secret)
+        keys = secret_readers.keys([manifest], secret)
         part = views.On(manifest, path)
         facts = {"secret": secret, "type": kind}
         if (manifest.namespace, secret) in pulled and kind not in _PULLS:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from hanbae.releases import external_secrets
 from hanbae.rules import restarting, rulebook, views
-from hanbae.rules.argo import reading as skipping
-from hanbae.rules.secrets import reading
+from hanbae.rules.argo import prerequisites
+from hanbae.rules.secrets import secret_readers
 
 
 @rulebook.of_release(
@@ -22,7 +22,7 @@ def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
     if not makers:
         return
     first = set()
-    for read in reading.reads(release):
+    for read in secret_readers.reads(release):
         manifest, maker = read.place.object, makers.get(read.secret)
         if manifest.kind not in restarting.ROLLED or maker is None or manifest.index in first:
             continue
@@ -42,10 +42,12 @@ def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
             )
 
 
-def _rotated(release: views.Release) -> dict[reading.Name, views.Object]:
+def _rotated(release: views.Release) -> dict[secret_readers.Name, views.Object]:
     """The Secrets whose values somebody rotates, each with what makes it."""
-    makers = {(manifest.namespace, manifest.name): manifest for manifest in reading.sealed(release)}
-    for manifest in reading.external(release):
+    makers = {
+        (manifest.namespace, manifest.name): manifest for manifest in secret_readers.sealed(release)
+    }
+    for manifest in secret_readers.external(release):
         name = (manifest.namespace, external_secrets.secret(manifest.data))
         makers.setdefault(name, manifest)
     return makers
@@ -70,7 +72,7 @@ def token(release: views.Release) -> Iterator[rulebook.Hit]:
         if (
             manifest.pod is None
             or manifest.get(*manifest.pod) is None
-            or skipping.is_hook_of_no_phase(manifest)
+            or prerequisites.is_hook_of_no_phase(manifest)
         ):
             continue
         setting = manifest.get(*manifest.pod, "automountServiceAccountToken")

@@ -10,7 +10,7 @@ from hanbae import errors
 from hanbae.images import references
 from hanbae.releases import images, needs, objects, parts
 from hanbae.rules import manifest_names, rulebook, views
-from hanbae.rules.argo import reading as skipping
+from hanbae.rules.argo import prerequisites
 
 _CONFIG_MAPS: Final = (
     "https://kubernetes.io/docs/concepts/configuration/configmap/#using-configmaps"
@@ -58,7 +58,7 @@ def not_made(release: views.Release) -> Iterator[rulebook.Hit]:
 
 def _applied(release: views.Release) -> tuple[objects.Object, ...]:
     return tuple(
-        manifest for manifest in release.objects if not skipping.is_hook_of_no_phase(manifest)
+        manifest for manifest in release.objects if not prerequisites.is_hook_of_no_phase(manifest)
     )
 
 

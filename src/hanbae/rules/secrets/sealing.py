@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
 from hanbae.rules import rulebook, scaffolds, views
-from hanbae.rules.secrets import reading
-from hanbae.sealing import manifests
+from hanbae.rules.secrets import secret_readers
+from hanbae.sealing import ciphertexts
 
 _DOMAIN: Final = "sealedsecrets.bitnami.com"
 # In the controller's order: cluster-wide wins where both are said.
@@ -27,7 +27,7 @@ _SHORTEST: Final = 300
 def scope(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret whose annotations say another scope than its values are sealed with."""
     expected = release.policy.secrets.scope
-    for manifest in reading.sealed(release):
+    for manifest in secret_readers.sealed(release):
         own = manifest.annotations
         actual = next(
             (name for name in _SCOPES if own.get(f"{_DOMAIN}/{name}") == "true"), "strict"
@@ -52,7 +52,7 @@ def scope(release: views.Release) -> Iterator[rulebook.Hit]:
 def name_and_namespace(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret whose name or namespace is not the one that its values are bound to."""
     bound = release.policy.secrets.scope
-    for manifest in reading.sealed(release):
+    for manifest in secret_readers.sealed(release):
         facts = {"object": manifest.label}
         if bound != "cluster-wide" and manifest.namespace != release.namespace:
             part = views.On(manifest, ("metadata", "namespace"))
@@ -79,7 +79,7 @@ def _name_in_file(release: views.Release, manifest: views.Object) -> str:
     """The name with which a manifest was sealed, where a kustomization gives it another; else empty."""
     if not release.service.kustomized:
         return ""
-    own = reading.ciphertexts(manifest)
+    own = secret_readers.ciphertexts(manifest)
     try:
         documents = list(libyaml.load_all(release.service.text(manifest.template) or ""))
     except libyaml.Fault:
@@ -87,7 +87,7 @@ def _name_in_file(release: views.Release, manifest: views.Object) -> str:
     for document in documents:
         if isinstance(document, dict) and document.get("kind") == "SealedSecret":
             written = views.Object(document, manifest.template, 0, manifest.namespace)
-            if own and reading.ciphertexts(written) == own:
+            if own and secret_readers.ciphertexts(written) == own:
                 return written.name if written.name != manifest.name else ""
     return ""
 
@@ -97,7 +97,7 @@ def _from_values(release: views.Release, manifest: views.Object) -> bool:
     sealed = release.value("sealedSecret", "encryptedData", default={})
     if not isinstance(sealed, dict) or not sealed:
         return False
-    own = set(map(str, reading.ciphertexts(manifest).values()))
+    own = set(map(str, secret_readers.ciphertexts(manifest).values()))
     return any(str(value) in own for value in sealed.values())
 
 
@@ -109,20 +109,22 @@ def _from_values(release: views.Release, manifest: views.Object) -> bool:
 )
 def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A text among the sealed values that can be none."""
-    for manifest in reading.sealed(release):
-        for key, value in reading.ciphertexts(manifest).items():
+    for manifest in secret_readers.sealed(release):
+        for key, value in secret_readers.ciphertexts(manifest).items():
             variant = _fault(value)
             if variant:
                 facts = {"key": key, "secret": manifest.name}
-                fix = "" if reading.is_own(release, manifest) else "rule.sec007-fix-other"
-                yield rulebook.Hit(reading.place(release, manifest, key), facts, variant, fix=fix)
+                fix = "" if secret_readers.is_own(release, manifest) else "rule.sec007-fix-other"
+                yield rulebook.Hit(
+                    secret_readers.place(release, manifest, key), facts, variant, fix=fix
+                )
 
 
 def _fault(value: Any) -> str:
     if not isinstance(value, str):
         return "base64"
     try:
-        manifests.shape(value)
+        ciphertexts.shape(value)
     except errors.WrongUse as error:
         return _FAULTS[error.text.id]
     return ""
@@ -133,8 +135,8 @@ def copied(service: views.Service) -> Iterator[rulebook.Hit]:
     """One ciphertext in two places: it was copied, since sealing the same value twice never gives the same text."""
     first: dict[str, tuple[views.Release, views.Object, str]] = {}
     for release in service.releases.values():
-        for manifest in reading.sealed(release):
-            for key, value in reading.ciphertexts(manifest).items():
+        for manifest in secret_readers.sealed(release):
+            for key, value in secret_readers.ciphertexts(manifest).items():
                 if not isinstance(value, str) or len(value) < _SHORTEST:
                     continue
                 before = first.setdefault(value, (release, manifest, key))
@@ -147,8 +149,8 @@ def _copy(
 ) -> Iterator[rulebook.Hit]:
     release, manifest, key = now
     facts = {"key": key, "other": before[2]}
-    fix = "" if reading.is_own(release, manifest) else "rule.sec008-fix-other"
-    origin = reading.place(release, manifest, key)
+    fix = "" if secret_readers.is_own(release, manifest) else "rule.sec008-fix-other"
+    origin = secret_readers.place(release, manifest, key)
     place = origin if isinstance(origin, subjects.Place) else _line(release, manifest, key)
     if before[0] is not release:
         facts |= {"environment": release.environment, "from": before[0].environment}
@@ -162,7 +164,7 @@ def _copy(
 
 def _line(release: views.Release, manifest: views.Object, key: str) -> subjects.Place:
     """The line of a template on which a sealed value is written out; the template where it is on none."""
-    value = str(reading.ciphertexts(manifest).get(key))[:_SHORTEST]
+    value = str(secret_readers.ciphertexts(manifest).get(key))[:_SHORTEST]
     text = release.service.text(manifest.template) or ""
     start = text.find(value)
     return subjects.Place(manifest.template, text.count("\n", 0, start) + 1 if start >= 0 else 0)
@@ -186,8 +188,8 @@ def _bound(release: views.Release, manifest: views.Object) -> tuple[str, ...]:
 )
 def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that two objects of a release make."""
-    for (_, name), every in reading.producers(release).items():
-        makers = [maker for maker in every if not reading.adds(maker)]
+    for (_, name), every in secret_readers.producers(release).items():
+        makers = [maker for maker in every if not secret_readers.adds(maker)]
         if len(makers) == 1:
             continue
         # The SealedSecret comes first, so that the other object is told.
@@ -205,8 +207,8 @@ def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
 def wave(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret, or an ExternalSecret where the policy has these, in another wave than the policy's."""
     expected = release.policy.secrets.wave
-    external = reading.external(release) if release.policy.secrets.are_external else ()
-    for manifest in (*reading.sealed(release), *external):
+    external = secret_readers.external(release) if release.policy.secrets.are_external else ()
+    for manifest in (*secret_readers.sealed(release), *external):
         if manifest.wave != expected:
             part = views.On(manifest, ("metadata", "annotations", "argocd.argoproj.io/sync-wave"))
             facts = {"object": manifest.label, "wave": str(manifest.wave), "wanted": str(expected)}

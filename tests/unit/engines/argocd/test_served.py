@@ -10,8 +10,7 @@ from tests.support import applications as samples
 
 from hanbae import errors, masking, subjects
 from hanbae.argo import operations
-from hanbae.argocd_api import answers, connections, settings
-from hanbae.argocd_api import applications as api
+from hanbae.argocd_api import answers, application_calls, connections, settings
 from hanbae.engines import protocol
 from hanbae.engines.argocd import served
 from hanbae.results import plans
@@ -22,7 +21,7 @@ SYNC = plans.Sync("auth-dev", samples.REVISION)
 
 
 class Argo:
-    """Argo CD at the border that :mod:`hanbae.argocd_api.applications` is: one Application and what is done to it."""
+    """Argo CD as far as :mod:`hanbae.argocd_api.application_calls` reaches: one Application and what is done to it."""
 
     def __init__(self, application: dict[str, Any] | None) -> None:
         self.now = application
@@ -53,19 +52,19 @@ class Argo:
             self.now = {key: value for key, value in self.now.items() if key != "operation"}
             self.now["status"]["operationState"]["phase"] = "Failed"
 
-        async def watch(*_: object, **__: object) -> AsyncGenerator[api.WatchEvent]:
+        async def watch(*_: object, **__: object) -> AsyncGenerator[application_calls.WatchEvent]:
             if self.now is not None:
-                yield api.WatchEvent("added", self.now)
+                yield application_calls.WatchEvent("added", self.now)
             begun = operations.requested(self.now or {})
             if self.now is not None and begun is not None:
                 state = samples.state("Running", of=self.now["operation"])
                 self.now = {**self.now, "status": {**self.now["status"], "operationState": state}}
-                yield api.WatchEvent("changed", self.now)
-                yield api.WatchEvent("changed", self.now)
+                yield application_calls.WatchEvent("changed", self.now)
+                yield application_calls.WatchEvent("changed", self.now)
 
         for name, does in {"get": get, "sync": sync, "terminate": terminate}.items():
-            monkeypatch.setattr(api, name, does)
-        monkeypatch.setattr(api, "watch", watch)
+            monkeypatch.setattr(application_calls, name, does)
+        monkeypatch.setattr(application_calls, "watch", watch)
         token = masking.Masked(b"canary")
         settled = settings.Settings("https://argocd.example.com", token, plaintext=False)
         server = connections.Server(None, settled)  # type: ignore[arg-type]
@@ -153,13 +152,13 @@ def ending(argo: Argo, monkeypatch: pytest.MonkeyPatch, *phases: str) -> served.
     """An Application whose operation, with the key, has these phases one after the other."""
     application = argo.install(monkeypatch)
 
-    async def watch(*_: object, **__: object) -> AsyncGenerator[api.WatchEvent]:
+    async def watch(*_: object, **__: object) -> AsyncGenerator[application_calls.WatchEvent]:
         for phase in phases:
             state = samples.state(phase, of=samples.operation(automated=False, key=KEY))
             argo.now = samples.application(state=state)
-            yield api.WatchEvent("changed", argo.now)
+            yield application_calls.WatchEvent("changed", argo.now)
 
-    monkeypatch.setattr(api, "watch", watch)
+    monkeypatch.setattr(application_calls, "watch", watch)
     return application
 
 
@@ -180,7 +179,7 @@ async def test_an_operation_whose_word_to_end_has_no_answer_counts_as_told(
         raise answers.Unanswered("argocd-api.unanswered")
 
     application = ending(Argo(samples.application()), monkeypatch, "Running", "Failed")
-    monkeypatch.setattr(api, "terminate", unanswered)
+    monkeypatch.setattr(application_calls, "terminate", unanswered)
     assert await application.terminate(lambda operation: operation.key == KEY)
 
 
@@ -191,7 +190,7 @@ async def test_an_operation_that_has_ended_by_itself_was_not_told(
         raise answers.Idle("argocd-api.unanswered")
 
     application = ending(Argo(samples.application()), monkeypatch, "Running", "Succeeded")
-    monkeypatch.setattr(api, "terminate", idle)
+    monkeypatch.setattr(application_calls, "terminate", idle)
     assert not await application.terminate(lambda operation: operation.key == KEY)
 
 

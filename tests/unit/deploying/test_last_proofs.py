@@ -12,7 +12,7 @@ import pytest
 
 from hanbae import errors
 from hanbae.charts import scaffolding
-from hanbae.deploying import changed_services, claiming, live_sources
+from hanbae.deploying import claiming, last_proofs, live_sources
 from hanbae.planning import deployments
 from hanbae.policy import loading
 from hanbae.repository import checkouts
@@ -83,7 +83,7 @@ class Clone:
             policy=policy, checkout=checkout, store=SimpleNamespace(deployments=recorded)
         )
         clusters: Any = SimpleNamespace(workload=None)
-        names = await changed_services.unchanged(space, clusters, {"auth": source})
+        names = await last_proofs.unchanged(space, clusters, {"auth": source})
         assert names in {(), ("auth",)}
         return bool(names)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 from hanbae.policy import naming
 from hanbae.releases import parts, reading, tools
 from hanbae.releases.objects import Object
@@ -27,7 +27,7 @@ class Migrated(Struct, frozen=True):
         contract: The name that its Job has by the chart contract; empty where the values do not declare it.
     """
 
-    database: databases.Database
+    database: declared_databases.Database
     job: str
     migration: parts.Migration | None
     declared: bool
@@ -36,7 +36,7 @@ class Migrated(Struct, frozen=True):
 
 def release(
     objects: Sequence[Object],
-    declared: Sequence[databases.Database],
+    declared: Sequence[declared_databases.Database],
     *,
     service: str,
     namespace: str,
@@ -76,7 +76,7 @@ def release(
 
 def of(
     model: parts.Release,
-    declared: Sequence[databases.Database],
+    declared: Sequence[declared_databases.Database],
     values: Mapping[str, Any],
     files: Iterable[str],
 ) -> tuple[Migrated, ...]:
@@ -112,7 +112,7 @@ def of(
             continue
         key = migration.address.key if migration.address else ""
         folder = directory(migration.folder, below)
-        database = databases.Database(migration.database, key, folder, migration.wave)
+        database = declared_databases.Database(migration.database, key, folder, migration.wave)
         entries.append(Migrated(database, migration.job.name, migration, declared=False))
     return tuple(sorted(entries, key=lambda entry: entry.database.wave))
 

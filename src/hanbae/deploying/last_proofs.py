@@ -18,7 +18,7 @@ from hanbae.deploying import claiming, live_sources
 from hanbae.planning import deployments, freezing
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import revisions
-from hanbae.results import freezes
+from hanbae.results import saved_plans
 
 _AT_ONCE: Final = 8
 
@@ -42,7 +42,7 @@ class _Promise(Struct, frozen=True):
 
     namespace: str
     release: str
-    content: freezes.Service
+    content: saved_plans.Service
 
 
 async def unchanged(

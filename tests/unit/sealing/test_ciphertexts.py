@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from hanbae import errors
-from hanbae.sealing import manifests
+from hanbae.sealing import ciphertexts
 
 
 @pytest.mark.parametrize(
@@ -20,27 +20,27 @@ from hanbae.sealing import manifests
 )
 def test_what_cannot_be_sealed_is_told(ciphertext: str, why: str) -> None:
     with pytest.raises(errors.WrongUse, match=why):
-        manifests.shape(ciphertext)
+        ciphertexts.shape(ciphertext)
 
 
 def test_empty_value_has_a_shape_too() -> None:
     sealed = base64.b64encode(b"\x02\x00" + bytes(512 + 16)).decode()
-    assert manifests.shape(sealed) == manifests.Shape(4096, 0)
+    assert ciphertexts.shape(sealed) == ciphertexts.Shape(4096, 0)
 
 
 def test_ends_of_lines_in_a_value_count_for_nothing_as_to_the_controller() -> None:
     sealed = base64.encodebytes(b"\x02\x00" + bytes(512 + 16)).decode()
     for text in (sealed, sealed.replace("\n", "\r\n")):
-        assert manifests.shape(text) == manifests.Shape(4096, 0)
+        assert ciphertexts.shape(text) == ciphertexts.Shape(4096, 0)
     with pytest.raises(errors.WrongUse, match="not-base64"):
-        manifests.shape(sealed.replace("\n", " "))
+        ciphertexts.shape(sealed.replace("\n", " "))
 
 
 @pytest.mark.parametrize("key", ["DATABASE_URL", "tls.key", "a-b", "x" * 253])
 def test_key_of_a_secret(key: str) -> None:
-    assert manifests.is_key(key)
+    assert ciphertexts.is_key(key)
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "A B", "A=B", "a/b", "x" * 254, "한글", "A\n"])
 def test_not_a_key_of_a_secret(key: str) -> None:
-    assert not manifests.is_key(key)
+    assert not ciphertexts.is_key(key)

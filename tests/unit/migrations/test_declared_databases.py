@@ -5,17 +5,19 @@ from typing import Any
 import pytest
 
 from hanbae import errors
-from hanbae.migrations import databases
+from hanbae.migrations import declared_databases
 
 ROW = {"name": "identity_db", "urlKey": "IDENTITY_DATABASE_URL", "dir": "identity_db", "wave": -5}
 
 
-def declared(migration: Any) -> tuple[databases.Database, ...]:
-    return databases.declared({"migration": migration}, "identity", wave=-5, file="values-dev.yaml")
+def declared(migration: Any) -> tuple[declared_databases.Database, ...]:
+    return declared_databases.declared(
+        {"migration": migration}, "identity", wave=-5, file="values-dev.yaml"
+    )
 
 
 def test_a_service_without_a_list_has_one_database_named_after_itself() -> None:
-    only = databases.Database("identity_db", "DATABASE_URL", "", -5)
+    only = declared_databases.Database("identity_db", "DATABASE_URL", "", -5)
     assert declared({"enabled": True}) == (only,)
     assert declared({"enabled": True, "databases": []}) == (only,)
 
