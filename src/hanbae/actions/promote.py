@@ -16,9 +16,9 @@ from hanbae.charts import pools
 from hanbae.policy import environments
 from hanbae.promoting import (
     contents,
-    migrations,
     permitting,
     promoted_images,
+    promoted_migrations,
     refusals,
     sending,
     sets,
@@ -77,7 +77,7 @@ async def prepare(
     comparison = await plan_revisions.compare(
         space.checkout.root, base=head, head=outcome.commit, services=names, environment=target
     )
-    refusals.refuse(tuple(migrations.disordered(comparison.services, target)))
+    refusals.refuse(tuple(promoted_migrations.disordered(comparison.services, target)))
     tree = space.checkout.revision(outcome.commit)
     coming = graph.between(outcome.commit, head)
     commits = [entry for entry in coming if entry.id != outcome.commit]
@@ -96,7 +96,7 @@ async def prepare(
         ),
         max(0, len(commits) - _MOST_COMMITS),
         comparison,
-        tuple(migrations.of(policy, tree, comparison.services)),
+        tuple(promoted_migrations.of(policy, tree, comparison.services)),
         (*outcome.notes, *unseen),
         waived,
     )
