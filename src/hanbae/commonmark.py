@@ -39,14 +39,14 @@ def escaped(text: str) -> str:
     Args:
         text: The text, without line breaks and without space around it.
     """
-    shown = _ANYWHERE.sub(lambda match: _escape(match, text), text)
+    harmless = _ANYWHERE.sub(lambda match: _escape(match, text), text)
     # Of what begins a block nothing was escaped above, so no backslash gets one of its own.
     if _BLOCK.match(text):
-        shown = f"\\{shown}"
+        harmless = f"\\{harmless}"
     if text.endswith("#") and text.rstrip("#")[-1:].isspace():
-        shown = f"{shown[:-1]}\\#"  # a heading would take it for its own end
-    item = _ITEM.match(shown)
-    return f"{item[1]}\\{shown[item.end(1) :]}" if item else shown
+        harmless = f"{harmless[:-1]}\\#"  # a heading would take it for its own end
+    item = _ITEM.match(harmless)
+    return f"{item[1]}\\{harmless[item.end(1) :]}" if item else harmless
 
 
 def _escape(match: re.Match[str], text: str) -> str:

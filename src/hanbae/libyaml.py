@@ -218,8 +218,8 @@ class _Picking:
             if len(self._open) >= yaml_bounds.DEEPEST:
                 raise yaml_bounds.too_deep(event.start_mark)
             mapping = isinstance(event, yaml.MappingStartEvent)
-            kept = self._begun({} if mapping else [])
-            self._open.append((mapping, kept))
+            content = self._begun({} if mapping else [])
+            self._open.append((mapping, content))
             self._keys.append(None)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             self._open.pop()

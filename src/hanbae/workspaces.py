@@ -142,8 +142,8 @@ class Workspace:
         Args:
             names: The environments.
         """
-        chosen = tuple(names)
-        branches = {self.environment(name).branch for name in chosen} - {None}
+        environment_names = tuple(names)
+        branches = {self.environment(name).branch for name in environment_names} - {None}
         remote = self.policy.argocd.remote
         failure: errors.Error | None = None
         if branches:
@@ -152,7 +152,7 @@ class Workspace:
                     await asyncio.to_thread(self.checkout.fetch, remote, sorted(map(str, branches)))
             except errors.Error as error:
                 failure = error
-        return {name: await self._head(name, failure) for name in chosen}
+        return {name: await self._head(name, failure) for name in environment_names}
 
     async def _head(self, environment: str, failure: errors.Error | None) -> str | errors.Error:
         """The head of an environment's branch after all of them were fetched, or were not."""
@@ -172,8 +172,8 @@ class Workspace:
             hanbae.errors.WrongUse: The policy has no such environment, or it is not on Kubernetes.
         """
         settings = msgspec.structs.replace(self.environment(environment), engine=engine)
-        chosen = {**self.policy.environments, environment: settings}
-        policy = msgspec.structs.replace(self.policy, environments=chosen)
+        with_settings = {**self.policy.environments, environment: settings}
+        policy = msgspec.structs.replace(self.policy, environments=with_settings)
         loaded = msgspec.structs.replace(self.loaded, policy=policy)
         return replace(self, loaded=loaded, driven=self.driven | {environment})
 
@@ -186,8 +186,8 @@ class Workspace:
         """
         self.environment(environment)
         names = tuple(services)
-        here = repository_services.of_checkout(self.loaded)
-        if set(names) <= set(here):
+        present = repository_services.of_checkout(self.loaded)
+        if set(names) <= set(present):
             return
         branch = self.environment(environment).branch
         fetched: tuple[str, ...] = ()
@@ -196,7 +196,7 @@ class Workspace:
                 commit = self.checkout.head(self.policy.argocd.remote, branch)
                 revision = self.checkout.revision(commit)
                 fetched = repository_services.every(self.policy, revision)
-        existing = tuple(dict.fromkeys((*here, *fetched)))
+        existing = tuple(dict.fromkeys((*present, *fetched)))
         source = repository_services.source(self.policy)
         repository_services.require(names, existing, source=source)
 

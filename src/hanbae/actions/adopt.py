@@ -205,48 +205,48 @@ def _read(
     return read.model
 
 
-def settled(chosen: proposal.Proposal, decided: Decided) -> proposal.Proposal:
+def settled(proposed: proposal.Proposal, decided: Decided) -> proposal.Proposal:
     """A proposal with what a person has decided.
 
     Args:
-        chosen: The proposal.
+        proposed: The proposal.
         decided: It.
 
     Raises:
         errors.WrongUse: The URL is not known, or has a password in it.
     """
-    url = decided.repository or chosen.repository
+    url = decided.repository or proposed.repository
     if not url:
         raise errors.WrongUse("init.repository-needed")
     if shapes.in_url(url):
         raise errors.WrongUse("init.password-in-url")
-    chosen = named(chosen, decided.names)
-    guesses = chosen.guesses
+    proposed = named(proposed, decided.names)
+    guesses = proposed.guesses
     if decided.values:
         guesses -= {"values"}
     if decided.registries:
         guesses -= {"registries"}
     return msgspec.structs.replace(
-        chosen,
+        proposed,
         repository=url,
-        values=decided.values or chosen.values,
-        registries=tuple(host for host in chosen.registries if host not in decided.encrypted),
-        environments=tuple(_environment(item, decided) for item in chosen.environments),
+        values=decided.values or proposed.values,
+        registries=tuple(host for host in proposed.registries if host not in decided.encrypted),
+        environments=tuple(_environment(item, decided) for item in proposed.environments),
         guesses=guesses,
     )
 
 
-def named(chosen: proposal.Proposal, names: Mapping[str, str]) -> proposal.Proposal:
+def named(proposed: proposal.Proposal, names: Mapping[str, str]) -> proposal.Proposal:
     """A proposal with templates that a person has said; a namespace may tell environments apart.
 
     Args:
-        chosen: The proposal.
+        proposed: The proposal.
         names: ``namespace``, ``release``, ``application`` or ``secret`` → its template.
     """
-    changed = msgspec.structs.replace(chosen, **names, guesses=chosen.guesses - names.keys())
+    changed = msgspec.structs.replace(proposed, **names, guesses=proposed.guesses - names.keys())
     if "namespace" not in names:
         return changed
-    environments = proposal.apart(chosen.environments, names["namespace"])
+    environments = proposal.apart(proposed.environments, names["namespace"])
     return msgspec.structs.replace(changed, environments=environments)
 
 
@@ -267,18 +267,18 @@ def _environment(item: proposal.Environment, decided: Decided) -> proposal.Envir
     return item
 
 
-def write(root: Path, chosen: proposal.Proposal, language: str) -> tuple[files.FileChange, ...]:
+def write(root: Path, proposed: proposal.Proposal, language: str) -> tuple[files.FileChange, ...]:
     """Write the policy, and nothing else.
 
     Args:
         root: The repository's top folder.
-        chosen: The policy.
+        proposed: The policy.
         language: ``en`` or ``ko``.
 
     Raises:
         errors.FileFault: Something in the repository has a name that no policy may hold.
     """
-    text = policy_text.text(chosen, language)
+    text = policy_text.text(proposed, language)
     try:
         loading.parse(_encoded(text), loading.NAME)
     except errors.FileFault as fault:

@@ -118,7 +118,7 @@ async def check(
     request: Request | None = None,
     *,
     progress: schedules.Progress | None = None,
-    kept: keeping.Cache | None = None,
+    cache: keeping.Cache | None = None,
 ) -> Result:
     """Check services and the repository around them.
 
@@ -126,7 +126,7 @@ async def check(
         directory: The folder of the policy, or one below it.
         request: What is to be checked; None for everything as it is in the working tree.
         progress: Called whenever a service has been inspected.
-        kept: Results of earlier runs; None to check everything anew.
+        cache: Results of earlier runs; None to check everything anew.
 
     Raises:
         hanbae.errors.WrongUse: No policy, no such revision, service or environment.
@@ -137,7 +137,7 @@ async def check(
     async with pools.opened() as pool:
         # The renderer starts up in its own process while this one reads the repository.
         await pool.warm()
-        return await _checked(directory, request, pool, progress=progress, kept=kept)
+        return await _checked(directory, request, pool, progress=progress, cache=cache)
 
 
 async def _checked(
@@ -146,7 +146,7 @@ async def _checked(
     pool: pools.Pool,
     *,
     progress: schedules.Progress | None,
-    kept: keeping.Cache | None,
+    cache: keeping.Cache | None,
 ) -> Result:
     project, base = projects.opened(directory, request.revision, request.policy_from)
     rule_settings.require_codes(project.policy, project.places)
@@ -156,27 +156,29 @@ async def _checked(
     served = await _served(project, request)
     project = dataclasses.replace(project, served=served)
     without_chart = kustomize_builds.without_chart(project)
-    chosen = request.services or (*project.services, *without_chart)
+    checked_services = request.services or (*project.services, *without_chart)
     changed_files = None
     if request.changed_since is not None:
         before = projects.tree_at(loading.find(directory).parent, request.changed_since)
         changed_files = frozenset(changed_services.changed(before, project.tree))
         touched = changed_services.services(project, changed_files)
         # Services without a chart are always kept: which of them were touched is not known here.
-        chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
+        checked_services = tuple(
+            name for name in checked_services if name in {*touched, *without_chart}
+        )
     rules = own.held(project.policy)
-    folder = os.fsencode(kept.folder) if kept is not None else None
+    folder = os.fsencode(cache.folder) if cache is not None else None
     task = workers.Task(
         os.fsencode(directory), request.revision, request.policy_from, project.now, folder, served
     )
     inspection = await whole_repository.inspect(
-        project, chosen, rules, progress=progress, kept=kept, task=task, pool=pool
+        project, checked_services, rules, progress=progress, kept=cache, task=task, pool=pool
     )
     narrowed = bool(request.services or request.changed_since)
     # None also looks at Applications of services that are gone, which a narrowed check is not
     # about.
     inspection, searched = await _with_what_is_beyond_files(
-        directory, request, project, inspection, chosen if narrowed else None
+        directory, request, project, inspection, checked_services if narrowed else None
     )
     root = loading.find(directory).parent
     claimed = await _claimed(project, request, inspection.findings)
@@ -189,7 +191,12 @@ async def _checked(
         rules=rules,
     )
     settled = settling.settle(
-        project, inspection, chosen, base=base, baseline=request.baseline, unsought=unsought
+        project,
+        inspection,
+        checked_services,
+        base=base,
+        baseline=request.baseline,
+        unsought=unsought,
     )
     environments = project.environments
     if request.environment is not None:
@@ -198,7 +205,7 @@ async def _checked(
     unprepared = tuple(_within(inspection.unprepared, environments))
     return Result(
         settled.findings,
-        chosen,
+        checked_services,
         environments,
         len(rules),
         settled.accepted,
@@ -257,12 +264,12 @@ async def _claimed(
         last_deployments,
     )  # only who looks at clusters waits for its imports
 
-    there = environments.deployed_by_argocd(project.policy)
+    by_argocd = environments.deployed_by_argocd(project.policy)
     narrowed = request.environment
     return await last_deployments.of_services(
         project.policy,
         concerned,
-        [name for name in there if narrowed in {None, name}],
+        [name for name in by_argocd if narrowed in {None, name}],
         context=request.live.context,
         kubeconfig=request.live.kubeconfig,
     )
@@ -274,10 +281,10 @@ def _about(rule: rulebook.Rule) -> About:
 
 
 def _check_names(project: views.Project, request: Request) -> None:
-    there = (*project.services, *kustomize_builds.without_chart(project))
+    present = (*project.services, *kustomize_builds.without_chart(project))
     revisions = [request.revision] if request.revision else []
     source = services.source(project.policy, *revisions)
-    services.require(request.services, there, source=source)
+    services.require(request.services, present, source=source)
     if request.environment is not None:
         environments.require(request.environment, project.policy)
 

@@ -84,23 +84,23 @@ def diagnose(
         services: Only what concerns these, and what belongs to none; all if none is given.
         environments: Only these; all if none is given.
     """
-    chosen = [
+    selected = [
         snapshot
         for snapshot in snapshots.snapshots
         if not environments or snapshot.environment in environments
     ]
     listed = [
         entry
-        for snapshot in chosen
+        for snapshot in selected
         for entry in standing.diagnose(snapshot)
         if not services or entry.service in {"", *services}
     ]
-    names = dict.fromkeys(service.name for snapshot in chosen for service in snapshot.services)
+    names = dict.fromkeys(service.name for snapshot in selected for service in snapshot.services)
     return diagnoses.Diagnoses(
         standing.ordered(listed),
         tuple(name for name in names if not services or name in services),
-        tuple(snapshot.environment for snapshot in chosen),
-        tuple(entry for snapshot in chosen for entry in snapshot.unseen),
+        tuple(snapshot.environment for snapshot in selected),
+        tuple(entry for snapshot in selected for entry in snapshot.unseen),
         unreached,
     )
 

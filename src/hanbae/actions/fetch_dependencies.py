@@ -87,11 +87,11 @@ async def update(
 
 def _charts(loaded: loading.Loaded, names: Sequence[str]) -> list[dependents.Dependent]:
     """The charts of services that have dependencies, each once."""
-    chosen = services.check(loaded, *names) if not names else tuple(dict.fromkeys(names))
-    services.check(loaded, *chosen)
+    service_names = services.check(loaded, *names) if not names else tuple(dict.fromkeys(names))
+    services.check(loaded, *service_names)
     tree = trees.WorkingTree(loaded.root)
     charts: dict[str, dependents.Dependent] = {}
-    for name in chosen:
+    for name in service_names:
         folder = str(naming.chart(loaded.policy, name))
         if folder in charts:
             charts[folder].services.append(name)

@@ -45,11 +45,11 @@ def fix(root: Path, findings_: Iterable[findings.Finding], *, write: bool = True
     """
     texts = _Texts(root)
     mended: list[findings.Finding] = []
-    left: list[findings.Finding] = []
+    unmended: list[findings.Finding] = []
     for finding in findings_:
         if finding.edits:
-            (mended if texts.apply(finding.edits) else left).append(finding)
-    return Fixed(tuple(texts.changes(write=write)), tuple(mended), tuple(left))
+            (mended if texts.apply(finding.edits) else unmended).append(finding)
+    return Fixed(tuple(texts.changes(write=write)), tuple(mended), tuple(unmended))
 
 
 class _File:

@@ -112,8 +112,8 @@ async def listed(
         hanbae.errors.WrongUse: There is no such service or environment.
     """
     answers = await every_environment.ask(space, services, environments, _of_environment)
-    held = tuple(entry for answer in answers.of.values() for entry in answer)
-    return holds.Holds(held, answers.unreached)
+    entries = tuple(entry for answer in answers.of.values() for entry in answer)
+    return holds.Holds(entries, answers.unreached)
 
 
 async def _of_environment(

@@ -61,8 +61,8 @@ def init(
     if looked is not None:
         looked = asyncio.run(adopt.completed(root, looked))
         decided = adopt.Decided(repository, one_cluster=one_cluster)
-        chosen = adopt.settled(looked.proposal, decided)
-        return adopt.write(root, chosen, language or "en")
+        proposed = adopt.settled(looked.proposal, decided)
+        return adopt.write(root, proposed, language or "en")
     changes = _policy(root, repository, language, one_cluster=one_cluster)
     policy = loading.load(path).policy
     changes += (writing_files.append_line(root, ".gitignore", founding.ignored(policy)),)

@@ -92,7 +92,7 @@ async def render(
     services.require(names, every, source=services.source(project.policy))
     if environment is not None:
         environments.require(environment, project.policy)
-    chosen = frozenset(names or every)
+    selected = frozenset(names or every)
     rendered: list[views.Service] = []
     async with pools.opened() as pool:
         for name in every:
@@ -103,7 +103,7 @@ async def render(
                 faults += [fault for place, fault in result.faults if environment in (None, place)]
             except errors.FileFault as fault:
                 faults.append(fault)
-            for problem in faults if name in chosen and name not in quiet else ():
+            for problem in faults if name in selected and name not in quiet else ():
                 broken_files.take(problem, broken)
     return tuple(rendered)
 

@@ -112,13 +112,15 @@ def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.Sealed
 def _without_chart(loaded: loading.Loaded, service: str) -> Iterator[secrets.SealedKey]:
     """The keys of the SealedSecrets among an overlay's resources, or the manifests."""
     policy, tree = loaded.policy, trees.WorkingTree(loaded.root)
-    there = {
+    by_environment = {
         environment: sealed_manifests.find(policy, tree, service, environment)
         for environment in environments.on_kubernetes(policy)
         if service_paths.is_in(policy.services, service, environment)
     }
-    everywhere = {str(key) for sealed in there.values() for key in sealed.section[pins.DATA[1]]}
-    for environment, sealed in there.items():
+    everywhere = {
+        str(key) for sealed in by_environment.values() for key in sealed.section[pins.DATA[1]]
+    }
+    for environment, sealed in by_environment.items():
         for key in sorted(everywhere):
             place = subjects.Place(sealed.path)
             if key not in sealed.section[pins.DATA[1]]:

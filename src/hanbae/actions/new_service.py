@@ -55,9 +55,9 @@ def new_service(
         path: text for path, text in contents.items() if not _has_migrations(loaded.root, path)
     }
     theirs = scaffold_record.values_files(policy, service)
-    kept = {path: text for path, text in missing.items() if path in theirs}
+    customized = {path: text for path, text in missing.items() if path in theirs}
     rest = {path: text for path, text in missing.items() if path not in theirs}
-    changes = writing_files.place(loaded.root, kept) + writing_files.place(
+    changes = writing_files.place(loaded.root, customized) + writing_files.place(
         loaded.root, rest, overwrite=force
     )
     scaffolded = {

@@ -165,10 +165,12 @@ def parts_of(
     """
     for base, space in policy.namespaces.items():
         namespace = naming.suffixed(policy, base, environment)
-        here = [item for item in objects if item["metadata"].get("namespace") == namespace]
-        shown = {id(item): f"{item['kind']}/{item['metadata'].get('name')}" for item in here}
-        by_kind = {str(item["kind"]).casefold(): shown[id(item)] for item in here}
-        named = {str(item["metadata"].get("name")): shown[id(item)] for item in here}
+        objects_here = [item for item in objects if item["metadata"].get("namespace") == namespace]
+        labels = {
+            id(item): f"{item['kind']}/{item['metadata'].get('name')}" for item in objects_here
+        }
+        by_kind = {str(item["kind"]).casefold(): labels[id(item)] for item in objects_here}
+        named = {str(item["metadata"].get("name")): labels[id(item)] for item in objects_here}
         for name in dict.fromkeys((*space.purpose, *space.expects)):
             word = name.casefold().translate(_WORDS)
             if name in space.expects:

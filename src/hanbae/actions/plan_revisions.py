@@ -74,11 +74,13 @@ async def compare(
         require_environment(environment, after.policy, before.policy)
     environments = tuple(dict.fromkeys((*after.environments, *before.environments)))
     touched = _touched(before, after)
-    chosen = [name for name in tuple(services) or names if touched is None or name in touched]
-    shown = (environment,) if environment is not None else environments
-    compared = await _services(before, after, sorted(chosen), shown)
+    compared_names = [
+        name for name in tuple(services) or names if touched is None or name in touched
+    ]
+    environment_names = (environment,) if environment is not None else environments
+    compared = await _services(before, after, sorted(compared_names), environment_names)
     first, second = _commits(directory, base, head)
-    new = await _new(before, after, chosen, shown) if first != second else ()
+    new = await _new(before, after, compared_names, environment_names) if first != second else ()
     return previews.Comparison(first, second, compared, new)
 
 
@@ -240,9 +242,9 @@ async def _findings(
     project: views.Project, names: Sequence[str], base: views.Project
 ) -> tuple[findings.Finding, ...]:
     """What a check finds and nothing in the base has accepted."""
-    there = [name for name in names if name in _names(project)]
-    inspection = await whole_repository.inspect(project, there, own.held(project.policy))
-    return settling.settle(project, inspection, there, base=base).findings
+    present = [name for name in names if name in _names(project)]
+    inspection = await whole_repository.inspect(project, present, own.held(project.policy))
+    return settling.settle(project, inspection, present, base=base).findings
 
 
 def _identity(finding: findings.Finding) -> tuple[object, ...]:

@@ -153,22 +153,22 @@ async def _commit(
     proven: promotions.ProvenSet,
 ) -> _Commit:
     """Make the commit: the proven files, the target's own, and in these the proven images."""
-    kept = drafts.Drafts(space.checkout.root)
-    composed = await asyncio.to_thread(contents.of, move, graph, kept)
+    draft = drafts.Drafts(space.checkout.root)
+    composed = await asyncio.to_thread(contents.of, move, graph, draft)
     # Images are edited in values as the target will have them, so the charts are rendered from
     # these files. The commit is on no branch and becomes part of nothing.
-    bare = kept.commit(composed.files, "", composed.parents)
+    bare = draft.commit(composed.files, "", composed.parents)
     edited = await _edited(space, move, bare)
     files = dict(composed.files)
     for entry in edited:
         for path, content in entry.files.items():
-            files[path] = kept.content(content), files[path][1]
+            files[path] = draft.content(content), files[path][1]
     notes = tuple(note for entry in edited for note in entry.notes)
     written = tuple(entry.image for entry in edited)
     # Nothing would change on the target's branch, so an empty commit is not offered for it.
     if files == graph.files(move.head):
         return _Commit(move.head, written, notes)
-    return _Commit(kept.commit(files, _message(move, proven), composed.parents), written, notes)
+    return _Commit(draft.commit(files, _message(move, proven), composed.parents), written, notes)
 
 
 async def _edited(

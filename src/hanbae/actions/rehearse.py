@@ -95,8 +95,10 @@ async def read(space: workspaces.Workspace, request: Request) -> Read:
             database=request.database,
             existing=", ".join(folders_of),
         )
-    chosen = {name: folder for name, folder in folders_of.items() if request.database in {"", name}}
-    if not chosen:
+    by_database = {
+        name: folder for name, folder in folders_of.items() if request.database in {"", name}
+    }
+    if not by_database:
         raise errors.Refused("rehearsal.no-databases", place=None, service=request.service)
     # A copy brings the migrations that it has, so none of an environment's are needed to begin
     # with.
@@ -106,7 +108,7 @@ async def read(space: workspaces.Workspace, request: Request) -> Read:
             deployed,
             await asyncio.gather(
                 *(
-                    deployed_files.read(space, tree, request.service, name, chosen)
+                    deployed_files.read(space, tree, request.service, name, by_database)
                     for name, tree in deployed.items()
                 )
             ),
@@ -115,9 +117,9 @@ async def read(space: workspaces.Workspace, request: Request) -> Read:
     )
     return Read(
         request,
-        _contents(project.tree, chosen),
+        _contents(project.tree, by_database),
         {
-            name: {**_contents(tree, chosen), **images[name].contents}
+            name: {**_contents(tree, by_database), **images[name].contents}
             for name, tree in deployed.items()
         },
         {name: image.names for name, image in images.items()},

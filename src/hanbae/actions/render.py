@@ -84,14 +84,14 @@ class Failure(Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def rendering(
-    directory: Path, request: Request | None = None, *, kept: keeping.Cache | None = None
+    directory: Path, request: Request | None = None, *, cache: keeping.Cache | None = None
 ) -> AsyncIterator[AsyncIterator[Release | Failure]]:
     """Render services; the scope owns the workers, and what it gives is in the order of services and environments.
 
     Args:
         directory: The folder of the policy, or one below it.
         request: What is to be rendered; None for everything as it is in the working tree.
-        kept: Results of earlier runs; None to render everything anew.
+        cache: Results of earlier runs; None to render everything anew.
 
     Raises:
         hanbae.errors.WrongUse: No policy, or no such revision, service or environment.
@@ -102,7 +102,7 @@ async def rendering(
     services, environments = _chosen(project, request)
     running = deque[asyncio.Task[list[Release | Failure]]]()
     async with pools.opened() as pool:
-        renderer = _Renderer(pool, project, request, environments, kept)
+        renderer = _Renderer(pool, project, request, environments, cache)
 
         async def outcomes() -> AsyncIterator[Release | Failure]:
             waiting = deque(services)
@@ -122,19 +122,19 @@ async def rendering(
                 task.cancel()
             # Waited for, because they use processes of the pool, which is closed next.
             await asyncio.gather(*running, return_exceptions=True)
-    if kept is not None:
-        kept.clean()
+    if cache is not None:
+        cache.clean()
 
 
 def _chosen(project: views.Project, request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
     revisions = [request.revision] if request.revision else []
     source = services.source(project.policy, *revisions)
-    there = services.every(project.policy, project.tree)
-    services.require(request.services, there, source=source)
+    present = services.every(project.policy, project.tree)
+    services.require(request.services, present, source=source)
     if request.environment is not None:
         environments.require(request.environment, project.policy)
     names = (request.environment,) if request.environment else project.environments
-    return tuple(dict.fromkeys(request.services)) or there, names
+    return tuple(dict.fromkeys(request.services)) or present, names
 
 
 class _Renderer:
@@ -146,10 +146,10 @@ class _Renderer:
         project: views.Project,
         request: Request,
         environments: Sequence[str],
-        kept: keeping.Cache | None,
+        cache: keeping.Cache | None,
     ) -> None:
         self._pool, self._project, self._request = pool, project, request
-        self._environments, self._kept = environments, kept
+        self._environments, self._kept = environments, cache
 
     async def of(self, service: str) -> list[Release | Failure]:
         """The releases of a service that there are values for."""
@@ -172,10 +172,10 @@ class _Renderer:
         listed, present = tree.files(), {}
         for environment in self._environments:
             paths = tuple(map(str, naming.values_files(policy, service, environment)))
-            there = tuple(path for path in paths if path in listed)
+            existing = tuple(path for path in paths if path in listed)
             written = application_sources.in_files(policy, tree, service, environment)
-            if there == paths or written.ignores_missing:
-                present[environment] = there
+            if existing == paths or written.ignores_missing:
+                present[environment] = existing
         return present
 
     async def _without_chart(self, service: str) -> list[Release | Failure]:
@@ -187,7 +187,7 @@ class _Renderer:
                 continue
             try:
                 release = await manifests.make(
-                    policy, self._project.tree, service, name, kept=self._kept
+                    policy, self._project.tree, service, name, cache=self._kept
                 )
             except errors.FileFault as fault:
                 releases_.append(Failure(service, name, fault))

@@ -123,7 +123,7 @@ def _former(
 ) -> list[sealed_files.SealedFile]:
     """Templates without what is sealed for a certificate: nothing in them says so, but its key opens it."""
     own = [key for key in keys if key.fingerprint == certificate.fingerprint]
-    left = []
+    former = []
     for file in templates:
         label = encrypting.label(file.scope or "strict", file.namespace, file.secret)
         values = {
@@ -131,8 +131,8 @@ def _former(
             for key, text in file.ciphertexts.items()
             if backups.open_value(text, own, label) is None
         }
-        left.append(msgspec.structs.replace(file, section={pins.DATA[1]: values}))
-    return left
+        former.append(msgspec.structs.replace(file, section={pins.DATA[1]: values}))
+    return former
 
 
 def _files(

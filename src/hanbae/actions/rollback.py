@@ -107,8 +107,10 @@ async def foresee(
     settings = space.environment(environment)
     later = space.checkout.revision(head)
     older = space.checkout.revision(base or await space.head(environment))
-    for revision, shown in ((later, head), (older, base or settings.branch or "")):
-        services.chosen(space.policy, revision, (service,), revision=shown, environment=environment)
+    for revision, called in ((later, head), (older, base or settings.branch or "")):
+        services.chosen(
+            space.policy, revision, (service,), revision=called, environment=environment
+        )
     sources = [
         await deployments.read(space.policy, revision, service, environment)
         for revision in (later, older)

@@ -113,7 +113,7 @@ class Pods:
         complete: set[str] = set()
         clock = asyncio.get_running_loop().time
         ends = clock() + within
-        shown: dict[str, workloads.Rollout] = {}
+        last: dict[str, workloads.Rollout] = {}
         async with merging.merge() as merged:
             for name, ref in refs.items():
                 kind, by_name = kinds.named(ref.kind), f"metadata.name={ref.name}"
@@ -131,8 +131,8 @@ class Pods:
                 if change.type == "deleted":
                     raise errors.Failed("rollout.gone", place=None, workload=name)
                 rollout = described(change.object)
-                if shown.get(name) != rollout:
-                    shown[name] = rollout
+                if last.get(name) != rollout:
+                    last[name] = rollout
                     yield rollout
                 if rollout.state == "Failed":
                     facts = {"workload": name, "message": rollout.message or "-"}
@@ -163,7 +163,8 @@ class Pods:
         picture = pictures.Picture(own | about, service=self.service, environment=self.environment)
         return tuple(
             structs.replace(
-                cause.diagnosis, command=self._space.typed(self.environment, cause.diagnosis.command)
+                cause.diagnosis,
+                command=self._space.typed(self.environment, cause.diagnosis.command),
             )
             for cause in causes.named(picture)
         )
@@ -178,19 +179,19 @@ class Pods:
         Raises:
             hanbae.errors.WrongUse: There is no such workload or template, or it must be said which.
         """
-        chosen = [
+        candidates = [
             workload
             for workload in self.workloads
             if name is None or workload["metadata"]["name"] == name
         ]
         names = ", ".join(workload["metadata"]["name"] for workload in self.workloads)
-        if not chosen:
+        if not candidates:
             raise errors.WrongUse(
                 "rollout.no-workload", place=None, name=name or "", existing=names
             )
-        if len(chosen) > 1:
+        if len(candidates) > 1:
             raise errors.WrongUse("rollout.several", place=None, existing=names)
-        (workload,) = chosen
+        (workload,) = candidates
         templates = await pod_templates.formers(self._cluster, workload)
         matching = [former for former in templates if number is None or former.revision == number]
         if not matching:

@@ -59,7 +59,7 @@ def up(
     """
     local = asyncio.run(local_environment.read(directory))
     root, composition = local.loaded.root, local.composition
-    chosen = _chosen(local, names)
+    services = _chosen(local, names)
     foreign = generate_compose.foreign_file(root)
     if foreign:
         raise errors.Refused("local.foreign-up", path=foreign)
@@ -70,8 +70,8 @@ def up(
     values, made_up = store.complete(composition, asking)
     store.write(composition, values)
     if made_up:
-        shown = ", ".join(f"{key.secret}/{key.key}" for key in made_up)
-        telling(wording.Text("local.made-up", {"keys": shown, "folder": secret_values.STORE}))
+        keys = ", ".join(f"{key.secret}/{key.key}" for key in made_up)
+        telling(wording.Text("local.made-up", {"keys": keys, "folder": secret_values.STORE}))
     project = _project(root, build=build, composition=composition)
     running = project.running()
     _refuse_busy(project, composition, running)
@@ -79,8 +79,8 @@ def up(
     telling(wording.Text("local.starting", {"project": composition.name}))
     within = timeout if timeout is not None else _deadline(local)
     try:
-        project.up([service.name for service in chosen] if names else [], build=build)
-        _wait(project, _needed(composition, chosen), within)
+        project.up([service.name for service in services] if names else [], build=build)
+        _wait(project, _needed(composition, services), within)
     except errors.Failed:
         for line in _why(project, redact):
             logging(line)
@@ -147,14 +147,14 @@ def logs(
     project = _opened(directory)
     redact = masking.Redactor(secret_values.Store(project.root).read().values())
     every = tuple(compose_document.services(project.config()))
-    chosen = []
+    compose_names = []
     for name in names:
         own = [name] if name in every else _beginning(name, every)
         # Compose itself would name no log, and say nothing.
         if not own and name not in compose_document.services(project.config(profiles=True)):
             raise _unknown(repository_services.opened(directory), name, every)
-        chosen += own or [name]
-    for line in project.logs(chosen, follow=follow, tail=tail):
+        compose_names += own or [name]
+    for line in project.logs(compose_names, follow=follow, tail=tail):
         yield redact(line)
 
 
@@ -172,14 +172,14 @@ def _unknown(loaded: loading.Loaded, name: str, every: Iterable[str]) -> errors.
     return errors.WrongUse("local.nothing-of", service=name, known=", ".join(every) or "-")
 
 
-def _chosen(local: reading.Local, names: Sequence[str]) -> tuple[Service, ...]:
+def _chosen(local: local_environment.Local, names: Sequence[str]) -> tuple[Service, ...]:
     """The services that are meant: by their names in Compose, or all of a service of the repository."""
     composition = local.composition
     if not names:
         return tuple(
             service for service in composition.services if not service.settings.get("profiles")
         )
-    chosen: list[Service] = []
+    services: list[Service] = []
     for name in names:
         own = [service for service in composition.services if name in {service.name, service.owner}]
         if not own:
@@ -187,13 +187,13 @@ def _chosen(local: reading.Local, names: Sequence[str]) -> tuple[Service, ...]:
                 service.owner or service.name for service in composition.services
             )
             raise _unknown(local.loaded, name, listed)
-        chosen += [service for service in own if not service.settings.get("profiles")] or own
-    return tuple(chosen)
+        services += [service for service in own if not service.settings.get("profiles")] or own
+    return tuple(services)
 
 
-def _needed(composition: Composition, chosen: Sequence[Service]) -> tuple[Service, ...]:
+def _needed(composition: Composition, services: Sequence[Service]) -> tuple[Service, ...]:
     """The services with everything that they depend on."""
-    waiting = [service.name for service in chosen]
+    waiting = [service.name for service in services]
     names: set[str] = set()
     while waiting:
         name = waiting.pop()

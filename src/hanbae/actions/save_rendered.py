@@ -191,8 +191,8 @@ def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
             fcntl.flock(handle, fcntl.LOCK_EX)
             # Under the lock nobody else is at work here, so what is left is from a run that was
             # killed.
-            for left in root.glob(f"{_STAGING}*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for leftover in root.glob(f"{_STAGING}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
             staging = Path(tempfile.mkdtemp(dir=root, prefix=_STAGING))
             stack.callback(shutil.rmtree, staging, ignore_errors=True)
         # Of what else goes wrong meanwhile, such as starting a renderer, the folder is not to blame.

@@ -124,15 +124,15 @@ async def _change(
 ) -> Callable[[], images.ImageSet] | None:
     """What writes an image into the values of a service with a chart; None where nothing was begun."""
     target = await _read(pool, loaded, service, choice.environment)
-    taken, source = choice.image, target
+    image, source = choice.image, target
     if choice.from_environment:
         source = await _read(pool, loaded, service, choice.from_environment)
-        taken = source.begun
-    if not taken and not choice.is_named:
+        image = source.begun
+    if not image and not choice.is_named:
         return None
-    if not taken:
+    if not image:
         raise errors.FileFault("image.none-to-take", place=source.place, service=service)
-    reference = await choice.resolved(_reference(taken, source))
+    reference = await choice.resolved(_reference(image, source))
     tree = trees.WorkingTree(loaded.root)
     change = await image_values.changes(pool, tree, target, reference)
     path, _ = services.values_file(loaded, service, choice.environment)

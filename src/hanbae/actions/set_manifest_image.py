@@ -73,15 +73,15 @@ async def change(
         return None
     tree = trees.WorkingTree(loaded.root)
     target = await _read(loaded, tree, service, environment, image)
-    taken = image
+    replacement = image
     if choice.from_environment:
-        taken = (await _read(loaded, tree, service, choice.from_environment, "")).image
-    if taken.startswith((":", "@")):
+        replacement = (await _read(loaded, tree, service, choice.from_environment, "")).image
+    if replacement.startswith((":", "@")):
         # What runs now may have a tag that only Argo CD can fill in.
-        taken = f"{kustomize_parameters.split(target.image)[0]}{taken}"
-    reference = references.parse(taken)
+        replacement = f"{kustomize_parameters.split(target.image)[0]}{replacement}"
+    reference = references.parse(replacement)
     if not reference.tag and not reference.digest:
-        raise errors.WrongUse("image.no-tag", reference=taken)
+        raise errors.WrongUse("image.no-tag", reference=replacement)
     reference = await choice.resolved(reference)
     files = image_lines.written(tree, target.output, target.own, reference)
     await _check(target, trees.Overlaid(tree, files), reference)

@@ -53,9 +53,9 @@ def upgrade(directory: Path, names: Sequence[str], options: Options) -> tuple[Up
         errors.FileFault: A file cannot be read, or holds an earlier conflict that is not resolved.
     """
     loaded = services.opened(directory)
-    chosen = tuple(dict.fromkeys(names)) or _recorded(loaded)
-    services.require(chosen, services.check(loaded), source=services.source(loaded.policy))
-    outcomes = [_Service(loaded, name, options.base).worked_out() for name in chosen]
+    service_names = tuple(dict.fromkeys(names)) or _recorded(loaded)
+    services.require(service_names, services.check(loaded), source=services.source(loaded.policy))
+    outcomes = [_Service(loaded, name, options.base).worked_out() for name in service_names]
     # The first file is written when everything that speaks against writing is known.
     if options.write and not options.dirty:
         _refuse_uncommitted(loaded.root, outcomes)
@@ -117,31 +117,31 @@ class _Service:
     def _merged(self, path: str) -> tuple[FileChange, str | None]:
         """What becomes of a file, and its text then."""
         then, now = self._then.get(path), self._now.get(path)
-        here = writing_files.read(self._root, path)
-        if here is not None and (lines := merging.markers(here)):
+        present = writing_files.read(self._root, path)
+        if present is not None and (lines := merging.markers(present)):
             # Conflicts of an earlier upgrade must not become part of a merge.
             raise errors.FileFault("upgrade.unresolved", place=subjects.Place(path, lines[0]))
-        if now in {here, then}:
-            return FileChange(path, "unchanged"), here
-        if here == then:
+        if now in {present, then}:
+            return FileChange(path, "unchanged"), present
+        if present == then:
             # Nobody has changed it since it was scaffolded.
             outcome: Literal["created", "changed", "deleted"] = (
-                "created" if here is None else "deleted" if now is None else "changed"
+                "created" if present is None else "deleted" if now is None else "changed"
             )
-            return FileChange(path, outcome, files.diff(path, here or "", now or "")), now
-        if then is None or now is None or here is None:
-            diff = files.diff(path, here or "", now or "")
-            return FileChange(path, "kept", diff, (_reason(then, now),)), here
-        merged = merging.merge(then, here, now, names=(f"{path} (edited)", f"{path} (scaffold)"))
+            return FileChange(path, outcome, files.diff(path, present or "", now or "")), now
+        if then is None or now is None or present is None:
+            diff = files.diff(path, present or "", now or "")
+            return FileChange(path, "kept", diff, (_reason(then, now),)), present
+        merged = merging.merge(then, present, now, names=(f"{path} (edited)", f"{path} (scaffold)"))
         if merged is None:
             reasons = (wording.Text("upgrade.no-text"),)
-            return FileChange(path, "kept", reasons=reasons), here
-        if merged.text == here:
-            return FileChange(path, "unchanged"), here
+            return FileChange(path, "kept", reasons=reasons), present
+        if merged.text == present:
+            return FileChange(path, "unchanged"), present
         conflicts = tuple(
             wording.Text("upgrade.conflict", {"line": str(line)}) for line in merged.conflicts
         )
-        diff = files.diff(path, here, merged.text)
+        diff = files.diff(path, present, merged.text)
         return FileChange(
             path, "conflicting" if conflicts else "changed", diff, conflicts
         ), merged.text
@@ -156,14 +156,14 @@ class _Service:
     def _of_commit(self, base: str) -> dict[str, str]:
         tree = _commit(self._root, base)
         texts = {path: tree.read(path) for path in self._now}
-        there = {
+        former = {
             path: data.decode("utf-8", "replace")
             for path, data in texts.items()
             if data is not None
         }
-        if not there:
+        if not former:
             raise errors.WrongUse("upgrade.not-in-commit", service=self._name, revision=base)
-        return there
+        return former
 
 
 def _reason(then: str | None, now: str | None) -> wording.Text:

@@ -144,18 +144,20 @@ def joined(
         answers: As of :func:`verify`.
         loaded: The policy, which names the services' own Secrets.
     """
-    left = dict(answers)
+    remaining = dict(answers)
     result = []
     for key in keys:
         own = naming.secret(loaded.policy, key.service, key.environment)
-        answer = left.pop((key.service, key.environment, key.secret or own, key.key), None)
+        answer = remaining.pop((key.service, key.environment, key.secret or own, key.key), None)
         is_open = key.state == "sealed" or (key.state == "made" and key.reference)
         if answer is not None and is_open:
             key = msgspec.structs.replace(key, state=answer.state, fault=answer.fault)  # noqa: PLW2901
         result.append(key)
     order = {name: number for number, name in enumerate(loaded.policy.environments)}
     return tuple(
-        sorted((*result, *left.values()), key=lambda row: (row.service, order[row.environment]))
+        sorted(
+            (*result, *remaining.values()), key=lambda row: (row.service, order[row.environment])
+        )
     )
 
 
@@ -239,9 +241,9 @@ def _object(
 
 def _copied(sealed: _Sealed, key: str, every: Sequence[_Sealed]) -> wording.Text | None:
     """A value that another Secret has as well is bound to that one, most likely."""
-    here = sealed.namespace, sealed.name
+    ours = sealed.namespace, sealed.name
     for other in every:
-        if (other.namespace, other.name) == here or sealed.values[key] not in other.values.values():
+        if (other.namespace, other.name) == ours or sealed.values[key] not in other.values.values():
             continue
         facts = {"service": other.service, "environment": other.environment}
         return wording.Text("seal.refused-copied", {"key": key, **facts})

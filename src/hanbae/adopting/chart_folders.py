@@ -88,17 +88,17 @@ def services(survey: Survey, *, also: Collection[str] = ()) -> tuple[Chart, ...]
     whole = [chart for chart in umbrellas if _has_environments(chart)]
     bare = {part for chart in whole for part in chart.parts}
     bare -= {chart.folder for chart in charts if _has_environments(chart)}
-    chosen = []
+    members = []
     for chart in charts:
         if chart.folder in deployed:
-            chosen.append(chart)
+            members.append(chart)
         elif chart.folder in survey.by_plugin:
             continue  # what Helm makes of it is not what is deployed
         elif chart.folder in bare or (chart in umbrellas and chart not in whole):
             continue
         elif _is_a_service(chart, parts):
-            chosen.append(chart)
-    return tuple(chosen)
+            members.append(chart)
+    return tuple(members)
 
 
 def _has_environments(chart: Chart) -> bool:
@@ -134,13 +134,13 @@ def layout(charts: Sequence[Chart], survey: Survey) -> Layout:
     called = {chart.folder: _name(chart) for chart in charts}
     for name, folder in groups.pop("*", {}).items():
         named[called[folder] if name in CHART_FOLDERS else name] = folder
-    taken = {name: folder for members in groups.values() for name, folder in members.items()}
-    chosen = {chart.folder for chart in charts}
-    others = [chart.folder for chart in survey.charts if chart.folder not in chosen]
+    by_name = {name: folder for members in groups.values() for name, folder in members.items()}
+    deployed = {chart.folder for chart in charts}
+    others = [chart.folder for chart in survey.charts if chart.folder not in deployed]
     exclude = [folder for folder in others if chart_globs_of(folder)[0] in groups]
     overlays, kustomized = _overlays(survey)
-    own = {name: base for name, base in kustomized.items() if name not in taken | named}
-    with_folder = taken | named | own
+    own = {name: base for name, base in kustomized.items() if name not in by_name | named}
+    with_folder = by_name | named | own
     plain = chartless_layout.of(_plain(survey, with_folder), survey.values, with_folder)
     by_overlay = {
         overlay.folder: (name, overlay.environment)

@@ -107,15 +107,17 @@ class _Path(Struct, frozen=True):
         return "/".join(parts)
 
 
-def of(chosen: Sequence[Folder], every: Iterable[str], taken: Collection[str]) -> Layout:
+def of(deploying: Sequence[Folder], every: Iterable[str], charted: Collection[str]) -> Layout:
     """The services of folders.
 
     Args:
-        chosen: The folders that deploy services.
+        deploying: The folders that deploy services.
         every: The YAML files of the repository that are in no chart.
-        taken: Services that are there with a chart.
+        charted: Services that are there with a chart.
     """
-    paths = _named_apart([_path(folder, word) for folder, word in _environments(chosen)], taken)
+    paths = _named_apart(
+        [_path(folder, word) for folder, word in _environments(deploying)], charted
+    )
     by_glob: dict[str, set[str]] = {}
     for path in paths:
         if path.glob:
@@ -132,16 +134,16 @@ def of(chosen: Sequence[Folder], every: Iterable[str], taken: Collection[str]) -
     )
 
 
-def _environments(chosen: Sequence[Folder]) -> list[tuple[Folder, int | None]]:
+def _environments(deploying: Sequence[Folder]) -> list[tuple[Folder, int | None]]:
     """Each folder with the part of its path that is an environment: an ambiguous word needs another one beside it."""
-    places = {folder.path: _word(folder.path.split("/")) for folder in chosen}
+    places = {folder.path: _word(folder.path.split("/")) for folder in deploying}
     siblings: dict[tuple[str, ...], set[str]] = {}
     for path, index in places.items():
         if index is not None:
             parts = path.split("/")
             siblings.setdefault(tuple(_without(parts, index)), set()).add(parts[index])
     results: list[tuple[Folder, int | None]] = []
-    for folder in chosen:
+    for folder in deploying:
         index, parts = places[folder.path], folder.path.split("/")
         if index is not None and not environments.is_plain(parts[index]):
             inside = index > 0 and parts[index - 1] in _OF_ENVIRONMENTS
@@ -176,13 +178,13 @@ def _path(folder: Folder, word: int | None) -> _Path:
     return _Path(folder.path, template, environment, name, None)
 
 
-def _named_apart(paths: Sequence[_Path], taken: Collection[str]) -> list[_Path]:
+def _named_apart(paths: Sequence[_Path], charted: Collection[str]) -> list[_Path]:
     """The paths, each service with one template: a second one of its name is called after the folder around it too."""
     templates: dict[str, str] = {}
     results = []
     for path in paths:
         for name in _candidates(path):
-            if name not in taken and templates.setdefault(name, path.template) == path.template:
+            if name not in charted and templates.setdefault(name, path.template) == path.template:
                 same = name == path.name
                 # Under another name than its folder's, no glob finds it.
                 star = path.star if same else None
@@ -231,18 +233,18 @@ def templates(every: Sequence[Folder]) -> dict[str, str]:
 
 
 def with_siblings(
-    chosen: Collection[str], every: Sequence[Folder], *, beside: bool
+    paths: Collection[str], every: Sequence[Folder], *, beside: bool
 ) -> tuple[Folder, ...]:
     """Folders, and those that are the same for other environments.
 
     Args:
-        chosen: Paths of folders.
+        paths: Paths of folders.
         every: All folders that deploy workloads.
         beside: Whether those beside them are services as well.
     """
     by_path = templates(every)
     keys = {path: _around(by_path[path]) if beside else by_path[path] for path in by_path}
-    own = {keys[path] for path in chosen}
+    own = {keys[path] for path in paths}
     return tuple(folder for folder in every if keys[folder.path] in own)
 
 

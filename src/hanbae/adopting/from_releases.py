@@ -74,48 +74,48 @@ def with_applications(present: Survey, samples: Iterable[Sample]) -> Survey:
 
 
 def completed(
-    chosen: proposal.Proposal, samples: Sequence[Sample], survey: Survey
+    proposed: proposal.Proposal, samples: Sequence[Sample], survey: Survey
 ) -> proposal.Proposal:
     """A proposal with what its releases say.
 
     Args:
-        chosen: The proposal.
+        proposed: The proposal.
         samples: Its releases, as far as they render.
         survey: What else there is in the repository.
     """
-    named: proposal.Named = {service: dict(keys) for service, keys in chosen.named.items()}
-    guesses = set(chosen.guesses)
+    named: proposal.Named = {service: dict(keys) for service, keys in proposed.named.items()}
+    guesses = set(proposed.guesses)
     secret = _of_each("secret", _secrets(samples), named)
     if not secret:
         guesses.add("secret")
     migrations = _of_each("migrations", _migrations(samples, survey), named)
-    namespace, environments = _namespace(chosen, samples, named, guesses)
+    namespace, environments = _namespace(proposed, samples, named, guesses)
     registries = tuple(sorted({host for item in samples for host in _plain_hosts(item.release)}))
     if registries:
         guesses.add("registries")
     return msgspec.structs.replace(
-        chosen,
+        proposed,
         named=named,
         namespace=namespace,
         environments=environments,
-        secret=secret or chosen.secret,
+        secret=secret or proposed.secret,
         migrations=migrations,
         registries=registries,
         databases=tuple(_databases(samples)),
-        phase=_phase(chosen, samples),
+        phase=_phase(proposed, samples),
         guesses=frozenset(guesses),
     )
 
 
 def _namespace(
-    chosen: proposal.Proposal,
+    proposed: proposal.Proposal,
     samples: Sequence[Sample],
     named: proposal.Named,
     guesses: set[str],
 ) -> tuple[str, tuple[proposal.Environment, ...]]:
     """The namespace that manifests name themselves, where no Application says one; and the environments then."""
-    if "namespace" not in chosen.guesses:
-        return chosen.namespace, chosen.environments
+    if "namespace" not in proposed.guesses:
+        return proposed.namespace, proposed.environments
     own = [
         naming_patterns.Sample(item.service, item.environment, name)
         for item in samples
@@ -123,11 +123,11 @@ def _namespace(
     ]
     pattern = naming_patterns.of(own, "")
     if not pattern.template:
-        return chosen.namespace, chosen.environments
+        return proposed.namespace, proposed.environments
     guesses.discard("namespace")
     for service, template in pattern.named.items():
         named.setdefault(service, {})["namespace"] = template
-    return pattern.template, proposal.apart(chosen.environments, pattern.template)
+    return pattern.template, proposal.apart(proposed.environments, pattern.template)
 
 
 def _named_namespaces(release: parts.Release) -> list[str]:
@@ -235,7 +235,7 @@ def _databases(samples: Iterable[Sample]) -> Iterable[str]:
     return dict.fromkeys(names)
 
 
-def _phase(chosen: proposal.Proposal, samples: Iterable[Sample]) -> str:
+def _phase(proposed: proposal.Proposal, samples: Iterable[Sample]) -> str:
     """``PreSync`` where all Jobs migrate in it and Argo CD syncs nothing by itself, which a first install deadlocks."""
     phases = {
         migration.phase
@@ -243,5 +243,5 @@ def _phase(chosen: proposal.Proposal, samples: Iterable[Sample]) -> str:
         for migration in item.release.migrations
         if migration.job.kind == "Job"
     }
-    by_hand = not any(environment.automated for environment in chosen.environments)
+    by_hand = not any(environment.automated for environment in proposed.environments)
     return "PreSync" if phases == {"PreSync"} and by_hand else ""

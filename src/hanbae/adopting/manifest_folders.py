@@ -86,10 +86,10 @@ class _Looked:
             elif _WORKLOAD.search(data) and (names := tuple(_names(data))):
                 self.holding.setdefault(folder, {})[path] = names
         self.parts = {
-            taken
+            target
             for folder, parts in self.built.items()
-            for taken in map(self._folder, parts)
-            if taken != folder
+            for target in map(self._folder, parts)
+            if target != folder
         }
 
     def workloads(self, folder: str, *, below: bool = False) -> list[str]:
@@ -126,8 +126,8 @@ class _Looked:
         """The workloads of a file, or of the files that are directly in a folder."""
         own = self.holding.get(part)
         if own is None:
-            there = self.holding.get(posixpath.dirname(part) or folders.ROOT, {})
-            return list(there.get(part, ()))
+            by_name = self.holding.get(posixpath.dirname(part) or folders.ROOT, {})
+            return list(by_name.get(part, ()))
         return [name for names in own.values() for name in names]
 
 

@@ -139,10 +139,10 @@ def of(survey: Survey, *, origin: str, default_branch: str, stated: Stated = Sta
     # An overlay that is a service's is not what belongs to the environment besides its services.
     around = tuple(item for item in survey.overlays if item.folder not in layout.places)
     rest = msgspec.structs.replace(survey, overlays=around)
-    chosen = tuple(
+    proposed = tuple(
         _environment(rest, name, uses, default_branch, suffixes.get(name, "")) for name in names
     )
-    chosen = apart(chosen, namespace)
+    proposed = apart(proposed, namespace)
     homes = Counter(use.application.home for use in uses)
     return Proposal(
         _repository(survey, origin),
@@ -155,7 +155,7 @@ def of(survey: Survey, *, origin: str, default_branch: str, stated: Stated = Sta
         release,
         application,
         values,
-        chosen,
+        proposed,
         frozenset(guesses),
         layout.left_out,
     )
@@ -188,11 +188,11 @@ def _environment_names(
         deployed and by_files
     ):  # then a values file of another word is of something else, such as a test
         words = Counter({word: count for word, count in words.items() if word in deployed})
-    chosen: list[str] = []
+    names: list[str] = []
     for word, _ in words.most_common():
-        if not any(environments.same(word, other) for other in chosen):
-            chosen.append(word)
-    return tuple(sorted(chosen, key=environments.rank))
+        if not any(environments.same(word, other) for other in names):
+            names.append(word)
+    return tuple(sorted(names, key=environments.rank))
 
 
 def _words_of_applications(survey: Survey) -> Counter[str]:
@@ -349,9 +349,9 @@ def _listed_values(  # noqa: PLR0917
     deployed = {use.service for use in uses}
     every = _files(survey)
     for name, path in of_charts.items():
-        there = [entry for entry in values if _is_there(entry, every, name, path, names)]
-        if there != list(values) and name not in deployed:
-            named.setdefault(name, {})["values"] = there
+        existing = [entry for entry in values if _is_there(entry, every, name, path, names)]
+        if existing != list(values) and name not in deployed:
+            named.setdefault(name, {})["values"] = existing
     return values
 
 
@@ -403,22 +403,22 @@ def _environment(
     )
 
 
-def apart(chosen: tuple[Environment, ...], namespace: str) -> tuple[Environment, ...]:
+def apart(separate: tuple[Environment, ...], namespace: str) -> tuple[Environment, ...]:
     """Environments that would share their namespaces, each in a cluster of its own, which is a guess.
 
     Args:
-        chosen: The environments.
+        separate: The environments.
         namespace: The services' namespace, a template.
     """
-    chosen = tuple(without_guessed_cluster(item) for item in chosen)
-    if len(chosen) == 1 or "{environment}" in namespace:
-        return chosen
-    keys = Counter((item.workload, item.suffix) for item in chosen)
+    separate = tuple(without_guessed_cluster(item) for item in separate)
+    if len(separate) == 1 or "{environment}" in namespace:
+        return separate
+    keys = Counter((item.workload, item.suffix) for item in separate)
     if all(count == 1 for count in keys.values()):
-        return chosen
+        return separate
     return tuple(
         msgspec.structs.replace(item, control=item.name, guessed=(*item.guessed, "control"))
-        for item in chosen
+        for item in separate
     )
 
 

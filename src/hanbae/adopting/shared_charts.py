@@ -49,5 +49,5 @@ def _named(own: Sequence[Application], words: Sequence[str]) -> dict[str, str]:
 
 
 def _without(name: str, part: str) -> str:
-    kept = [piece for piece in re.split(r"[^a-z0-9]+", name.lower()) if piece != part]
-    return "-".join(filter(None, kept))
+    pieces = [piece for piece in re.split(r"[^a-z0-9]+", name.lower()) if piece != part]
+    return "-".join(filter(None, pieces))

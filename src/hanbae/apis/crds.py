@@ -86,22 +86,22 @@ def _root(schema: Mapping[str, Any]) -> dict[str, Any]:
     return strict
 
 
-def _strict(schema: Any, left: int) -> dict[str, Any]:
+def _strict(schema: Any, depth: int) -> dict[str, Any]:
     """A structural schema: every field that it does not name is refused."""
-    if not isinstance(schema, Mapping) or left <= 0:
+    if not isinstance(schema, Mapping) or depth <= 0:
         return {}
-    strict = _values(schema, left)
+    strict = _values(schema, depth)
     properties = schema.get("properties")
     if isinstance(properties, Mapping):
         strict["properties"] = {
-            str(name): _strict(part, left - 1) for name, part in properties.items()
+            str(name): _strict(part, depth - 1) for name, part in properties.items()
         }
         _default(strict, properties)
     if "items" in schema:
-        strict["items"] = _strict(schema["items"], left - 1)
+        strict["items"] = _strict(schema["items"], depth - 1)
     more = schema.get("additionalProperties")
     if isinstance(more, Mapping):
-        strict["additionalProperties"] = _strict(more, left - 1)
+        strict["additionalProperties"] = _strict(more, depth - 1)
     elif schema.get("x-kubernetes-embedded-resource") is True:
         named = strict.setdefault("properties", {})
         for name in ("apiVersion", "kind", "metadata"):
@@ -128,7 +128,7 @@ def _default(strict: dict[str, Any], properties: Mapping[Any, Any]) -> None:
         strict["required"] = [name for name in names if name not in defaulted]
 
 
-def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:
+def _values(schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
     """What a schema says about values, fields apart."""
     strict = {key: schema[key] for key in _PLAIN if key in schema} | _bounds(schema)
     if schema.get("format") in {"byte", "date-time"}:
@@ -141,9 +141,9 @@ def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:
             strict["enum"] = [*strict["enum"], None]
     for key in ("allOf", "anyOf", "oneOf"):
         if isinstance(schema.get(key), list):
-            strict[key] = [_loose(part, left - 1) for part in schema[key]]
+            strict[key] = [_loose(part, depth - 1) for part in schema[key]]
     if "not" in schema:
-        strict["not"] = _loose(schema["not"], left - 1)
+        strict["not"] = _loose(schema["not"], depth - 1)
     return strict
 
 
@@ -161,17 +161,17 @@ def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     return bounds
 
 
-def _loose(schema: Any, left: int) -> dict[str, Any]:
+def _loose(schema: Any, depth: int) -> dict[str, Any]:
     """A schema inside ``allOf`` and the like: about values only, so fields that it does not name are fine."""
-    if not isinstance(schema, Mapping) or left <= 0:
+    if not isinstance(schema, Mapping) or depth <= 0:
         return {}
-    loose = _values(schema, left)
+    loose = _values(schema, depth)
     properties = schema.get("properties")
     if isinstance(properties, Mapping):
         loose["properties"] = {
-            str(name): _loose(part, left - 1) for name, part in properties.items()
+            str(name): _loose(part, depth - 1) for name, part in properties.items()
         }
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), Mapping):
-            loose[key] = _loose(schema[key], left - 1)
+            loose[key] = _loose(schema[key], depth - 1)
     return loose

@@ -258,8 +258,8 @@ def _patterns(entries: Any) -> tuple[list[str], list[str]]:
 def _is_chosen(
     path: str, included: list[str], excluded: list[str], fits: Callable[[str, str], bool]
 ) -> bool:
-    chosen = any(fits(path, pattern) for pattern in included)
-    return chosen and not any(fits(path, pattern) for pattern in excluded)
+    is_included = any(fits(path, pattern) for pattern in included)
+    return is_included and not any(fits(path, pattern) for pattern in excluded)
 
 
 def _folders(tree: trees.Tree) -> Iterator[str]:
@@ -308,17 +308,17 @@ def _flat(values: Mapping[str, Any], name: str = "") -> dict[str, Any]:
     """Nested parameters under the names by which templates without Go know them."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        here = f"{name}.{key}" if name else str(key)
+        path = f"{name}.{key}" if name else str(key)
         if key == "path" and isinstance(value, Mapping) and "segments" in value:
-            flat[here] = value["path"]
-            flat |= {f"{here}[{i}]": part for i, part in enumerate(value["segments"])}
+            flat[path] = value["path"]
+            flat |= {f"{path}[{i}]": part for i, part in enumerate(value["segments"])}
             flat |= {
-                f"{here}.{part}": text for part, text in value.items() if isinstance(text, str)
+                f"{path}.{part}": text for part, text in value.items() if isinstance(text, str)
             }
         elif isinstance(value, Mapping):
-            flat |= _flat(value, here)
+            flat |= _flat(value, path)
         else:
-            flat[here] = value
+            flat[path] = value
     return flat
 
 

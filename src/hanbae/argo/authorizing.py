@@ -202,20 +202,20 @@ def _control(policy: documents.Policy, environment: str, services: Sequence[Serv
 
 
 def _workload(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
-    for where, here in spaces(policy, environment, services).items():
-        names = [naming.secret(policy, service.name, environment) for service in here]
+    for where, members in spaces(policy, environment, services).items():
+        names = [naming.secret(policy, service.name, environment) for service in members]
         yield where, "read", _following(policy, names)
-        proxied = [name for service in here for name in service.proxied]
+        proxied = [name for service in members for name in service.proxied]
         yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
-        if here:
-            leases = [naming.lease(service.name, environment) for service in here]
+        if members:
+            leases = [naming.lease(service.name, environment) for service in members]
             yield where, "read", _rule(kinds.LEASE, "get", names=leases)
             # RBAC cannot restrict a creation by name.
             yield where, "deploy", _rule(kinds.LEASE, "create")
             yield where, "deploy", _rule(kinds.LEASE, "patch", "update", names=leases)
             yield where, "prove", _rule(kinds.JOB, "create", "delete")
             if environments.by_helm(policy, environment):
-                yield where, "deploy", _applying(here)
+                yield where, "deploy", _applying(members)
             else:
                 yield where, "deploy", _rule(kinds.SECRET, "get", "list", "watch", names=names)
 

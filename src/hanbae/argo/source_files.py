@@ -173,11 +173,11 @@ def _inline(helm: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _leaves(node: Mapping[Any, Any], name: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
-        here = f"{name}.{key}" if name else str(key)
-        if isinstance(value, dict) and value and here.count(".") < _DEEPEST:
-            yield from _leaves(value, here)
+        path = f"{name}.{key}" if name else str(key)
+        if isinstance(value, dict) and value and path.count(".") < _DEEPEST:
+            yield from _leaves(value, path)
         else:
-            yield here, value
+            yield path, value
 
 
 def _typed(text: str) -> Any:

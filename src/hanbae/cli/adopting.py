@@ -66,19 +66,19 @@ def run(
 
         looked = asyncio.run(adopt.apply(root, looked, asking.first(looked)))
         decided = asking.rest(looked.proposal, answers.repository, one_cluster=answers.one_cluster)
-    chosen = adopt.settled(looked.proposal, decided)
-    changes = adopt.write(root, chosen, answers.language)
+    proposed = adopt.settled(looked.proposal, decided)
+    changes = adopt.write(root, proposed, answers.language)
     file_changes.show(speaker, changes, output)
-    guesses = len(chosen.guesses) + sum(len(item.guessed) for item in chosen.environments)
+    guesses = len(proposed.guesses) + sum(len(item.guessed) for item in proposed.environments)
     sure = wording.Text("adopt.done-sure")
     speaker.succeed(wording.Text("adopt.done", {"count": str(guesses)}) if guesses else sure)
-    _say_next(speaker, chosen)
+    _say_next(speaker, proposed)
 
 
-def _say_next(speaker: narration.Narration, chosen: proposal.Proposal) -> None:
+def _say_next(speaker: narration.Narration, proposed: proposal.Proposal) -> None:
     """The next three commands."""
-    service = next(iter(chosen.services), "")
-    environment = chosen.environments[0].name
+    service = next(iter(proposed.services), "")
+    environment = proposed.environments[0].name
     speaker.note(wording.Text("adopt.next"))
     speaker.line("    hanbae check")
     if service:
@@ -87,23 +87,23 @@ def _say_next(speaker: narration.Narration, chosen: proposal.Proposal) -> None:
             speaker.line(f"    {words}")
 
 
-def _lines(present: survey.Survey, chosen: proposal.Proposal) -> Iterator[wording.Text]:
+def _lines(present: survey.Survey, proposed: proposal.Proposal) -> Iterator[wording.Text]:
     """What there is, in at most ten lines."""
-    services = list(chosen.services)
+    services = list(proposed.services)
     places = (
-        *chosen.paths,
-        *(str(keys["path"]) for keys in chosen.named.values() if "path" in keys),
+        *proposed.paths,
+        *(str(keys["path"]) for keys in proposed.named.values() if "path" in keys),
     )
     yield _line("adopt.charts", present.charts, _names(dict.fromkeys(places)) or "-")
     yield _line("adopt.services", services, _names(services) or "-")
-    if chosen.left_out or chosen.exclude:
-        others = (*chosen.exclude, *chosen.left_out)
+    if proposed.left_out or proposed.exclude:
+        others = (*proposed.exclude, *proposed.left_out)
         yield _line("adopt.others", others, _names(others))
-    environments = [item.name for item in chosen.environments]
-    files = _names(chosen.values) or "-"
+    environments = [item.name for item in proposed.environments]
+    files = _names(proposed.values) or "-"
     yield wording.Text("adopt.environments", {"names": _names(environments), "files": files})
-    if chosen.databases:
-        yield _line("adopt.databases", chosen.databases, _names(chosen.databases))
+    if proposed.databases:
+        yield _line("adopt.databases", proposed.databases, _names(proposed.databases))
     if present.applications or present.foreign or present.application_sets:
         facts = {"count": str(len(present.applications)), "others": str(present.foreign)}
         facts["sets"] = str(present.application_sets)

@@ -37,13 +37,13 @@ def first(looked: adopt.Looked) -> proposal.Stated:
     """
     from hanbae.adopting import proposal
 
-    chosen = looked.proposal
+    proposed = looked.proposal
     environments: tuple[str, ...] = ()
-    if "environments" in chosen.guesses:
-        default = ", ".join(item.name for item in chosen.environments)
+    if "environments" in proposed.guesses:
+        default = ", ".join(item.name for item in proposed.environments)
         environments = _list(_answer("adopt.ask-environments", {}, default, _are_environments))
     # Where there are Applications, what they deploy already says which charts are services.
-    others = () if looked.survey.applications else (*chosen.exclude, *chosen.left_out)
+    others = () if looked.survey.applications else (*proposed.exclude, *proposed.left_out)
     services: tuple[str, ...] = ()
     if others:
         folders = escaping.plain(", ".join(others[:_MOST]) + (", …" if others[_MOST:] else ""))
@@ -52,37 +52,39 @@ def first(looked: adopt.Looked) -> proposal.Stated:
     return proposal.Stated(environments, services)
 
 
-def rest(chosen: proposal.Proposal, repository: str | None, *, one_cluster: bool) -> adopt.Decided:
+def rest(
+    proposed: proposal.Proposal, repository: str | None, *, one_cluster: bool
+) -> adopt.Decided:
     """Ask what else nothing says.
 
     Args:
-        chosen: The proposal.
+        proposed: The proposal.
         repository: The repository's URL, where the command line has said it.
         one_cluster: Whether the command line has said that all environments share a cluster.
     """
     from hanbae.actions import adopt
 
-    if repository is None and not chosen.repository:
+    if repository is None and not proposed.repository:
         repository = _answer("adopt.ask-repository", {}, None, _is_repository)
     names: dict[str, str] = {}
-    if "namespace" in chosen.guesses:
-        names["namespace"] = _template("namespace", chosen.namespace)
-        chosen = adopt.named(chosen, names)
-    one_cluster = one_cluster or _is_one_cluster(chosen)
-    branches, contexts = _of_environments(chosen, one_cluster=one_cluster)
-    controls = [contexts.get(item.name, item.control) for item in chosen.environments]
+    if "namespace" in proposed.guesses:
+        names["namespace"] = _template("namespace", proposed.namespace)
+        proposed = adopt.named(proposed, names)
+    one_cluster = one_cluster or _is_one_cluster(proposed)
+    branches, contexts = _of_environments(proposed, one_cluster=one_cluster)
+    controls = [contexts.get(item.name, item.control) for item in proposed.environments]
     if one_cluster:
         controls = ["" for _ in controls]
     for field in _NAMES:
-        if field in chosen.guesses:
+        if field in proposed.guesses:
             # Environments that share an Argo CD would share the Application object as well if its
             # name did not hold the environment.
             apart = field != "application" or len(set(controls)) == len(controls)
-            names[field] = _template(field, getattr(chosen, field), apart=apart)
+            names[field] = _template(field, getattr(proposed, field), apart=apart)
     values: tuple[str, ...] = ()
-    if "values" in chosen.guesses:
-        facts, default = {"known": _PLACEHOLDERS}, ", ".join(chosen.values)
-        files = _answer("adopt.ask-values", facts, default, _are_values(_chart_folders(chosen)))
+    if "values" in proposed.guesses:
+        facts, default = {"known": _PLACEHOLDERS}, ", ".join(proposed.values)
+        files = _answer("adopt.ask-values", facts, default, _are_values(_chart_folders(proposed)))
         values = _list(files)
     return adopt.Decided(
         repository,
@@ -91,24 +93,24 @@ def rest(chosen: proposal.Proposal, repository: str | None, *, one_cluster: bool
         values=values,
         branches=branches,
         contexts=contexts,
-        encrypted=frozenset(_encrypted(chosen)),
-        registries="registries" in chosen.guesses,
+        encrypted=frozenset(_encrypted(proposed)),
+        registries="registries" in proposed.guesses,
     )
 
 
-def _is_one_cluster(chosen: proposal.Proposal) -> bool:
+def _is_one_cluster(proposed: proposal.Proposal) -> bool:
     """Whether environments that would share their namespaces do share a cluster."""
-    if not any("control" in item.guessed for item in chosen.environments):
+    if not any("control" in item.guessed for item in proposed.environments):
         return False
     return click.confirm(_sentence("adopt.ask-one-cluster", {}), default=False, err=True)
 
 
 def _of_environments(
-    chosen: proposal.Proposal, *, one_cluster: bool
+    proposed: proposal.Proposal, *, one_cluster: bool
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Environment → branch, and environment → kubeconfig context, where nothing says it."""
     branches, contexts = {}, {}
-    for item in chosen.environments:
+    for item in proposed.environments:
         facts = {"environment": item.name}
         if "branch" in item.guessed:
             key = f"environments.{item.name}.branch"
@@ -118,9 +120,9 @@ def _of_environments(
     return branches, contexts
 
 
-def _encrypted(chosen: proposal.Proposal) -> Iterator[str]:
+def _encrypted(proposed: proposal.Proposal) -> Iterator[str]:
     """The registries that speak TLS after all."""
-    for host in chosen.registries if "registries" in chosen.guesses else ():
+    for host in proposed.registries if "registries" in proposed.guesses else ():
         question = _sentence("adopt.ask-plain-http", {"host": escaping.plain(host)})
         if not click.confirm(question, default=True, err=True):
             yield host
@@ -170,16 +172,16 @@ def _are_values(folders: tuple[str, ...]) -> Check:
     return check
 
 
-def _chart_folders(chosen: proposal.Proposal) -> tuple[str, ...]:
+def _chart_folders(proposed: proposal.Proposal) -> tuple[str, ...]:
     """The folders that charts may be in by the policy that will be written: values files are relative to them."""
     from hanbae.policy import documents, service_rules
 
     named = {
         name: documents.NamedService(path=str(own["path"]))
-        for name, own in chosen.named.items()
+        for name, own in proposed.named.items()
         if "path" in own
     }
-    return service_rules.chart_folders(documents.Services(path=chosen.paths, named=named))
+    return service_rules.chart_folders(documents.Services(path=proposed.paths, named=named))
 
 
 def _are_among(folders: tuple[str, ...]) -> Check:
@@ -210,8 +212,8 @@ def _is_repository(answer: str) -> wording.Text | None:
 def _fault(faults: Iterator[tuple[str, str, Mapping[str, str]]]) -> wording.Text | None:
     """The first fault as a sentence."""
     for text_id, key, facts in faults:
-        shown = {name: _shown(value) for name, value in facts.items()}
-        return wording.Text(text_id, {"key": key, **shown})
+        printable = {name: _shown(value) for name, value in facts.items()}
+        return wording.Text(text_id, {"key": key, **printable})
     return None
 
 

@@ -209,10 +209,10 @@ def _run(session: options.Session, request: check.Request, *, cache: bool) -> ch
     from hanbae.cli.reports import summary
     from hanbae.repository import keeping
 
-    kept = keeping.opened() if cache else None
+    results = keeping.opened() if cache else None
 
     with summary.Progress(session.narration) as progress:
-        checking = check.check(session.directory, request, progress=progress.tell, kept=kept)
+        checking = check.check(session.directory, request, progress=progress.tell, cache=results)
         return asyncio.run(checking)
 
 
@@ -234,15 +234,15 @@ def _report(
 
 def _is_by_rule(report: reports.Report, destinations: Sequence[Destination]) -> bool:
     """Whether the person was shown what there is by rule instead of each finding."""
-    shown = ("text", "") in destinations
-    return report.overview and shown and len(report.result.findings) > reports.FEW
+    is_printed = ("text", "") in destinations
+    return report.overview and is_printed and len(report.result.findings) > reports.FEW
 
 
 def _for_terminal(
     result: check.Result, fail_on: reports.Threshold, *, accepted: bool, overview: bool
 ) -> reports.Report:
-    chosen = click.get_current_context().color
-    color = sys.stdout.isatty() if chosen is None else chosen
+    color_option = click.get_current_context().color
+    color = sys.stdout.isatty() if color_option is None else color_option
     return reports.Report(
         result, fail_on, accepted=accepted, width=_width(), color=color, overview=overview
     )
@@ -298,12 +298,12 @@ def _describe_rules(code: str | None, destinations: Sequence[Destination]) -> in
     ((kind, path), *others) = destinations
     if kind not in {"text", "json"} or others or path:
         raise errors.WrongUse("check.rules-are-text")
-    chosen = [rules[code.upper()]] if code is not None else list(rules.values())
+    selected = [rules[code.upper()]] if code is not None else list(rules.values())
     if kind == "json":
-        described = [rule_pages.described(rule) for rule in chosen]
+        described = [rule_pages.described(rule) for rule in selected]
         outputs.emit_json(described[0] if code is not None else {"rules": described})
     elif code is not None:
-        outputs.emit(rule_pages.explained(chosen[0], _width()).removesuffix("\n"))
+        outputs.emit(rule_pages.explained(selected[0], _width()).removesuffix("\n"))
     else:
         outputs.emit(rule_pages.listed(_width()).removesuffix("\n"))
     return 0

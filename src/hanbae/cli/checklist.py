@@ -124,10 +124,10 @@ def show(session: options.Session, deployment: str, output: str) -> None:
     from hanbae import workspaces
 
     with workspaces.opened(session.directory) as space:
-        shown = space.store.deployment(space.store.find(deployment))
-    checklist = of(shown)
+        record = space.store.deployment(space.store.find(deployment))
+    checklist = of(record)
     if not checklist.phases:
-        session.narration.note(wording.Text("checklist.undecided", {"deployment": shown.id}))
+        session.narration.note(wording.Text("checklist.undecided", {"deployment": record.id}))
     emit(checklist, output)
 
 

@@ -176,9 +176,9 @@ def _span(seconds: float | None) -> str:
     """A time in its two largest units; ``-`` where there is none."""
     if seconds is None:
         return "-"
-    left, parts = int(seconds), []
+    remaining, parts = int(seconds), []
     for unit, text_id in _UNITS:
-        count, left = divmod(left, unit)
+        count, remaining = divmod(remaining, unit)
         if count:
             parts.append(catalogue.sentence(wording.Text(text_id, {"count": str(count)})))
     return " ".join(parts[:2]) or catalogue.words("history.under-a-minute")

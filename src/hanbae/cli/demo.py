@@ -48,8 +48,8 @@ class _Narrator(sandbox.Narrated):
         )
         if speaker.terminal:
             view = live_view.View(speaker.stream, color=speaker.color)
-        with view as shown:
-            yield shown.event
+        with view as live:
+            yield live.event
 
 
 @click.command(

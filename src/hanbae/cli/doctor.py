@@ -137,8 +137,8 @@ def _list(listed: diagnoses.Diagnoses, typed: _Command, *, colour: bool) -> None
                 outputs.emit("")
             place = (entry.environment, entry.service)
             heading = " ".join(filter(None, (entry.service, f"({entry.environment})")))
-            shown = catalogue.printable(heading)  # a snapshot may be of anybody's making
-            outputs.emit(click.style(shown, bold=True) if colour else shown)
+            printable = catalogue.printable(heading)  # a snapshot may be of anybody's making
+            outputs.emit(click.style(printable, bold=True) if colour else printable)
         mark = _MARKS[entry.severity]
         head = click.style(mark, fg=_COLOURS[entry.severity]) if colour else mark
         for index, line in enumerate(_lines(entry)):

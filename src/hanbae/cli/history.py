@@ -180,11 +180,11 @@ def _show(
             outputs.emit_text(text, indent="  ")
     quoting = event_lines.Quoting()
     for event in stream:
-        shown = quoting.lines(event)
+        lines = quoting.lines(event)
         is_refused = total is not None and total.outcome == "refused"
         if is_refused and isinstance(event.fact, events.Opened):
-            shown = iter((event_lines.attempted(event.fact, deployment=event.deployment),))
-        for line in shown:
+            lines = iter((event_lines.attempted(event.fact, deployment=event.deployment),))
+        for line in lines:
             if line.words != f"hanbae history show {event.deployment}":
                 # That one was for who saw the end of the deployment only.
                 _show_line(event, line)

@@ -70,9 +70,11 @@ def add(
     from hanbae.actions import hold
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        held = asyncio.run(hold.add(space, service, environment, why=why, revision=revision))
+        held_service = asyncio.run(
+            hold.add(space, service, environment, why=why, revision=revision)
+        )
     if output == "json":
-        outputs.emit_json(held)
+        outputs.emit_json(held_service)
         return
     facts = {"service": service, "environment": environment}
     session.narration.succeed(wording.Text("hold.added", facts))
@@ -106,9 +108,9 @@ def lift(
     from hanbae.actions import hold
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        lifted, left = asyncio.run(hold.lift(space, service, environment, revision=revision))
+        lifted, remaining = asyncio.run(hold.lift(space, service, environment, revision=revision))
     if output == "json":
-        outputs.emit_json(left)
+        outputs.emit_json(remaining)
         return
     facts = {"service": service, "environment": environment}
     session.narration.succeed(wording.Text("hold.lifted" if lifted.holds else "hold.none", facts))
@@ -145,21 +147,21 @@ def list_(
     from hanbae.actions import hold
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        chosen = (environment,) if environment else ()
-        listed = asyncio.run(hold.listed(space, services, chosen))
+        environments = (environment,) if environment else ()
+        listed = asyncio.run(hold.listed(space, services, environments))
     if output == "json":
         outputs.emit_json(listed)
-    for held in listed.held if output == "text" else ():
-        _show(held)
+    for held_service in listed.held if output == "text" else ():
+        _show(held_service)
     if output == "text" and not listed.held and not listed.unreached:
         session.narration.note(wording.Text("hold.nothing"))
     return unreached.tell(session, listed.unreached)
 
 
-def _show(held: holds.HeldService) -> None:
+def _show(held_service: holds.HeldService) -> None:
     from hanbae.deploying import holding
 
-    for hold in held.holds:
+    for hold in held_service.holds:
         text_id = "hold.of-revision" if hold.revision else "hold.of-all"
-        about = holding.facts(hold, held.service, held.environment)
+        about = holding.facts(hold, held_service.service, held_service.environment)
         outputs.emit_text(catalogue.sentence(wording.Text(text_id, about)), indent="  ")

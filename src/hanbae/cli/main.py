@@ -134,11 +134,11 @@ def front(context: click.Context, lang: str | None, directory: Path, color: str)
     directory = _resolved(directory)
     # Once more: only now, with `-C`, is it known which policy's language counts.
     catalogue.speak(catalogue.preferred(lang, directory))
-    chosen = {"auto": None, "always": True, "never": False}[color]
-    if chosen is None and "NO_COLOR" in os.environ:  # click does not know it
-        chosen = False
-    context.color = chosen
-    speaker = narration.Narration(color=chosen)
+    use_color = {"auto": None, "always": True, "never": False}[color]
+    if use_color is None and "NO_COLOR" in os.environ:  # click does not know it
+        use_color = False
+    context.color = use_color
+    speaker = narration.Narration(color=use_color)
     _say_warnings(context, speaker)
     context.obj = options.Session(directory, speaker)
     if context.invoked_subcommand is None:

@@ -71,14 +71,14 @@ def command(  # noqa: PLR0917  click passes them by name
     from hanbae.repository import keeping
 
     request = render.Request(services, environment, revision, kube_version, api_versions)
-    kept = keeping.opened() if cache else None
+    results = keeping.opened() if cache else None
     if save is not None:
-        return asyncio.run(_save(session, request, kept, save, secrets=with_secrets))
-    return asyncio.run(_print(session, request, kept, output))
+        return asyncio.run(_save(session, request, results, save, secrets=with_secrets))
+    return asyncio.run(_print(session, request, results, output))
 
 
 async def _print(
-    session: options.Session, request: render.Request, kept: keeping.Cache | None, output: str
+    session: options.Session, request: render.Request, results: keeping.Cache | None, output: str
 ) -> int:
     """Write every release as it comes; only its own memory is needed."""
     from hanbae.actions import render
@@ -88,7 +88,7 @@ async def _print(
     request = msgspec.structs.replace(request, printed=output != "json")
     alone = len(request.services) == 1 and request.environment is not None
     rendered = 0
-    rendering = render.rendering(session.directory, request, kept=kept)
+    rendering = render.rendering(session.directory, request, cache=results)
     with outputs.array(output == "json", "releases") as array:
         async with rendering as releases:
             async for release in releases:
@@ -121,7 +121,7 @@ _FIELDS = ("service", "environment", "release", "namespace", "objects")
 async def _save(
     session: options.Session,
     request: render.Request,
-    kept: keeping.Cache | None,
+    results: keeping.Cache | None,
     folder: Path,
     *,
     secrets: bool,
@@ -129,7 +129,7 @@ async def _save(
     from hanbae.actions import render, save_rendered
 
     failures: list[render.Failure] = []
-    rendering = render.rendering(session.directory, request, kept=kept)
+    rendering = render.rendering(session.directory, request, cache=results)
     with save_rendered.writing_to(folder, secrets=secrets) as tree:
         async with rendering as releases:
             async for release in releases:

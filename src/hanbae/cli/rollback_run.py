@@ -84,7 +84,7 @@ class Run:
         self._ask(going_back)
         why = self._wishes.why or self._sentence("rollback.hold-why", going_back)
         # Held before anything goes back, so that nobody deploys the present commit again meanwhile.
-        held = await rollback.keep_away(self._space, going_back, why)
+        is_held = await rollback.keep_away(self._space, going_back, why)
         going_back = msgspec.structs.replace(going_back, held=True)
         code, ended = await self._driven_through(planned)
         if ended is not None:
@@ -92,7 +92,7 @@ class Run:
             # Refused means that nothing was changed, so our own hold is lifted, but not one that
             # was there before. After any other outcome databases may have gone back, and the hold
             # keeps the newer code away.
-            if ended.outcome == "refused" and held:
+            if ended.outcome == "refused" and is_held:
                 await rollback.let_go(self._space, going_back)
                 going_back = msgspec.structs.replace(going_back, held=False)
         if code == 0:

@@ -173,8 +173,8 @@ def down(session: options.Session, name: str, keep_logs: bool) -> None:
     from hanbae.sandbox import running
 
     progress = Narrated(session.narration)
-    there = running.down(name, keep_logs=keep_logs, progress=progress)
-    text_id = "sandbox.is-down" if there else "sandbox.was-not-there"
+    existed = running.down(name, keep_logs=keep_logs, progress=progress)
+    text_id = "sandbox.is-down" if existed else "sandbox.was-not-there"
     session.narration.succeed(wording.Text(text_id, {"name": name}))
 
 

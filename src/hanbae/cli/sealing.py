@@ -235,12 +235,12 @@ def named(certificates: Sequence[str], environments: Sequence[str]) -> dict[str,
 
 def _check_once(*sources: Collection[str]) -> None:
     """Refuse a key that is to have two values, or to be sealed and taken out."""
-    taken: set[str] = set()
+    keys: set[str] = set()
     for source in sources:
-        twice = taken & set(source)
+        twice = keys & set(source)
         if twice:
             raise errors.WrongUse("seal.key-twice", key=min(twice))
-        taken |= set(source)
+        keys |= set(source)
 
 
 def mounted(

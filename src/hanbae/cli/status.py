@@ -85,13 +85,13 @@ def command(
 
     if watches and output == "json":
         raise errors.WrongUse("status.endless-json")
-    chosen = (environment,) if environment else ()
+    environments = (environment,) if environment else ()
     with workspaces.opened(session.directory, context=kube_context) as space:
         try:
             if watches:
                 # It only ends by an interruption; the lines below are for a single look.
-                asyncio.run(_watch(session, space, services, chosen, output))
-            listed = asyncio.run(status.status(space, services, chosen))
+                asyncio.run(_watch(session, space, services, environments, output))
+            listed = asyncio.run(status.status(space, services, environments))
         except KeyboardInterrupt:
             if watches:  # it has no other end, so none is missing
                 return interrupts.INTERRUPTED
@@ -189,10 +189,12 @@ def _forbidden(listed: standings.Standings) -> Iterator[wording.Text]:
     """What may not be deployed now, and why."""
     from hanbae.deploying import holding
 
-    for held in listed.held:
-        for hold in held.holds:
+    for held_service in listed.held:
+        for hold in held_service.holds:
             text_id = "hold.of-revision" if hold.revision else "hold.of-all"
-            yield wording.Text(text_id, holding.facts(hold, held.service, held.environment))
+            yield wording.Text(
+                text_id, holding.facts(hold, held_service.service, held_service.environment)
+            )
     for frozen in listed.frozen:
         facts = {
             "environment": frozen.environment,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hanbae import workspaces
     from hanbae.cli import options
 
-_SHOWN: Final = 3
+_MOST_FILES: Final = 3
 """Files that are named; the others are counted."""
 
 
@@ -38,9 +38,9 @@ def warn(
     paths = (*changes.uncommitted, *changes.unpushed)
     if not paths:
         return
-    files = ", ".join(paths[:_SHOWN])
-    if len(paths) > _SHOWN:
-        count = str(len(paths) - _SHOWN)
+    files = ", ".join(paths[:_MOST_FILES])
+    if len(paths) > _MOST_FILES:
+        count = str(len(paths) - _MOST_FILES)
         files = catalogue.sentence(
             wording.Text("undeployed.more", {"files": files, "count": count})
         )

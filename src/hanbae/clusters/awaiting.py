@@ -99,8 +99,8 @@ class Waiter:
             while not self._finished or self._reading or await self._unread():
                 # Only trouble is limited here. How long the Job may run is limited by its own
                 # deadline and by the caller.
-                left = None if self.trouble is None else self._since + grace - clock()
-                item = await self._merged.next(within=left)
+                remaining = None if self.trouble is None else self._since + grace - clock()
+                item = await self._merged.next(within=remaining)
                 if item is not None:
                     self._take(*item)
                 elif self.trouble is not None:

@@ -178,9 +178,9 @@ def merged(paths: Iterable[Path]) -> Document:
         if not result.get("current-context") and document.get("current-context"):
             result["current-context"] = document["current-context"]
         for section, key in _SECTIONS.items():
-            taken = {entry["name"] for entry in result[section]}
+            names = {entry["name"] for entry in result[section]}
             for entry in document.get(section) or []:
-                if entry["name"] not in taken:
+                if entry["name"] not in names:
                     inner = _absolute(entry.get(key) or {}, _FILES[section], path.parent)
                     result[section].append({"name": entry["name"], key: inner})
     return result

@@ -32,16 +32,16 @@ def _service(
     # Without a selector somebody else writes its endpoints; an ExternalName is a name in DNS.
     if not selector or spec.get("type") == "ExternalName":
         return
-    chosen = [
+    selected = [
         (pod_ref, pod)
         for pod_ref, pod in picture.of("Pod")
         if pod_ref.namespace == ref.namespace
         and not _has_ended(pod)
         and selector.items() <= (pod["metadata"].get("labels") or {}).items()
     ]
-    shown = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-    facts: dict[str, object] = {"service": ref.name, "namespace": ref.namespace, "selector": shown}
-    if not chosen:
+    labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    facts: dict[str, object] = {"service": ref.name, "namespace": ref.namespace, "selector": labels}
+    if not selected:
         # A snapshot names pods as unseen as well where only their logs may not be read.
         if ("Pod", ref.namespace) in picture.unseen and not any(
             pod.namespace == ref.namespace for pod, _ in picture.of("Pod")
@@ -50,7 +50,7 @@ def _service(
         command: tuple[str, ...] = ("kubectl", "get", "pods", "-n", ref.namespace, "--show-labels")
         yield pictures.cause(ref, "diagnosis.selects-nothing", facts, command, fatal=False)
         return
-    ports = _ports(pod for _, pod in chosen)
+    ports = _ports(pod for _, pod in selected)
     for port in spec.get("ports") or []:
         target = port.get("targetPort", port.get("port"))
         # A number is dialled whether a container declares it or not; only a name has to be
@@ -60,10 +60,10 @@ def _service(
             command = ("kubectl", "describe", "service", ref.name, "-n", ref.namespace)
             yield pictures.cause(ref, "diagnosis.port-unknown", facts, command, fatal=True)
             return
-    if not any(pictures.condition(pod, "Ready").get("status") == "True" for _, pod in chosen):
-        facts |= {"pods": str(len(chosen))}
-        command = ("kubectl", "get", "pods", "-n", ref.namespace, "-l", shown)
-        owner = pictures.owner(chosen[0][1])
+    if not any(pictures.condition(pod, "Ready").get("status") == "True" for _, pod in selected):
+        facts |= {"pods": str(len(selected))}
+        command = ("kubectl", "get", "pods", "-n", ref.namespace, "-l", labels)
+        owner = pictures.owner(selected[0][1])
         # A symptom: what keeps the pods from being ready explains it, where that is known.
         yield pictures.cause(
             ref, "diagnosis.none-ready", facts, command, fatal=False, owner=owner, is_symptom=True

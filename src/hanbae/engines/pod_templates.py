@@ -52,12 +52,12 @@ async def formers(cluster: connections.Cluster, workload: kinds.Object) -> list[
     """
     ref = kinds.ref(workload)
     deployment = ref.kind == "Deployment"
-    kept = await reading.find(
+    revisions = await reading.find(
         cluster, kinds.REPLICASET if deployment else kinds.CONTROLLERREVISION, ref.namespace
     )
     uid = workload["metadata"].get("uid")
     # By uid: those of a deleted workload with the same name may still exist.
-    own = [item for item in kept if uid and _owner(item) == uid]
+    own = [item for item in revisions if uid and _owner(item) == uid]
     read = [_of_replicaset(item) if deployment else _of_revision(item) for item in own]
     templates = [former for former in read if former is not None]
     present = _present(workload, templates)

@@ -60,9 +60,9 @@ def progress(workload: Object) -> Progress:
     # A StatefulSet calls its newest revision the current one only when every pod has it;
     # a Deployment names neither, so that they are the same.
     settled = status.get("currentRevision") == status.get("updateRevision")
-    held = _held_back(workload, replicas)
-    if held:
-        is_complete = updated >= replicas - held and total <= replicas <= available
+    held_back = _held_back(workload, replicas)
+    if held_back:
+        is_complete = updated >= replicas - held_back and total <= replicas <= available
     else:
         is_complete = updated >= replicas and total <= updated <= available and settled
     if is_complete:
@@ -111,16 +111,16 @@ def since(workload: Mapping[str, Any], started: str) -> dict[str, Any]:
     status = workload.get("status") or {}
     conditions = status.get("conditions") or []
     # Both times are RFC 3339 in UTC with whole seconds, so they compare as text.
-    kept = [
+    current = [
         condition
         for condition in conditions
         if condition.get("reason") != DEADLINE_EXCEEDED
         or not started
         or str(condition.get("lastTransitionTime") or started) >= started
     ]
-    if len(kept) == len(conditions):
+    if len(current) == len(conditions):
         return dict(workload)
-    return {**workload, "status": {**status, "conditions": kept}}
+    return {**workload, "status": {**status, "conditions": current}}
 
 
 def newest(deployment: Object, replicaset: Object) -> bool:

@@ -444,9 +444,9 @@ def _owners(operation: Operation) -> Iterator[subjects.Ref]:
     return (ref for ref in refs if ref.kind in ownership.OWNERS)
 
 
-def _is_same(kept: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
+def _is_same(present: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
     """Whether what is kept under a name is this very object, and not another one of that name."""
-    return kept is not None and kept["metadata"].get("uid") == other["metadata"].get("uid")
+    return present is not None and present["metadata"].get("uid") == other["metadata"].get("uid")
 
 
 def _owner(owned: Mapping[str, Any]) -> subjects.Ref | None:

@@ -77,9 +77,9 @@ def gates(policy: documents.Policy, phase: checklists.Phase) -> tuple[str, ...]:
 
 async def verdicts_of(checks: Iterable[str], target: targets.Target) -> dict[str, verdicts.Verdict]:
     """Gate → what it says, side by side."""
-    chosen = list(checks)
-    first = [check for check in chosen if check not in _LAST]
-    last = [check for check in chosen if check in _LAST]
+    selected = list(checks)
+    first = [check for check in selected if check not in _LAST]
+    last = [check for check in selected if check in _LAST]
     first_verdicts = await asyncio.gather(*(_of(check, target) for check in first))
     last_verdicts = await asyncio.gather(*(_of(check, target) for check in last))
     return dict(zip([*first, *last], [*first_verdicts, *last_verdicts], strict=True))

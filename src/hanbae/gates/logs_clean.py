@@ -24,7 +24,7 @@ UNCLEAN: Final = (
     "segmentation fault",
 )
 """What a program writes when it breaks down; in lower case."""
-_SHOWN: Final = 3
+_MOST_LINES: Final = 3
 _LONGEST: Final = 300
 _AT_ONCE: Final = 8
 
@@ -73,10 +73,11 @@ async def _of_container(
     unclean = _unclean(target, lines)
     judged = []
     if unclean:
-        shown = "\n".join(
-            excerpts.one_line(line, _LONGEST, redact=target.redact) for line in unclean[:_SHOWN]
+        excerpt = "\n".join(
+            excerpts.one_line(line, _LONGEST, redact=target.redact)
+            for line in unclean[:_MOST_LINES]
         )
-        more = {"lines": str(len(unclean)), "log": shown}
+        more = {"lines": str(len(unclean)), "log": excerpt}
         judged.append(verdicts.failed("gate.log-unclean", **facts, **more).then(*command))
     restarts = restarted(status, since=_since(target))
     if restarts:

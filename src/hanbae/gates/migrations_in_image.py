@@ -19,7 +19,7 @@ from hanbae.results import plans
 
 READS_WITHIN: Final = 60.0
 """Seconds for reading the migrations in an image; it is done once for each digest."""
-_SHOWN: Final = 5
+_MOST_NAMES: Final = 5
 _FOLDER_FLAGS: Final = ("-dir", "--dir")
 
 _Names = dict[str, str] | None
@@ -93,9 +93,9 @@ async def _in_image(name: str, digest: str, folder: str, registries: sources.Sou
     Raises:
         hanbae.errors.Error: They cannot be read.
     """
-    kept = keeping.opened()
+    cache = keeping.opened()
     key = keeping.key("image-files-1", digest, folder)
-    if kept is not None and (stored := kept.get(key)) is not None:
+    if cache is not None and (stored := cache.get(key)) is not None:
         try:
             return foreign_json.decode(stored, dict[str, str])
         # What was kept and cannot be read is read from the image again.
@@ -106,8 +106,8 @@ async def _in_image(name: str, digest: str, folder: str, registries: sources.Sou
     if answer is None or answer.digests is None:
         return None
     names = dict(answer.digests)
-    if kept is not None:
-        kept.put(key, msgspec.json.encode(names))
+    if cache is not None:
+        cache.put(key, msgspec.json.encode(names))
     return names
 
 
@@ -131,5 +131,5 @@ def folder_of(container: Mapping[str, Any]) -> str:
 def listed(names: Iterable[str]) -> str:
     """The first names in their order; the others are counted."""
     listed = sorted(names)
-    more = len(listed) - _SHOWN
-    return ", ".join(listed[:_SHOWN]) + (f" … (+{more})" if more > 0 else "")
+    more = len(listed) - _MOST_NAMES
+    return ", ".join(listed[:_MOST_NAMES]) + (f" … (+{more})" if more > 0 else "")

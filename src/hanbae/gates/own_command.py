@@ -25,7 +25,7 @@ from hanbae.policy import documents, naming
 
 _MOST: Final = 64 * 1024
 """Bytes of what it prints that are kept: the last ones."""
-_SHOWN: Final = 5
+_MOST_LINES: Final = 5
 _LONGEST: Final = 300
 _HANDED_ON: Final = ("PATH", "HOME", "KUBECONFIG", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
 
@@ -104,8 +104,10 @@ async def run(
                 "gate.command-unstarted", **facts, program=program, why=reason
             )
     lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    shown = [excerpts.one_line(line, _LONGEST, redact=target.redact) for line in lines[-_SHOWN:]]
-    return Ended(facts, tuple(shown), code, seconds)
+    excerpt = [
+        excerpts.one_line(line, _LONGEST, redact=target.redact) for line in lines[-_MOST_LINES:]
+    ]
+    return Ended(facts, tuple(excerpt), code, seconds)
 
 
 def _program(name: str, root: Path) -> str | None:
@@ -132,7 +134,7 @@ async def _run(
     words: list[str], folder: str, variables: dict[str, str], seconds: float
 ) -> tuple[int | None, bytes]:
     """The code that a program leaves with, None where it takes too long, and the end of what it prints."""
-    with _output() as (pipe, kept):
+    with _output() as (pipe, output):
         process = await asyncio.create_subprocess_exec(
             *words,
             cwd=folder,
@@ -154,7 +156,7 @@ async def _run(
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-    return code, bytes(kept)
+    return code, bytes(output)
 
 
 @contextlib.contextmanager
@@ -164,18 +166,18 @@ def _output() -> Iterator[tuple[int, bytearray]]:
     The pipe is not read to its end: what a program has started may hold it open long after the program has left.
     """
     loop = asyncio.get_running_loop()
-    kept = bytearray()
+    tail = bytearray()
 
     def take() -> None:
         with contextlib.suppress(BlockingIOError):
-            kept.extend(os.read(reading, _MOST))
-            del kept[:-_MOST]
+            tail.extend(os.read(reading, _MOST))
+            del tail[:-_MOST]
 
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     loop.add_reader(reading, take)  # as it comes, so that no full pipe holds the program up
     try:
-        yield writing, kept
+        yield writing, tail
         take()
     finally:
         loop.remove_reader(reading)

@@ -23,8 +23,8 @@ def charts(telling: Telling) -> str:
             by_layout.setdefault(_listed(service), []).append(service)
     parts = []
     for files, services in by_layout.items():
-        shown = [markdown.codes(service.folder for service in services), ""]
-        parts.append("\n".join([*shown, markdown.block(_tree(telling, services[0], files), "")]))
+        lines = [markdown.codes(service.folder for service in services), ""]
+        parts.append("\n".join([*lines, markdown.block(_tree(telling, services[0], files), "")]))
     return "\n\n".join(parts) or telling.none("no-charts")
 
 
@@ -42,9 +42,9 @@ def _listed(service: facts.Service) -> tuple[str, ...]:
 
 
 def _tree(telling: Telling, service: facts.Service, files: Sequence[str]) -> Iterator[str]:
-    shown = files[:_MOST]
-    top = [path for path in shown if "/" not in path]
-    inside = [path.partition("/")[2] for path in shown if "/" in path]
+    paths = files[:_MOST]
+    top = [path for path in paths if "/" not in path]
+    inside = [path.partition("/")[2] for path in paths if "/" in path]
     yield f"{markdown.line(service.folder)}/"
     for path in top:
         branch = "├──" if inside or path != top[-1] else "└──"
@@ -138,11 +138,11 @@ def _address(migration: facts.Migration) -> Iterator[str]:
 
 def _scalar(word: str) -> str:
     """A word as YAML reads it back, on one line."""
-    shown = markdown.line(word)
-    plain = shown.replace("/", "").replace("_", "").replace("-", "").replace(".", "").isalnum()
-    is_text = isinstance(yaml_scalars.scalar(shown), str)  # neither a number nor `true`
+    scalar = markdown.line(word)
+    plain = scalar.replace("/", "").replace("_", "").replace("-", "").replace(".", "").isalnum()
+    is_text = isinstance(yaml_scalars.scalar(scalar), str)  # neither a number nor `true`
     return (
-        shown
-        if plain and is_text and not shown.startswith("-")
-        else '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        scalar
+        if plain and is_text and not scalar.startswith("-")
+        else '"' + scalar.replace("\\", "\\\\").replace('"', '\\"') + '"'
     )

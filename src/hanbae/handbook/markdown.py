@@ -17,8 +17,8 @@ LONGEST: Final = 400
 def line(text: str) -> str:
     """A text on one line, without what cannot be seen."""
     words = " ".join(text[: 2 * LONGEST].split())
-    shown = "".join(letter if letter.isprintable() else "�" for letter in words)
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+    printable = "".join(letter if letter.isprintable() else "�" for letter in words)
+    return printable if len(printable) <= LONGEST else printable[: LONGEST - 1] + "…"
 
 
 def prose(text: str) -> str:
@@ -37,13 +37,13 @@ def _escaped(part: str) -> str:
 
 def code(text: str) -> str:
     """A name or a command, in a paragraph or a cell; a dash for none."""
-    shown = line(text)
-    if not shown:
+    printable = line(text)
+    if not printable:
         return "-"
-    fence = "`" * (_longest_run(shown) + 1)
-    pad = " " if shown[0] == "`" or shown[-1] == "`" else ""
+    fence = "`" * (_longest_run(printable) + 1)
+    pad = " " if printable[0] == "`" or printable[-1] == "`" else ""
     # Two backslashes before a column's mark would be one that is shown, and the mark would count.
-    inside = shown.replace("\\|", "\\ |").replace("|", "\\|")
+    inside = printable.replace("\\|", "\\ |").replace("|", "\\|")
     return f"{fence}{pad}{inside}{pad}{fence}"
 
 
@@ -59,9 +59,11 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 def block(lines: Iterable[str], language: str = "bash") -> str:
     """Lines of code between fences that none of them ends."""
-    shown = ["".join(letter if letter.isprintable() else "�" for letter in text) for text in lines]
-    fence = "`" * max(3, max(map(_longest_run, shown), default=0) + 1)
-    return "\n".join([f"{fence}{language}", *shown, fence])
+    printable = [
+        "".join(letter if letter.isprintable() else "�" for letter in text) for text in lines
+    ]
+    fence = "`" * max(3, max(map(_longest_run, printable), default=0) + 1)
+    return "\n".join([f"{fence}{language}", *printable, fence])
 
 
 def command(*words: str) -> str:

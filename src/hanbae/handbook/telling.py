@@ -75,9 +75,9 @@ class Telling:
         name, environment = self.example()
         if _JOB.search(text):
             migrating = [entry for entry in self.migrations() if entry[0].name == name]
-            shown = migrating or list(self.migrations())
-            if shown:
-                service, environment, migration = shown[-1]
+            examples = migrating or list(self.migrations())
+            if examples:
+                service, environment, migration = examples[-1]
                 name = service.name
                 job = f"{migration.kind.lower()}/{migration.job}"
                 # By functions: what a chart calls its Job may have backslashes, which a template obeys.

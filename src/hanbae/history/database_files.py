@@ -50,7 +50,7 @@ COMPANIONS: Final = ("-wal", "-shm", "-journal")
 """How the names of the files end that SQLite has beside a database."""
 # With O_PATH, O_NOFOLLOW opens a link itself instead of failing; that it is one is seen by its
 # mode.
-_HELD: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPENING: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _NETWORK: Final = frozenset(
     {
         "9p",
@@ -239,7 +239,7 @@ def _held(path: Path) -> int:
     """A path descriptor of the file, which is made if it is not there."""
     while True:
         try:
-            return os.open(path, _HELD)
+            return os.open(path, _OPENING)
         except FileNotFoundError:
             _make(path)
 
@@ -331,7 +331,7 @@ def _close_to_others(path: Path, descriptor: int) -> None:
     _chmod(descriptor)
     for end in COMPANIONS:
         with contextlib.suppress(FileNotFoundError):
-            companion = os.open(path.with_name(path.name + end), _HELD)
+            companion = os.open(path.with_name(path.name + end), _OPENING)
             try:
                 if stat.S_ISREG(os.fstat(companion).st_mode):
                     _chmod(companion)

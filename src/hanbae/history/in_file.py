@@ -90,8 +90,8 @@ class Database:
         version = self._version()
         # What was written between the caller's last look and this call is not noticed here; it is
         # found at the end of the wait.
-        while (left := until - time.monotonic()) > 0 and version == self._version():
-            time.sleep(min(_LOOK, left))
+        while (remaining := until - time.monotonic()) > 0 and version == self._version():
+            time.sleep(min(_LOOK, remaining))
 
     def _version(self) -> int:
         """A number that changes when another connection has written."""

@@ -268,7 +268,7 @@ class Store:
         rows: stored_events.Texts = [
             (row, text) for row, text in other._database.rows(query, values)
         ]
-        taken = other._reader.whole(deployment, rows)
+        copied = other._reader.whole(deployment, rows)
         theirs = [text for _, text in rows]
 
         def work(execute: protocol.Execute) -> int | None:
@@ -276,7 +276,7 @@ class Store:
             # Where neither begins like the other, they are two different records.
             if ours != theirs[: len(ours)] and theirs != ours[: len(theirs)]:
                 return None
-            for event, text in zip(taken[len(ours) :], theirs[len(ours) :], strict=True):
+            for event, text in zip(copied[len(ours) :], theirs[len(ours) :], strict=True):
                 execute(_INSERT, _row(event, text))
             return max(0, len(theirs) - len(ours))
 

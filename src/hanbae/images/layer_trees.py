@@ -144,11 +144,11 @@ class Tree:
             folder.pop(name, None)
 
     def _put(self, folder: _Folder, name: str, entry: Entry) -> None:
-        there = folder.get(name)
+        present = folder.get(name)
         self._fresh.add((id(folder), name))
-        if entry.kind == "folder" and isinstance(there, dict):
+        if entry.kind == "folder" and isinstance(present, dict):
             return
-        if there is None:
+        if present is None:
             self._count()
         node: _Node
         if entry.kind == "folder":

@@ -259,14 +259,14 @@ class Registry:
     async def _verified(
         self, chunks: AsyncIterator[bytes], path: str, digest: str, size: int
     ) -> AsyncIterator[bytes]:
-        sha256, left = hashlib.sha256(), size
+        sha256, remaining = hashlib.sha256(), size
         async for chunk in chunks:
-            left -= len(chunk)
-            if left < 0:
+            remaining -= len(chunk)
+            if remaining < 0:
                 break
             sha256.update(chunk)
             yield chunk
-        if left or f"sha256:{sha256.hexdigest()}" != digest:
+        if remaining or f"sha256:{sha256.hexdigest()}" != digest:
             raise self._transport.nonsense(path)
 
     async def config(

@@ -64,14 +64,14 @@ def of(
         name: Name of the Compose project.
         sources: The releases, with what their pods are translated with.
     """
-    taken = {"postgresql", "valkey", "clickhouse", DATABASES, TOOLS}
+    names = {"postgresql", "valkey", "clickhouse", DATABASES, TOOLS}
     services: list[Service] = []
     placed: list[_Placed] = []
     reached: dict[str, reaching.Reached] = {}
     owned = []
     gaps: list[compositions.Gap] = []
     for source in sources:
-        own = list(_place(source, taken))
+        own = list(_place(source, names))
         placed += own
         keys = tuple(key for entry in own for key in entry.translated.keys)
         owned.append(addresses.Owned(source.release, keys))
@@ -122,12 +122,12 @@ def of(
     )
 
 
-def _place(source: pods.Source, taken: set[str]) -> Iterator[_Placed]:
+def _place(source: pods.Source, names: set[str]) -> Iterator[_Placed]:
     for manifest in source.release.objects:
         if manifest.pod is None:
             continue
-        translated = pods.of(manifest, source, frozenset(taken))
-        taken.update(service.name for service in translated.services)
+        translated = pods.of(manifest, source, frozenset(names))
+        names.update(service.name for service in translated.services)
         phases = manifest.phases
         # A hook of other phases alone, such as SyncFail, is no part of a sync: it starts only by hand.
         phase = next((name for name in _PHASES if name in phases), "" if phases else "Sync")

@@ -109,9 +109,9 @@ class Project:
         Raises:
             hanbae.errors.Failed: Compose refuses its files.
         """
-        chosen = ["--profile", "*"] if profiles else []
+        flags = ["--profile", "*"] if profiles else []
         form = ["--format", "json", "--no-env-resolution", "--no-path-resolution"]
-        text = self._answer([*chosen, "config", *form])
+        text = self._answer([*flags, "config", *form])
         document = _decoded(text)
         return document if isinstance(document, dict) else {}
 

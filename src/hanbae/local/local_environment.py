@@ -50,14 +50,14 @@ async def read(directory: Path) -> Local:
     environment = base(policy)
     tree = trees.WorkingTree(loaded.root)
     name = composing.project_name(policy.argocd.repository)
-    chosen = [
+    deployed = [
         service
         for service in services.every(policy, tree)
         if _is_in(policy, tree, service, environment)
     ]
     async with pools.opened() as pool:
         sources = await asyncio.gather(
-            *(_source(pool, policy, tree, service, environment, name) for service in chosen)
+            *(_source(pool, policy, tree, service, environment, name) for service in deployed)
         )
     composition = composing.of(policy, environment, name, sources)
     rendered = composing.rendered_secrets(source.release for source in sources)

@@ -151,9 +151,9 @@ def _probe(service: Service, entry: Entry) -> Iterator[Difference]:
     expected, present = service.healthcheck, compose_document.healthcheck(entry)
     if expected is None:
         return
-    shown = " ".join(expected.test[1:])
+    command = " ".join(expected.test[1:])
     if present is None:
-        yield _difference(service.name, "probe", shown, "", "probe-missing")
+        yield _difference(service.name, "probe", command, "", "probe-missing")
         return
     words = compose_document.test_words(present).replace("$$", "$")
     if any(text not in words for text in expected.shows):

@@ -70,16 +70,16 @@ class Translated(Struct, frozen=True):
     gaps: tuple[compositions.Gap, ...] = ()
 
 
-def of(manifest: Object, source: Source, taken: frozenset[str]) -> Translated:
+def of(manifest: Object, source: Source, names: frozenset[str]) -> Translated:
     """The services of what makes pods.
 
     Args:
         manifest: The Deployment, Job or the like.
         source: What it is translated with.
-        taken: Names that other services have.
+        names: Names that other services have.
     """
     name = safe(manifest.name) or "unnamed"
-    if name in taken:
+    if name in names:
         name = f"{name}-{safe(source.release.service)}"
     translator = _Translator(manifest, source, name)
     return translator.all()

@@ -78,7 +78,7 @@ def published(
     Returns:
         The services, and the names that two of them would have.
     """
-    taken = {port.host for service in services for port in service.ports}
+    ports_taken = {port.host for service in services for port in service.ports}
     names: dict[str, list[str]] = {}
     for name, entry in reached.items():
         for alias in entry.aliases:
@@ -92,7 +92,7 @@ def published(
     ]
     ports: dict[str, tuple[Port, ...]] = {}
     for name in sorted(reached):
-        ports[name] = tuple(_ports(name, reached[name], taken))
+        ports[name] = tuple(_ports(name, reached[name], ports_taken))
     result = []
     for service in services:
         if service.name not in reached:
@@ -121,13 +121,13 @@ def variable(*words: str) -> str:
     return f"P_{name}" if name[:1].isdigit() else name
 
 
-def _ports(name: str, reached: Reached, taken: set[int]) -> Iterator[Port]:
+def _ports(name: str, reached: Reached, ports_taken: set[int]) -> Iterator[Port]:
     several = len(reached.ports) > 1
     for container, label in sorted(reached.ports.items()):
         host = container if container >= _PRIVILEGED else _FIRST
-        while host in taken:
+        while host in ports_taken:
             host = host + 1 if host < _LAST else _PRIVILEGED
-        taken.add(host)
+        ports_taken.add(host)
         word = (label or str(container)) if several else ""
         yield Port(container, host, variable(name, word, "PORT"), label)
 

@@ -59,11 +59,11 @@ class Store:
         folder = self._root / STORE
         self._refuse_odd(folder)
         for path in sorted(folder.glob("*.env")) if folder.is_dir() else ():
-            shown = f"{STORE}/{path.name}"
+            place = f"{STORE}/{path.name}"
             data = files.ordinary(path, most=_LARGEST)
             if data is None:
-                raise errors.FileFault("local.odd-file", place=subjects.Place(shown))
-            for key, value in envfiles.parse(data, shown).items():
+                raise errors.FileFault("local.odd-file", place=subjects.Place(place))
+            for key, value in envfiles.parse(data, place).items():
                 values[SecretKey(path.name.removesuffix(".env"), key)] = value
         return values
 
@@ -191,11 +191,11 @@ class Store:
 
     def _refuse_odd(self, folder: Path) -> None:
         """Refuse a link on the way: a branch could have secrets written where others read them."""
-        shown = folder.relative_to(self._root).as_posix()
-        if boundaries.inside(self._root.resolve(), folder) != self._root.resolve() / shown:
-            raise errors.FileFault("placing.outside", place=subjects.Place(shown))
+        place = folder.relative_to(self._root).as_posix()
+        if boundaries.inside(self._root.resolve(), folder) != self._root.resolve() / place:
+            raise errors.FileFault("placing.outside", place=subjects.Place(place))
         if os.path.lexists(folder) and not stat.S_ISDIR(folder.lstat().st_mode):
-            raise errors.FileFault("local.odd-file", place=subjects.Place(shown))
+            raise errors.FileFault("local.odd-file", place=subjects.Place(place))
 
     def _refuse_tracked(self) -> None:
         """See to it that git ignores the folder, and refuse one that it knows: the next commit would hold secrets."""

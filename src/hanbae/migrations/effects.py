@@ -29,7 +29,7 @@ __all__ = ["Effect", "of"]
 _LOSING: Final = TAKING | {"table-truncated", "rows-deleted", "column-type"}
 """What a table that may have been there before is not new for."""
 _CONCURRENT: Final[Lock] = "SHARE UPDATE EXCLUSIVE"
-_KEPT: Final = 60
+_LONGEST: Final = 60
 """Letters of a statement that is shown by its words."""
 _ARGUMENTS: Final = 3
 """Of ``set_config``: the setting, its value, and whether it ends with the transaction."""
@@ -310,7 +310,7 @@ def _nodes(tree: dict[str, Any], field: str) -> list[dict[str, Any]]:
 
 def _shown(words: str) -> str:
     """The beginning of a statement, without the strings in it: a password may be among them."""
-    return " ".join(hazards.shown(words).split())[:_KEPT]
+    return " ".join(hazards.shown(words).split())[:_LONGEST]
 
 
 _READ: Final[dict[str, Callable[[postgresql.Command], Iterator[Effect]]]] = {

@@ -41,31 +41,31 @@ def is_code(path: str) -> bool:
 
 
 def of(
-    taken: contracts.Removal, paths: Iterable[str], read: Callable[[str], bytes | None]
+    removal: contracts.Removal, paths: Iterable[str], read: Callable[[str], bytes | None]
 ) -> Usage | None:
     """The first line that names a column in a file that names its table too, or a table.
 
     Args:
-        taken: What is looked for.
+        removal: What is looked for.
         paths: The program's files.
         read: Reads one.
     """
-    left = _MOST_BYTES
+    remaining = _MOST_BYTES
     for path in list(paths)[:_MOST_FILES]:
         data = read(path)
         if data is None or len(data) > _LARGEST:
             continue
-        left -= len(data)
-        if left < 0:
+        remaining -= len(data)
+        if remaining < 0:
             return None
-        line = _line(data.decode("utf-8", "replace"), taken)
+        line = _line(data.decode("utf-8", "replace"), removal)
         if line:
             return Usage(path, line)
     return None
 
 
-def _line(text: str, taken: contracts.Removal) -> int:
-    names = [taken.table, *([taken.column] if taken.column else [])]
+def _line(text: str, removal: contracts.Removal) -> int:
+    names = [removal.table, *([removal.column] if removal.column else [])]
     positions = [_word(text, name) for name in names]
     # A file that names the column and not its table may mean another table's.
     return 0 if min(positions) < 0 else text.count("\n", 0, positions[-1]) + 1

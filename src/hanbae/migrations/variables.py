@@ -143,9 +143,9 @@ class _Reader:
         return name
 
     def _took(self, words: str) -> bool:
-        taken = self._line.startswith(words, self._position)
-        self._position += len(words) if taken else 0
-        return taken
+        matches = self._line.startswith(words, self._position)
+        self._position += len(words) if matches else 0
+        return matches
 
     def _has(self, name: str) -> bool:
         return self._environment is not None and name in self._environment

@@ -285,8 +285,8 @@ def text(value: Any) -> str | None:
 
 def _without_server(live: Object) -> dict[str, Any]:
     """An object without its status and what only the API server writes."""
-    kept = {key: value for key, value in live.items() if key != "status"}
-    metadata = kept.get("metadata")
+    declared = {key: value for key, value in live.items() if key != "status"}
+    metadata = declared.get("metadata")
     if isinstance(metadata, dict):
-        kept["metadata"] = {key: value for key, value in metadata.items() if key not in _SERVER}
-    return kept
+        declared["metadata"] = {key: value for key, value in metadata.items() if key not in _SERVER}
+    return declared

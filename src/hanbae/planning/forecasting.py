@@ -92,23 +92,25 @@ def _changes(
     manager: str,
 ) -> Iterator[plans.Change]:
     for ref, target in rendered.items():
-        here = present.get(ref, Live(None))
-        if not here.readable:
+        present_object = present.get(ref, Live(None))
+        if not present_object.readable:
             yield plans.Change(ref, "unknown")
-        elif here.object is None:
+        elif present_object.object is None:
             yield plans.Change(ref, "created")
         else:
-            yield _changed(ref, here, here.object, target, manager)
-    for ref, here in present.items():
-        if ref not in rendered and (here.object is not None or not here.readable):
+            yield _changed(ref, present_object, present_object.object, target, manager)
+    for ref, present_object in present.items():
+        if ref not in rendered and (
+            present_object.object is not None or not present_object.readable
+        ):
             # Argo CD lists it as its own, so it is there even where we may not look.
-            yield plans.Change(ref, "deleted", kept=not prunes or is_kept(here.object))
+            yield plans.Change(ref, "deleted", kept=not prunes or is_kept(present_object.object))
 
 
 def _changed(
-    ref: subjects.Ref, here: Live, live: Object, target: Object, manager: str
+    ref: subjects.Ref, present: Live, live: Object, target: Object, manager: str
 ) -> plans.Change:
-    before, after = here.before, here.after
+    before, after = present.before, present.after
     # Argo CD's own comparison knows what admission and defaults make of it, so it goes before our prediction.
     if before is None or after is None:
         before, after = live, predicting.predicted(live, target, manager=manager)

@@ -206,12 +206,12 @@ async def _marked(
             # A schema or a template refuses one of the marks; each alone tells which.
             singly = [_with(request, {path: mark}) for path, mark in together.items()]
             answers = await rendering.answers(pool, tree, chart, singly)
-            taken = {
+            marked = {
                 path: mark
                 for (path, mark), single in zip(together.items(), answers, strict=True)
                 if _is_rendered(single)
             }
-            (answer,) = await rendering.answers(pool, tree, chart, [_with(request, taken)])
+            (answer,) = await rendering.answers(pool, tree, chart, [_with(request, marked)])
         if _is_rendered(answer):
             renderings.append(rendering.rendered(answer, shown=chart))
     return renderings

@@ -19,7 +19,7 @@ from hanbae.repository import trees
 from hanbae.rules import application_sources
 
 _IMAGES: Final = ("kustomize", "images")
-_KEPT: Final = "*"
+_UNCHANGED: Final = "*"
 
 
 class ImageList(Struct, frozen=True):
@@ -96,7 +96,7 @@ def _image(entry: str) -> str:
     name, equals, value = entry.partition("=")
     image = kustomize_parameters.split(value if equals else entry)[0]
     # `web=*:1.2` leaves the image's name as the kustomization has it.
-    return name if image == _KEPT else image
+    return name if image == _UNCHANGED else image
 
 
 def _entries(source: Any) -> tuple[str, ...]:

@@ -141,9 +141,9 @@ async def changes(
             _DIGEST: reference.digest,
         }
         return Change(contract, str(reference), reference.digest)
-    chosen = image_keys.chosen(target.images, target.service, reference.repository)
+    sources = image_keys.chosen(target.images, target.service, reference.repository)
     changed: dict[tuple[str, ...], str] = {}
-    for source in chosen:
+    for source in sources:
         changed |= image_keys.changes(source.keys, reference)
     edited = values.Values.parse(target.document.text(), target.document.file)
     edited.update(changed)
@@ -155,13 +155,13 @@ async def changes(
     after = image_keys.images(
         rendering.rendered(answer, shown=target.chart, values_files=request.values_files)
     )
-    for source in chosen:
+    for source in sources:
         image = after.get(source.container, "")
         if not image_keys.is_image(image, reference, source.keys):
             raise _otherwise(target, changed, reference, image or "-")
     image = str(reference)
     # No value of this chart takes a digest: only the tag was written, and nothing else may be said.
-    if reference.digest and not any("@" in after[source.container] for source in chosen):
+    if reference.digest and not any("@" in after[source.container] for source in sources):
         return Change(changed, image.partition("@")[0], "")
     return Change(changed, image, reference.digest)
 

@@ -37,7 +37,7 @@ _ORIGIN: Final = "config.kubernetes.io/origin"
 _AROUND: Final = ".hanbae"
 # Nothing listens at the discard port, so whatever asks for something over HTTP fails at once.
 _NO_NETWORK: Final = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
-_KEPT: Final = 64
+_MOST_OUTPUTS: Final = 64
 _LOGGED: Final = re.compile(r"^[EWIF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.]+:\d+\] ")
 _COMMAND: Final = '"command failed" err="'
 """How kubectl's log begins what Kustomize says."""
@@ -87,7 +87,7 @@ async def output(
     command: tuple[str, ...],
     files: Mapping[str, bytes],
     folder: str,
-    kept: keeping.Cache | None = None,
+    earlier: keeping.Cache | None = None,
     *,
     origins: bool = True,
 ) -> tuple[bytes, str]:
@@ -100,7 +100,7 @@ async def output(
         command: The program, as of :func:`program`.
         files: Path → content of all that is there for the build.
         folder: The folder that is built.
-        kept: Outputs of earlier runs; None to build anew.
+        earlier: Outputs of earlier runs; None to build anew.
         origins: Whether each object tells in an annotation from which file it is; see :func:`origin`. None does of what
             is built of the repository's own folder.
 
@@ -112,18 +112,18 @@ async def output(
     origins = origins and not folders.is_root(folder)
     around = _around(folder) if origins else folder
     key = keeping.key("overlay", *command, _stamp(command[0]), around, *contents)
-    if key not in _OUTPUTS and kept is not None and (output := kept.get(key)) is not None:
+    if key not in _OUTPUTS and earlier is not None and (output := earlier.get(key)) is not None:
         _OUTPUTS[key] = output, ""
     if key not in _OUTPUTS:
         # The oldest goes first: a dict keeps the order in which its keys came.
-        while len(_OUTPUTS) >= _KEPT:
+        while len(_OUTPUTS) >= _MOST_OUTPUTS:
             del _OUTPUTS[next(iter(_OUTPUTS))]
         with tempfile.TemporaryDirectory(prefix="hanbae-overlay-") as where:
             root = _written(where, files, folder)
             _OUTPUTS[key] = await _run(command, root, _AROUND if origins else folder)
         built, error = _OUTPUTS[key]
-        if kept is not None and not error and not _SECRET.search(built):
-            kept.put(key, built)
+        if earlier is not None and not error and not _SECRET.search(built):
+            earlier.put(key, built)
     return _OUTPUTS[key]
 
 

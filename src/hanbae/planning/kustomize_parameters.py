@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
 
-_KEPT: Final = "*"
+_UNCHANGED: Final = "*"
 """In an image: what the kustomization says already."""
 _PLAIN: Final = ("namePrefix", "nameSuffix", "namespace")
 _LISTS: Final = ("images", "replicas", "patches", "components")
@@ -102,9 +102,9 @@ def _changed(
     if parameters.get("ignoreMissingComponents"):
         components = [name for name in components if has_folder(name)]
     for key, added in (("patches", _list(parameters.get("patches"))), ("components", components)):
-        there = _list(edit.get(key))
+        present = _list(edit.get(key))
         if added:
-            edit.put(key, there + [item for item in added if item not in there])
+            edit.put(key, present + [item for item in added if item not in present])
     return edit.content
 
 
@@ -131,17 +131,19 @@ class _Edit:
         self.content[self._keys.get(key.casefold(), key)] = value
 
 
-def _images(there: list[Any], entries_: list[Any]) -> list[Content]:
+def _images(present: list[Any], entries_: list[Any]) -> list[Content]:
     """``kustomize edit set image``: entries by their name; those that are given replace those that are there."""
-    entries = {str(entry.get("name")): entry for entry in there if isinstance(entry, dict)}
+    entries = {str(entry.get("name")): entry for entry in present if isinstance(entry, dict)}
     for text in map(str, entries_):
         name, equals, value = text.partition("=")
         image, tag, digest = split(value if equals else text)
         own = {"name": name, "newName": image} if equals else {"name": image}
         own |= {"newTag": tag, "digest": digest}
         before = entries.get(own["name"], {})
-        kept = {key: before.get(key, "") if item == _KEPT else item for key, item in own.items()}
-        entries[own["name"]] = {key: item for key, item in kept.items() if item}
+        replaced = {
+            key: before.get(key, "") if item == _UNCHANGED else item for key, item in own.items()
+        }
+        entries[own["name"]] = {key: item for key, item in replaced.items() if item}
     return [entries[name] for name in sorted(entries)]
 
 
@@ -157,8 +159,8 @@ def split(image: str) -> tuple[str, str, str]:
     return f"{folder}{slash}{name}", tag, digest
 
 
-def _replicas(there: list[Any], entries_: list[Any]) -> list[Content]:
-    entries = {str(entry.get("name")): entry for entry in there if isinstance(entry, dict)}
+def _replicas(present: list[Any], entries_: list[Any]) -> list[Content]:
+    entries = {str(entry.get("name")): entry for entry in present if isinstance(entry, dict)}
     for entry in entries_:
         if isinstance(entry, dict):
             name = str(entry.get("name"))
@@ -166,9 +168,9 @@ def _replicas(there: list[Any], entries_: list[Any]) -> list[Content]:
     return [entries[name] for name in sorted(entries)]
 
 
-def _labels(there: list[Any], entries_: Any, templates: bool) -> list[Any]:
+def _labels(present: list[Any], entries_: Any, templates: bool) -> list[Any]:
     """``kustomize edit add label --without-selector``."""
-    result = [dict(entry) if isinstance(entry, dict) else entry for entry in there]
+    result = [dict(entry) if isinstance(entry, dict) else entry for entry in present]
     for entry in result:
         settings = entry if isinstance(entry, dict) else {"includeSelectors": True}
         same = bool(settings.get("includeTemplates")) == templates

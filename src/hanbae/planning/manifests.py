@@ -155,7 +155,7 @@ async def make(
     environment: str,
     *,
     origins: bool = False,
-    kept: keeping.Cache | None = None,
+    cache: keeping.Cache | None = None,
     written: application_sources.Written | None = None,
 ) -> Output:
     """The objects of a service without a chart, as Argo CD makes them.
@@ -166,7 +166,7 @@ async def make(
         service: The service.
         environment: The environment.
         origins: Whether the file of each object that Kustomize builds is wanted; they may be in another order then.
-        kept: What was built in earlier runs; None to build anew.
+        cache: What was built in earlier runs; None to build anew.
         written: What the Application says; None to look for it among the files.
 
     Raises:
@@ -179,12 +179,12 @@ async def make(
         manifests = directories.read(origin.tree, folder, origin.directory)
         return Output(origin.engine, folder, folder, rendering.Rendered({}, manifests))
     file = scanning.named(origin.tree, folder) or folder
-    rendered, output = await kustomized(origin.tree, folder, origins=origins, kept=kept)
+    rendered, output = await kustomized(origin.tree, folder, origins=origins, cache=cache)
     return Output("kustomize", folder, file, rendered, output, origin.image_list)
 
 
 async def kustomized(
-    tree: trees.Tree, folder: str, *, origins: bool = False, kept: keeping.Cache | None = None
+    tree: trees.Tree, folder: str, *, origins: bool = False, cache: keeping.Cache | None = None
 ) -> tuple[rendering.Rendered, str]:
     """What Kustomize builds of a folder, and what it prints.
 
@@ -192,7 +192,7 @@ async def kustomized(
         tree: The files of the repository.
         folder: The folder of a kustomization.
         origins: Whether the file of each object is wanted; they may be in another order then.
-        kept: What was built in earlier runs; None to build anew.
+        cache: What was built in earlier runs; None to build anew.
 
     Raises:
         hanbae.errors.FileFault: It may not be built, or its build fails.
@@ -207,7 +207,7 @@ async def kustomized(
         command = kustomize.program()
         if not command:
             raise errors.WrongUse("manifests.no-kustomize", place=subjects.Place(file))
-        output, error = await kustomize.output(command, scan.files, folder, kept, origins=origins)
+        output, error = await kustomize.output(command, scan.files, folder, cache, origins=origins)
     if error:
         raise errors.FileFault("manifests.not-built", place=subjects.Place(file), error=error)
     try:

@@ -83,11 +83,11 @@ def _stored(target: Object) -> Object:
 
 def _tracked(live: Object, target: Object) -> Object:
     """What Argo CD applies: the object of the chart with the annotation by which Argo CD knows it again."""
-    here = _mapping(_mapping(live.get("metadata")).get("annotations"))
-    if TRACKING not in here:
+    annotated = _mapping(_mapping(live.get("metadata")).get("annotations"))
+    if TRACKING not in annotated:
         return target
     metadata = _mapping(target.get("metadata"))
-    annotations = {TRACKING: here[TRACKING], **_mapping(metadata.get("annotations"))}
+    annotations = {TRACKING: annotated[TRACKING], **_mapping(metadata.get("annotations"))}
     return {**target, "metadata": {**metadata, "annotations": annotations}}
 
 
@@ -149,9 +149,9 @@ def _part(key: str, value: Any) -> tuple[str | None, Any]:
         return name, value.get(name) if isinstance(value, Mapping) else None
     if kind == "k" and isinstance(value, list):
         keys = _parsed(name)
-        for shown, entry in (differing.named(value) or {}).items():
+        for label, entry in (differing.named(value) or {}).items():
             if all(entry.get(key) == keys[key] for key in keys):
-                return shown, entry
+                return label, entry
     return None, None
 
 
@@ -223,8 +223,8 @@ def _merged(live: list[Any], target: list[Any], owned: Owned, depth: int) -> lis
     # A set, such as finalizers: `v:` and the entry as JSON. What is Argo CD's and no longer said goes.
     if any(entry.startswith("v:") for entry in owned.keys):
         gone = {entry[2:] for entry in owned.ours if entry.startswith("v:")}
-        kept = [entry for entry in live if entry in target or json.dumps(entry) not in gone]
-        return kept + [entry for entry in target if entry not in kept]
+        remaining = [entry for entry in live if entry in target or json.dumps(entry) not in gone]
+        return remaining + [entry for entry in target if entry not in remaining]
     # No keys and no values: the list is one thing, which is replaced as a whole.
     if len(live) == len(target) and all(map(_covers, live, target)):
         return live
@@ -245,23 +245,23 @@ def _by_keys(
     for identity in places.keys() & by_identity.keys():
         below = owned.below(fields.get(identity, ""))
         by_identity[identity] = _maps(places[identity], by_identity[identity], below, depth + 1)
-    kept: dict[Identity, Any] = {}
+    merged: dict[Identity, Any] = {}
     for identity, entry in places.items():
         field = fields.get(identity, "")
         others = owned.below(field).others
         if identity in by_identity or field not in owned.ours:
-            kept[identity] = entry
+            merged[identity] = entry
         elif others:
-            kept[identity] = _theirs(entry, others, depth)
-    return list(_interleaved(kept, by_identity))
+            merged[identity] = _theirs(entry, others, depth)
+    return list(_interleaved(merged, by_identity))
 
 
 def _interleaved(
-    kept: Mapping[Identity, Any], by_identity: Mapping[Identity, Any]
+    merged: Mapping[Identity, Any], by_identity: Mapping[Identity, Any]
 ) -> Iterator[Any]:
     """The entries of the chart in its order, and before each that is there already what stands before it there."""
     waiting = list(by_identity)
-    for identity, entry in kept.items():
+    for identity, entry in merged.items():
         if identity not in by_identity:
             yield entry
             continue

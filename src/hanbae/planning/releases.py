@@ -83,9 +83,9 @@ def values(
     paths = values_paths(tree, policy, service, environment, written=written)
     contents = {path: tree.read(path) for path in paths}
     missing = tuple(path for path, content in contents.items() if content is None)
-    there = tuple(path for path in paths if path not in missing)
-    contents_ = tuple(contents[path] or b"" for path in there)
-    return Values(contents_, () if written.ignores_missing else missing, there)
+    present = tuple(path for path in paths if path not in missing)
+    contents_ = tuple(contents[path] or b"" for path in present)
+    return Values(contents_, () if written.ignores_missing else missing, present)
 
 
 def values_paths(

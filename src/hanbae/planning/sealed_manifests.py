@@ -214,7 +214,7 @@ def remove(document: values.Values, keys: Collection[str]) -> None:
     """
     document.remove([(*DATA, key) for key in keys])
     own = section(document.data).get(pins.PINS[1]) or {}
-    left = {key: pin for key, pin in own.items() if key not in keys}
-    if left != own:
+    remaining = {key: pin for key, pin in own.items() if key not in keys}
+    if remaining != own:
         path = (*ANNOTATIONS, _OF_PINS[pins.PINS[1]])
-        document.update({path: json.dumps(left, sort_keys=True)})
+        document.update({path: json.dumps(remaining, sort_keys=True)})

@@ -79,13 +79,13 @@ def between(
         if not beyond:
             continue
         # The newest version that both commits know: goose goes down to that one.
-        kept = max(set(has) & set(older.versions), default=0)
-        ends = list(_boundaries(proof, beyond, kept, tree))
+        base = max(set(has) & set(older.versions), default=0)
+        ends = list(_boundaries(proof, beyond, base, tree))
         boundaries += ends[:1]
         if not ends:
             losses = tuple(_losses(proof, beyond, tree))
             commit = revision or present.revision
-            back.append(plans.TakeBack(proof, kept, beyond[-1], commit, losses))
+            back.append(plans.TakeBack(proof, base, beyond[-1], commit, losses))
     return Ways(tuple(reversed(back)), tuple(reversed(boundaries)))
 
 
@@ -116,23 +116,23 @@ def proofs(plan: plans.Plan) -> Iterator[plans.Prove]:
 
 
 def _boundaries(
-    proof: plans.Prove, beyond: Iterable[int], kept: int, tree: trees.Tree
+    proof: plans.Prove, beyond: Iterable[int], base: int, tree: trees.Tree
 ) -> Iterator[Boundary]:
     """What no way leads past, the newest first."""
     for number in sorted(beyond, reverse=True):
         file = _file(proof, number)
-        why = _why(number, kept, scripts.read(tree.read(file) or b""))
+        why = _why(number, base, scripts.read(tree.read(file) or b""))
         if why:
             facts = {"database": proof.database, "version": str(number), "file": file}
             yield Boundary(proof.database, number, file, wording.Text(why, facts))
 
 
-def _why(number: int, kept: int, parsed: scripts.Parsed) -> str:
+def _why(number: int, base: int, parsed: scripts.Parsed) -> str:
     """The sentence that says why a migration cannot be taken back; empty where it can."""
     # Down to nothing would take away all that migrations have made; `proofs.way_back` refuses it too.
-    if kept == 0:
+    if base == 0:
         return "rollback.boundary-first"
-    if number < kept:
+    if number < base:
         return "rollback.boundary-below"
     if parsed.fault is not None:
         return "rollback.boundary-unreadable"

@@ -75,17 +75,17 @@ def output(path: Path) -> Path:
     real, waiting, links = Path("/"), list((Path.cwd() / path).parts[1:]), 0
     while waiting:
         part = waiting.pop(0)
-        here = real.parent if part == ".." else real / part
-        if not here.is_symlink():
-            real = here
+        entry = real.parent if part == ".." else real / part
+        if not entry.is_symlink():
+            real = entry
             continue
         links += 1
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         root = _checkout(real)
-        if root is not None and inside(root, here) is None:
-            raise errors.Refused("output.link-out", path=str(path), link=str(here))
-        target = here.readlink()
+        if root is not None and inside(root, entry) is None:
+            raise errors.Refused("output.link-out", path=str(path), link=str(entry))
+        target = entry.readlink()
         if target.is_absolute():
             real, waiting = Path("/"), [*target.parts[1:], *waiting]
         else:

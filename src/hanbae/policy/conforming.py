@@ -122,10 +122,10 @@ def _choice(node: nodes.Node, allowed: tuple[Any, ...]) -> Any:
     # 1 and True are equal to Python, not to a reader of the file.
     if any(node.value == value and type(node.value) is type(value) for value in allowed):
         return node.value
-    shown = ", ".join(str(value) for value in allowed)
+    listed = ", ".join(str(value) for value in allowed)
     if node.path == "version":
-        raise _fault("policy.unknown-version", node, allowed=shown)
-    raise _fault("policy.not-one-of", node, allowed=shown)
+        raise _fault("policy.unknown-version", node, allowed=listed)
+    raise _fault("policy.not-one-of", node, allowed=listed)
 
 
 def _scalar(node: nodes.Node, bare: Any, kind: Any) -> Any:

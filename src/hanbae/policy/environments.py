@@ -125,11 +125,11 @@ def chosen_for_argocd(policy: documents.Policy, names: Iterable[str]) -> tuple[s
         errors.WrongUse: One of them does not exist, is not on Kubernetes, or Argo CD does not deploy it.
     """
     deployed = deployed_by_argocd(policy)
-    chosen = tuple(names)
-    for name in chosen:
+    selected = tuple(names)
+    for name in selected:
         require(name, policy)
         if name not in deployed:
             raise errors.WrongUse(
                 "generate.not-an-environment", environment=name, known=", ".join(deployed) or "-"
             )
-    return chosen or deployed
+    return selected or deployed

@@ -142,21 +142,21 @@ class _Walk:
         self.count = 0
 
     def node(self, composed: Any, path: str, key: subjects.Place | None, depth: int) -> Node:
-        here = _place(self.name, composed.start_mark)
+        place = _place(self.name, composed.start_mark)
         self.count += 1
         if self.count > MOST_NODES:
-            raise errors.FileFault("policy.too-many-values", place=here, limit=str(MOST_NODES))
+            raise errors.FileFault("policy.too-many-values", place=place, limit=str(MOST_NODES))
         if depth > DEEPEST:
-            raise errors.FileFault("policy.too-deep", place=here)
+            raise errors.FileFault("policy.too-deep", place=place)
         if composed.id == "mapping":
-            return Node(path, self.mapping(composed, path, depth), key or here)
+            return Node(path, self.mapping(composed, path, depth), key or place)
         if composed.id == "sequence":
             items = tuple(
                 self.node(item, f"{path}[{index}]", None, depth + 1)
                 for index, item in enumerate(composed.value)
             )
-            return Node(path, items, key or here)
-        return Node(path, self.scalar(composed, here), here)
+            return Node(path, items, key or place)
+        return Node(path, self.scalar(composed, place), place)
 
     def mapping(self, composed: Any, path: str, depth: int) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}

@@ -62,13 +62,13 @@ class Contents(Struct, frozen=True):
     parents: tuple[str, ...]
 
 
-def of(move: Move, graph: commit_graph.Graph, kept: drafts.Drafts) -> Contents:
+def of(move: Move, graph: commit_graph.Graph, draft: drafts.Drafts) -> Contents:
     """The files of a promotion.
 
     Args:
         move: What moves where.
         graph: The clone's commits.
-        kept: Keeps what is merged.
+        draft: Keeps what is merged.
 
     Raises:
         hanbae.promoting.refusals.NotPromotable: The target's branch has what the proven commit lacks, or both have
@@ -78,7 +78,7 @@ def of(move: Move, graph: commit_graph.Graph, kept: drafts.Drafts) -> Contents:
     if move.is_one_branch:
         _refuse_ahead(move, graph)
         return Contents(head, (move.head,))
-    blending = _Blending(move, graph, kept)
+    blending = _Blending(move, graph, draft)
     paths = [path for path in blending.paths if move.whole or _is_of_services(move, path)]
     files = {} if move.whole else dict(head)
     for path in paths:
@@ -96,8 +96,8 @@ def of(move: Move, graph: commit_graph.Graph, kept: drafts.Drafts) -> Contents:
 class _Blending:
     """Brings the target's files and the proven ones together."""
 
-    def __init__(self, move: Move, graph: commit_graph.Graph, kept: drafts.Drafts) -> None:
-        self._move, self._graph, self._kept = move, graph, kept
+    def __init__(self, move: Move, graph: commit_graph.Graph, draft: drafts.Drafts) -> None:
+        self._move, self._graph, self._kept = move, graph, draft
         self.parting = graph.parting(move.head, move.proven)
         self._base = graph.files(self.parting)
         self._head = graph.files(move.head)

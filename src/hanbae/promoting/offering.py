@@ -87,15 +87,15 @@ async def offer(
 async def _push(space: workspaces.Workspace, offered: Offer) -> None:
     remote, branch = space.policy.argocd.remote, offered.draft.source
     async with space.fetching:
-        there = await _pushed(space, branch)
-        if there == offered.commit:
+        head = await _pushed(space, branch)
+        if head == offered.commit:
             return
-        message = commit_graph.Graph(space.checkout.root).message(there) if there else ""
-        if there and f"\n{offered.trailer}: " not in message:
-            facts = {"branch": branch, "commit": there[:12], "remote": remote}
+        message = commit_graph.Graph(space.checkout.root).message(head) if head else ""
+        if head and f"\n{offered.trailer}: " not in message:
+            facts = {"branch": branch, "commit": head[:12], "remote": remote}
             raise errors.Refused("promotion.others-commits", place=None, **facts)
         try:
-            await asyncio.to_thread(space.checkout.push, remote, offered.commit, branch, over=there)
+            await asyncio.to_thread(space.checkout.push, remote, offered.commit, branch, over=head)
         except errors.Refused:
             # The same promotion may have been offered twice in one moment; its commit is the same then.
             if await _pushed(space, branch) != offered.commit:

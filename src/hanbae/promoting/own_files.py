@@ -27,10 +27,14 @@ class OwnFiles:
         *,
         but: str = "",
     ) -> None:
-        names, chosen = tuple(services), tuple(environments_)
+        names, environment_names = tuple(services), tuple(environments_)
         shared = set(_values(policy, names, but)) if but else set()
-        self._files = {path for name in chosen for path in _values(policy, names, name)} - shared
-        self._folders = {path for name in chosen for path in _folders(policy, names, name)}
+        self._files = {
+            path for name in environment_names for path in _values(policy, names, name)
+        } - shared
+        self._folders = {
+            path for name in environment_names for path in _folders(policy, names, name)
+        }
 
     def __contains__(self, path: str) -> bool:
         return path in self._files or any(folders.holds(folder, path) for folder in self._folders)

@@ -56,15 +56,15 @@ async def waived(
 
 
 def _is_same(
-    graph: commit_graph.Graph, policy: documents.Policy, service: str, held: str, commit: str
+    graph: commit_graph.Graph, policy: documents.Policy, service: str, held_commit: str, commit: str
 ) -> bool:
     """Whether a service is in a commit what it is in one that is held; a merge has another id than what it brought."""
     # A hold that names no commit is one of every commit.
-    if held in {"", commit}:
+    if held_commit in {"", commit}:
         return True
     own, folder = own_files.every(policy, (service,)), str(naming.folder(policy, service))
     try:
-        sides = [graph.files(entry) for entry in (held, commit)]
+        sides = [graph.files(entry) for entry in (held_commit, commit)]
     except (
         errors.WrongUse
     ):  # this clone does not have it, so it is in nothing that is promoted from here

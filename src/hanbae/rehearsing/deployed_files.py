@@ -65,12 +65,12 @@ async def read(
         if error.text.id != _WITHOUT_JOB:
             return Images(notices=_unread(environment, revision, service, error))
         proofs = []
-    chosen = [proof for proof in proofs if proof.database in set(databases)]
-    if not chosen:
+    selected = [proof for proof in proofs if proof.database in set(databases)]
+    if not selected:
         facts = {"environment": environment, "revision": revision.commit[:12], "service": service}
         return Images(notices=(wording.Text("rehearsal.commit-without-image", facts),))
     containers = {
-        proof.database: proof.job["spec"]["template"]["spec"]["containers"][0] for proof in chosen
+        proof.database: proof.job["spec"]["template"]["spec"]["containers"][0] for proof in selected
     }
     registries = sources.of(space.policy, insecure=space.insecure)
     names = {name: str(container.get("image") or "") for name, container in containers.items()}

@@ -59,13 +59,13 @@ class Goose(Struct, frozen=True):
         # Without -env=none goose reads settings from a file .env of the folder that we are in.
         options = ("-env=none", "-dir", str(self.folder), "-table", TABLE)
         with servers.addressed(self.server, self.database) as (variables, descriptors):
-            kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             began = time.monotonic()
             try:
                 with errors.starting(str(self.program)):
                     ended = subprocess.run(
                         [str(self.program), *options, *words],
-                        env=kept | variables,
+                        env=inherited | variables,
                         pass_fds=descriptors,
                         stdin=subprocess.DEVNULL,
                         capture_output=True,

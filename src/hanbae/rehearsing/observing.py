@@ -151,16 +151,16 @@ class _Noted:
         """The strongest lock on each relation that keeps others waiting, by the name of what is locked."""
         # The first one has taken it: what comes later in the same transaction holds it as well.
         tags = {(oid, mode): tag for tag, oid, mode in self.statements}
-        held = dict.fromkeys(self.samples, "") | tags
+        locks = dict.fromkeys(self.samples, "") | tags
         strongest: dict[int, rehearsals.Lock] = {}
         for mode, blocks in BLOCKS.items():
-            for oid, _ in filter(lambda key: key[1] == mode, held):
+            for oid, _ in filter(lambda key: key[1] == mode, locks):
                 if oid in self._names:
                     lock = rehearsals.Lock(
                         self._names[oid],
                         mode.removesuffix("Lock"),
                         blocks,
-                        held[oid, mode],
+                        locks[oid, mode],
                         self.samples[oid, mode] * LOOK,
                     )
                     strongest.setdefault(oid, lock)

@@ -111,11 +111,11 @@ def _in_order(connection: Any) -> Iterator[_Table]:
         oid: {row[1] for row in connection.execute(_LINKS, (oid,)).fetchall()} - {oid}
         for oid in tables
     }
-    left = sorted(tables, key=lambda oid: (tables[oid].schema, tables[oid].name))
-    while left:
-        ready = [oid for oid in left if not points_at[oid] & set(left)] or left[:1]
+    remaining = sorted(tables, key=lambda oid: (tables[oid].schema, tables[oid].name))
+    while remaining:
+        ready = [oid for oid in remaining if not points_at[oid] & set(remaining)] or remaining[:1]
         for oid in ready:
-            left.remove(oid)
+            remaining.remove(oid)
             yield tables[oid]
 
 

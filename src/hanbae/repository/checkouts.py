@@ -406,8 +406,8 @@ class Checkout:
         environment = own | {"LC_ALL": "C", "LANGUAGE": ""}
         if not _terminal():
             environment["GIT_TERMINAL_PROMPT"] = "0"
-            chosen = {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys()
-            if not chosen and "core.sshcommand" not in self._repository.config:
+            overrides = {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys()
+            if not overrides and "core.sshcommand" not in self._repository.config:
                 environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
         return environment
 

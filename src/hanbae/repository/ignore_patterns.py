@@ -95,9 +95,9 @@ class IgnorePatterns:
                 longest, depth = max(longest, *map(_length, names)), max(depth, len(names))
             self._refuse(longest, depth, _MOST_TRIES)
 
-    def _refuse(self, longest: int, depth: int, left: int) -> int:
+    def _refuse(self, longest: int, depth: int, budget: int) -> int:
         tries = [pattern.tries(longest, depth) for pattern in self._patterns]
-        if (together := sum(tries)) > min(left, _MOST_TRIES):
+        if (together := sum(tries)) > min(budget, _MOST_TRIES):
             slowest = self._patterns[tries.index(max(tries))]
             raise errors.FileFault("repository.slow-pattern", place=slowest.place)
         return together

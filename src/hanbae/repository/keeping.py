@@ -125,10 +125,10 @@ def clean(folder: Path, *, most: int = _MOST_BYTES, oldest: float = _OLDEST) -> 
         most: Bytes that may stay.
         oldest: Seconds since an entry was read.
     """
-    left, now = most, time.time()
+    remaining, now = most, time.time()
     for changed, size, path in sorted(_entries(folder), reverse=True):
-        left -= size
-        if left < 0 or now - changed > oldest:
+        remaining -= size
+        if remaining < 0 or now - changed > oldest:
             with contextlib.suppress(OSError):
                 path.unlink()
 

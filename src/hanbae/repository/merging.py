@@ -48,14 +48,14 @@ def merge(base: str, ours: str, theirs: str, *, names: tuple[str, str]) -> Merge
         base, theirs = (text.replace("\n", "\r\n") for text in (_plain(base), _plain(theirs)))
     with tempfile.TemporaryDirectory(prefix="hanbae-merge-") as folder:
         repository = pygit2.init_repository(folder, bare=True)
-        ancestor, here, there = (
+        ancestor, our_entry, their_entry = (
             pygit2.IndexEntry(
                 name, repository.create_blob(text.encode()), pygit2.enums.FileMode.BLOB
             )
             for name, text in zip(("base", *names), (base, ours, theirs), strict=True)
         )
         try:
-            result = repository.merge_file_from_index(ancestor, here, there)
+            result = repository.merge_file_from_index(ancestor, our_entry, their_entry)
         except RuntimeError:  # pygit2 makes no text of an empty result
             return None
     if result.automergeable:

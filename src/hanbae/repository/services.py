@@ -115,11 +115,15 @@ def places(policy: documents.Policy, tree: trees.Tree) -> dict[str, list[str]]:
     for name, folder in named.items():
         if _has_chart(tree, folder):
             by_name[name] = [folder]
-    taken = set(named.values())
+    named_folders = set(named.values())
     for glob in service_paths.globs(services):
         for name in _names(glob, tree):
             folder = glob.folder(name)
-            if name in named or folder in taken or service_paths.is_excluded(services, folder):
+            if (
+                name in named
+                or folder in named_folders
+                or service_paths.is_excluded(services, folder)
+            ):
                 continue
             if folder not in by_name.setdefault(name, []):
                 by_name[name].append(folder)
@@ -270,17 +274,19 @@ def chosen(
         errors.WrongUse: The commit has no such service, or none at all.
     """
     services = every(policy, tree)
-    there = located(policy, tree).services
-    here = tuple(name for name in services if service_paths.is_in(there, name, environment))
-    picked = tuple(dict.fromkeys(names)) or here
-    shown = source(policy, revision)
-    require(picked, services, source=shown)
+    located_services = located(policy, tree).services
+    present = tuple(
+        name for name in services if service_paths.is_in(located_services, name, environment)
+    )
+    picked = tuple(dict.fromkeys(names)) or present
+    source_name = source(policy, revision)
+    require(picked, services, source=source_name)
     if not services:
-        raise errors.WrongUse("services.none-yet", path=shown)
+        raise errors.WrongUse("services.none-yet", path=source_name)
     if not picked:
         listed = ", ".join(services)
         raise errors.WrongUse(
-            "services.none-in", source=shown, environment=environment, known=listed
+            "services.none-in", source=source_name, environment=environment, known=listed
         )
     return picked
 

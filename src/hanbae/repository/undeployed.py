@@ -44,10 +44,10 @@ def below(root: Path, folders: Iterable[str], *, deployed: str, remote: str) -> 
         pushed = [checkout.revision(commit) for commit in checkout.pushed(remote)]
         present = trees.WorkingTree(root)
         for folder in folders:
-            here, committed = present.files(folder), current.files(folder)
+            working, committed = present.files(folder), current.files(folder)
             bases = [base.files(folder) for base in pushed]
-            for path in _differing(here, target.files(folder)):
-                if here.get(path) != committed.get(path):
+            for path in _differing(working, target.files(folder)):
+                if working.get(path) != committed.get(path):
                     uncommitted.append(path)
                 # It is neither in the deployed commit nor in any that the remote's branches have.
                 elif all(base.get(path) != committed.get(path) for base in bases):
@@ -55,5 +55,9 @@ def below(root: Path, folders: Iterable[str], *, deployed: str, remote: str) -> 
     return Changes(tuple(uncommitted), tuple(unpushed))
 
 
-def _differing(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
-    return sorted(path for path in here.keys() | there.keys() if here.get(path) != there.get(path))
+def _differing(left_side: Mapping[str, str], right_side: Mapping[str, str]) -> list[str]:
+    return sorted(
+        path
+        for path in left_side.keys() | right_side.keys()
+        if left_side.get(path) != right_side.get(path)
+    )

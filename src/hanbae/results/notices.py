@@ -77,9 +77,9 @@ class Course:
             case events.Observed(on=on) if self._is_migration(on.kind, on.namespace, on.name):
                 return self._changed(event, state="migrating")
             case events.TakenBack(database=database, names=names) if self.notice is not None:
-                taken = tuple(f"{database}: {name}" for name in names)
+                versions = tuple(f"{database}: {name}" for name in names)
                 former = self.notice.taken_back
-                self.notice = structs.replace(self.notice, taken_back=(*former, *taken))
+                self.notice = structs.replace(self.notice, taken_back=(*former, *versions))
             # Told with the end, so that a notice does not change once more for each database.
             case events.Proved(database=database, names=names):
                 self._migrated(database, names)

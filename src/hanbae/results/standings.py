@@ -137,10 +137,10 @@ def remembered(before: Standings, after: Standings) -> Standings:
 
 def _facts(listed: Standings, entry: Standing) -> object:
     """All that a look tells of a service in an environment."""
-    held = [
-        held.holds
-        for held in listed.held
-        if (held.service, held.environment) == (entry.service, entry.environment)
+    on_hold = [
+        service.holds
+        for service in listed.held
+        if (service.service, service.environment) == (entry.service, entry.environment)
     ]
     frozen = [frozen for frozen in listed.frozen if frozen.environment == entry.environment]
-    return entry, held, frozen
+    return entry, on_hold, frozen

@@ -68,8 +68,10 @@ def of_service(service: views.Service) -> tuple[Ignore, ...]:
     ):  # then they are all files, and some of them are the project's
         others = [str(naming.folder(service.policy, name)) for name in service.project.services]
         others = [*shared(service.project), *(name for name in others if not folders.is_root(name))]
-        held = [path for path in files if not any(folders.holds(other, path) for other in others)]
-        return tuple(read(tree, (path for path in held if path != loading.NAME)))
+        in_folder = [
+            path for path in files if not any(folders.holds(other, path) for other in others)
+        ]
+        return tuple(read(tree, (path for path in in_folder if path != loading.NAME)))
     return tuple(read(tree, files))
 
 

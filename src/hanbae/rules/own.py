@@ -67,9 +67,9 @@ def _over_objects(own: documents.OwnRule) -> Callable[[views.Release], Iterator[
     def check(release: views.Release) -> Iterator[rulebook.Hit]:
         if own.environments and release.environment not in own.environments:
             return
-        chosen = [manifest for manifest in release.objects if qualified(manifest) in own.kinds]
-        verdicts = expressions.evaluate(own.expression, [as_admitted(item) for item in chosen])
-        for manifest, verdict in zip(chosen, verdicts, strict=True):
+        selected = [manifest for manifest in release.objects if qualified(manifest) in own.kinds]
+        verdicts = expressions.evaluate(own.expression, [as_admitted(item) for item in selected])
+        for manifest, verdict in zip(selected, verdicts, strict=True):
             facts = {"object": manifest.label}
             if verdict is False:
                 yield rulebook.Hit(views.On(manifest), facts)
@@ -101,12 +101,12 @@ def held(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
     Rules that the policy switches off are among them, because reports say how much they would find.
     """
     set_apart = {entry.code for entry in policy.rule_settings.values()}
-    chosen = (
+    built_in = (
         rule
         for code, rule in rulebook.rules().items()
         if code in set_apart or in_profile(rule, policy.profile)
     )
-    return (*chosen, *rules(policy))
+    return (*built_in, *rules(policy))
 
 
 def in_profile(rule: rulebook.Rule, profile: documents.Profile) -> bool:

@@ -18,10 +18,10 @@ def place(project: views.Project, on: views.On) -> tuple[subjects.Place, finding
     file = on.object.template
     same = [node for node in _documents(project, file) if _says(node, "kind") == on.object.kind]
     named = [node for node in same if _says(node, "metadata", "name") == on.object.name]
-    chosen = named or (same if len(same) == 1 else [])
-    if not chosen:
+    candidates = named or (same if len(same) == 1 else [])
+    if not candidates:
         return subjects.Place(file), "file"
-    row, whole = _row(chosen[0], on.pointer)
+    row, whole = _row(candidates[0], on.pointer)
     return subjects.Place(file, row + 1), "exact" if whole else "template"
 
 

@@ -147,16 +147,16 @@ def _walk(
     if node.id == "mapping":
         for key, value in node.value:
             if key.id == "scalar":
-                here = (*keys, key.value)
+                path = (*keys, key.value)
                 pointer = (key.start_mark.line + 1, key.start_mark.column + 1)
-                again = here in places and key.value != "<<"
+                again = path in places and key.value != "<<"
                 if again:
-                    doubled.append((here, pointer))
-                places[here] = pointer
+                    doubled.append((path, pointer))
+                places[path] = pointer
                 # Below a doubled key everything is doubled.
-                _walk(value, here, places, [] if again else doubled)
+                _walk(value, path, places, [] if again else doubled)
     elif node.id == "sequence":
         for index, value in enumerate(node.value):
-            here = (*keys, index)
-            places[here] = (value.start_mark.line + 1, value.start_mark.column + 1)
-            _walk(value, here, places, doubled)
+            path = (*keys, index)
+            places[path] = (value.start_mark.line + 1, value.start_mark.column + 1)
+            _walk(value, path, places, doubled)

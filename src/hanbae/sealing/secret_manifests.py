@@ -116,18 +116,18 @@ def of_sops(data: bytes, file: str) -> Mapping[str, masking.Masked]:
 
 def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
     """Scalars as they are written: ``0123`` and ``yes`` are text, whatever YAML would make of them."""
-    taken = set()
+    keys = set()
     for key, value in root.value:
         place = subjects.Place(file, key.start_mark.line + 1)
         is_null = _is_null(value)
         is_value = is_null or (value.id == "scalar" and value.tag in _WRITTEN)
         if key.id != "scalar" or not is_value or not ciphertexts.is_key(key.value):
             raise errors.FileFault("seal.not-flat", place=place)
-        if key.value in taken:
+        if key.value in keys:
             raise errors.FileFault("seal.env-twice", place=place)
         if is_null:
             raise errors.FileFault("seal.null", place=place, key=key.value)
-        taken.add(key.value)
+        keys.add(key.value)
         yield key.value, masking.Masked(value.value.encode())
 
 

@@ -18,22 +18,22 @@ async def lines(
         chunks: The bytes.
         longest: Bytes of a line that are kept, the rest of it is dropped as it comes; None for no limit.
     """
-    kept = bytearray()
+    line = bytearray()
     cut = False
     async for chunk in chunks:
         *whole, rest = chunk.split(b"\n")
         for part in whole:
-            cut = _keep(kept, part, longest) or cut
-            yield bytes(kept), cut
-            kept.clear()
+            cut = _keep(line, part, longest) or cut
+            yield bytes(line), cut
+            line.clear()
             cut = False
-        cut = _keep(kept, rest, longest) or cut
-    if kept:
-        yield bytes(kept), cut
+        cut = _keep(line, rest, longest) or cut
+    if line:
+        yield bytes(line), cut
 
 
-def _keep(kept: bytearray, part: bytes, longest: int | None) -> bool:
+def _keep(line: bytearray, part: bytes, longest: int | None) -> bool:
     """Add what fits; True when something did not."""
-    room = len(part) if longest is None else max(longest - len(kept), 0)
-    kept += part[:room]
+    room = len(part) if longest is None else max(longest - len(line), 0)
+    line += part[:room]
     return len(part) > room

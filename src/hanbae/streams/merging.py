@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-HELD: Final = 256
+MOST_WAITING: Final = 256
 """Items that wait for the reader; then the streams wait too, down to the sender's TCP window."""
 
 
@@ -27,7 +27,7 @@ class Merged(Generic[T]):
     """The items of all streams that were added, in the order of their arrival, with the name of their stream."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[tuple[str, T | _End | Exception]] = asyncio.Queue(HELD)
+        self._queue: asyncio.Queue[tuple[str, T | _End | Exception]] = asyncio.Queue(MOST_WAITING)
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._open = 0
 

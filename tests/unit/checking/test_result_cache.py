@@ -71,7 +71,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def checked(shop: Path, kept: keeping.Cache | None) -> tuple[findings.Finding, ...]:
-    return (await check.check(shop, kept=kept)).findings
+    return (await check.check(shop, cache=kept)).findings
 
 
 async def test_what_has_not_changed_is_not_rendered_and_found_again(

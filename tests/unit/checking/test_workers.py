@@ -73,8 +73,8 @@ async def test_the_same_is_found_by_one_process_by_several_and_again(repository:
     kept = keeping.opened()
     assert kept is not None
     assert (await check.check(repository)).findings == alone
-    assert (await check.check(repository, kept=kept)).findings == alone
-    assert (await check.check(repository, kept=kept)).findings == alone
+    assert (await check.check(repository, cache=kept)).findings == alone
+    assert (await check.check(repository, cache=kept)).findings == alone
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def test_names_of_folders_may_be_any_bytes(odd: Path) -> None:
     alone = await _alone(odd)
     assert any(os.fsdecode(b"\xff\xfe") in str(finding.place) for finding in alone)
     kept = keeping.opened()
-    assert (await check.check(odd, kept=kept)).findings == alone
+    assert (await check.check(odd, cache=kept)).findings == alone
 
 
 async def test_what_a_process_looked_at_is_kept(
@@ -128,14 +128,14 @@ async def test_what_a_process_looked_at_is_kept(
 ) -> None:
     kept = keeping.opened()
     assert kept is not None
-    first = await check.check(repository, kept=kept)
+    first = await check.check(repository, cache=kept)
 
     async def never(*_: object) -> inspecting.Inspection:
         raise AssertionError("it was looked at again")
 
     monkeypatch.setattr(inspecting, "inspect", never)
     monkeypatch.setattr(workers, "LEAST", 1000)
-    assert (await check.check(repository, kept=kept)).findings == first.findings
+    assert (await check.check(repository, cache=kept)).findings == first.findings
 
 
 async def test_what_a_process_that_dies_was_given_is_looked_at_here(

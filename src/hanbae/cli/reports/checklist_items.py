@@ -55,8 +55,8 @@ def lines(checklist: checklists.Checklist) -> Iterator[Line]:
                     yield Line("      │ ", escaping.line(logged), as_written=True)
             yield from (Line("      ", words, "      ") for words in _person(decision))
             if decision.command:
-                shown = escaping.line(shlex.join(decision.command))
-                yield Line("      → ", shown, as_written=True)
+                command = escaping.line(shlex.join(decision.command))
+                yield Line("      → ", command, as_written=True)
 
 
 def title_of(decision: checklists.Decision) -> str:
@@ -79,16 +79,16 @@ def _person(decision: checklists.Decision) -> Iterator[str]:
 
 def _shown(decision: checklists.Decision) -> list[str]:
     """What was seen, in plain lines."""
-    shown = [escaping.sentence(text) for text in decision.evidence]
-    shown += [
+    rows = [escaping.sentence(text) for text in decision.evidence]
+    rows += [
         escaping.plain(logged)
         for text in decision.evidence
         for logged in text.facts.get("log", "").splitlines()
     ]
-    shown += _person(decision)
+    rows += _person(decision)
     if decision.command:
-        shown.append(escaping.plain(shlex.join(decision.command)))
-    return shown
+        rows.append(escaping.plain(shlex.join(decision.command)))
+    return rows
 
 
 def markdown(checklist: checklists.Checklist) -> str:

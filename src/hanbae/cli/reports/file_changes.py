@@ -28,12 +28,12 @@ def show(speaker: narration.Narration, changes: Sequence[files.FileChange], outp
         output: ``text`` or ``json``.
     """
     _list(changes, output, _show_difference)
-    kept = [change for change in changes if change.outcome == "kept"]
-    left = sum(bool(change.reasons) for change in kept)
-    if len(kept) > left:
-        speaker.warn(wording.Text("files.some-kept", {"count": str(len(kept) - left)}))
-    if left:
-        speaker.warn(wording.Text("files.some-left", {"count": str(left)}))
+    skipped = [change for change in changes if change.outcome == "kept"]
+    differing = sum(bool(change.reasons) for change in skipped)
+    if len(skipped) > differing:
+        speaker.warn(wording.Text("files.some-kept", {"count": str(len(skipped) - differing)}))
+    if differing:
+        speaker.warn(wording.Text("files.some-left", {"count": str(differing)}))
 
 
 def explain(speaker: narration.Narration, changes: Sequence[files.FileChange], output: str) -> None:
@@ -90,10 +90,10 @@ def _show_difference(change: files.FileChange) -> None:
 
 def _advise(speaker: narration.Narration, changes: Sequence[files.FileChange]) -> None:
     """Which commands bring files in line with the policy; that all are, where that is so."""
-    kept = [change for change in changes if change.outcome == "kept"]
+    skipped = [change for change in changes if change.outcome == "kept"]
     counts = {
-        "init.differs": sum(bool(change.reasons) for change in kept),
-        "init.edited": sum(not change.reasons for change in kept),
+        "init.differs": sum(bool(change.reasons) for change in skipped),
+        "init.edited": sum(not change.reasons for change in skipped),
         "init.generated": sum(change.outcome == "stale" for change in changes),
     }
     if counts["init.differs"]:

@@ -75,8 +75,8 @@ def _rows(pending: migration_plans.Pending) -> Iterator[str]:
     if unread:
         yield f"  - {escaping.markdown(unread)}"
     for impact in pending.impacts:
-        shown = escaping.markdown(_whole(impact))
-        yield f"  - {escaping.code(str(impact.effect.line))} {shown}"
+        sentence = escaping.markdown(_whole(impact))
+        yield f"  - {escaping.code(str(impact.effect.line))} {sentence}"
 
 
 def _whole(impact: migration_plans.Impact) -> str:

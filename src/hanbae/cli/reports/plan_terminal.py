@@ -114,8 +114,8 @@ def _field(field: plans.Field, width: int) -> Iterator[str]:
     if field.old is not None and field.new is not None:
         whole = f"    {path} | {old} → {new}"
         if wrapping.cells(whole + by) <= width:
-            shown = click.style(old, fg="red"), click.style(new, fg="green")
-            yield f"    {path} | {shown[0]} → {shown[1]}{click.style(by, dim=True)}"
+            values = click.style(old, fg="red"), click.style(new, fg="green")
+            yield f"    {path} | {values[0]} → {values[1]}{click.style(by, dim=True)}"
             return
         marked.append(("+", new, "green"))
     yield f"    {path} |{click.style(by, dim=True)}"

@@ -26,9 +26,9 @@ def explained(rule: rulebook.Rule, width: int) -> str:
     if rule.fixable:
         lines += finding_lines.wrapped(catalogue.words("check.fixable"), width, "", "")
     lines += wrapping.wrap(rule.source, width, head=_labelled("check.label-source"), indent="  ")
-    for heading, shown in examples(rule):
+    for heading, example in examples(rule):
         lines += ["", f"{heading}:", ""]
-        lines += [f"  {line}".rstrip() for line in shown]
+        lines += [f"  {line}".rstrip() for line in example]
     return "\n".join(lines) + "\n"
 
 
@@ -75,7 +75,7 @@ def listed(width: int) -> str:
 
 def described(rule: rulebook.Rule) -> dict[str, Any]:
     """A rule as data."""
-    case: dict[str, Any] = {heading: "\n".join(shown) for heading, shown in _unworded(rule)}
+    case: dict[str, Any] = {heading: "\n".join(example) for heading, example in _unworded(rule)}
     return {
         "code": rule.code,
         "family": rule.family,
@@ -89,8 +89,8 @@ def described(rule: rulebook.Rule) -> dict[str, Any]:
 
 
 def _unworded(rule: rulebook.Rule) -> Iterator[tuple[str, list[str]]]:
-    for name, (_, shown) in zip(("fails", "passes"), examples(rule), strict=False):
-        yield name, shown
+    for name, (_, example) in zip(("fails", "passes"), examples(rule), strict=False):
+        yield name, example
 
 
 def reference(language: str) -> str:
@@ -122,12 +122,12 @@ def _section(rule: rulebook.Rule) -> Iterator[str]:
     )
     yield f"{_labelled('check.label-source')}{source}"
     yield ""
-    for heading, shown in examples(rule):
+    for heading, example in examples(rule):
         yield f"{heading}:"
         yield ""
         # Four backticks, because an example may contain a fence of three.
         yield "````diff"
-        yield from (line.rstrip() for line in shown)
+        yield from (line.rstrip() for line in example)
         yield "````"
         yield ""
 

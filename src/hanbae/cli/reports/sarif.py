@@ -24,11 +24,11 @@ def render(report: reports.Report) -> str:
     result = report.result
     rules = result.about
     index = {code: number for number, code in enumerate(rules)}
-    shown: list[tuple[findings.Finding, findings.Accepted | None]] = [
+    rows: list[tuple[findings.Finding, findings.Accepted | None]] = [
         *((finding, None) for finding in result.findings),
         *((acceptance.finding, acceptance) for acceptance in result.accepted),
     ]
-    marks = fingerprints.numbered(finding for finding, _ in shown)
+    marks = fingerprints.numbered(finding for finding, _ in rows)
     driver = {
         "name": "hanbae",
         "version": _version.version,
@@ -37,7 +37,7 @@ def render(report: reports.Report) -> str:
     }
     results = [
         _result(finding, accepted, mark, index[finding.code], result.folder)
-        for (finding, accepted), mark in zip(shown, marks, strict=True)
+        for (finding, accepted), mark in zip(rows, marks, strict=True)
     ]
     # Columns are counted in characters of Python strings, which are code points.
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}

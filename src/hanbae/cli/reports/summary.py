@@ -110,8 +110,8 @@ def _tell_searched(speaker: narration.Narration, searched: searches.Searched) ->
         speaker.warn(wording.Text("check.searched-shallow"))
     if searched.unsearched:
         files = [f"{content.file} ({content.commit})" for content in searched.unsearched]
-        left = len(files[_MOST_NAMES:]) + searched.others
-        more = [f"… (+{left})"] if left else []
+        remaining = len(files[_MOST_NAMES:]) + searched.others
+        more = [f"… (+{remaining})"] if remaining else []
         facts = {
             "limit": str(histories.LARGEST_FILE // 1024**2),
             "files": escaping.plain(", ".join([*files[:_MOST_NAMES], *more])),

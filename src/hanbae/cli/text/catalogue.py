@@ -94,15 +94,15 @@ def _translated(msgid: str) -> str:
     return gettext.gettext(msgid)
 
 
-def preferred(chosen: str | None, directory: Path) -> str:
+def preferred(option: str | None, directory: Path) -> str:
     """The language to speak.
 
     Args:
-        chosen: What ``--lang`` or ``HANBAE_LANG`` said, or None.
+        option: What ``--lang`` or ``HANBAE_LANG`` said, or None.
         directory: Where the policy is looked for, upwards.
     """
-    if chosen in LANGUAGES:
-        return chosen
+    if option in LANGUAGES:
+        return option
     return _of_locale() or _of_policy(directory) or "en"
 
 

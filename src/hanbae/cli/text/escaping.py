@@ -81,12 +81,12 @@ def element(text: str) -> str:
 
 def code(text: str) -> str:
     """Plain text as code in Markdown, with a fence that it cannot end."""
-    shown = plain(text) or " "
-    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    printable = plain(text) or " "
+    longest = max((len(run) for run in re.findall("`+", printable)), default=0)
     fence = "`" * (longest + 1)
     # A backtick at either end would join the fence. CommonMark strips one blank on each side.
-    gap = " " if "`" in shown else ""
-    return f"{fence}{gap}{shown}{gap}{fence}"
+    gap = " " if "`" in printable else ""
+    return f"{fence}{gap}{printable}{gap}{fence}"
 
 
 def annotation(text: str) -> str:

@@ -233,13 +233,13 @@ def _of_database(
         yield _line("note", _migrated(fact))
 
 
-def _taken_back(taken: events.TakenBack) -> wording.Text:
+def _taken_back(fact: events.TakenBack) -> wording.Text:
     facts = {
-        "database": taken.database,
-        "version": str(taken.version),
-        "files": ", ".join(taken.names),
+        "database": fact.database,
+        "version": str(fact.version),
+        "files": ", ".join(fact.names),
     }
-    text_id = "rollback.taken-back" if taken.names else "rollback.nothing-to-take-back"
+    text_id = "rollback.taken-back" if fact.names else "rollback.nothing-to-take-back"
     return wording.Text(text_id, facts)
 
 

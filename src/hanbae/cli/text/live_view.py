@@ -250,8 +250,8 @@ class Plain:
         import click
 
         mark, color = event_lines.MARKS[line.meaning]
-        shown = click.style(mark, fg=color) if self._color and color else mark
-        head = f"{name} {shown} "
+        colored = click.style(mark, fg=color) if self._color and color else mark
+        head = f"{name} {colored} "
         if line.meaning in event_lines.AS_WRITTEN:
             self._write((head + line.words).rstrip())
             return

@@ -29,8 +29,8 @@ class Section(Struct, frozen=True):
 def title(promotion: promotions.Promotion) -> str:
     """The promotion in one line."""
     names = [member.service for member in promotion.proven.members]
-    shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
-    facts = {"source": promotion.source, "target": promotion.target, "services": shown}
+    listed_names = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
+    facts = {"source": promotion.source, "target": promotion.target, "services": listed_names}
     return _sentence("promotion.title", **facts)
 
 

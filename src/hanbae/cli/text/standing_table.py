@@ -87,7 +87,9 @@ def _marks(standing: standings.Standing, listed: standings.Standings) -> Iterato
         facts = {"count": str(len(standing.pending))}
         yield catalogue.sentence(wording.Text("status.pending", facts))
     place = (standing.service, standing.environment)
-    if any((held.service, held.environment) == place for held in listed.held):
+    if any(
+        (held_service.service, held_service.environment) == place for held_service in listed.held
+    ):
         yield catalogue.words("status.held")
     if standing.outcome not in _ENDED_WELL:
         facts = {"outcome": catalogue.words(f"deploy.outcome-{standing.outcome}")}

@@ -88,9 +88,9 @@ class Application:
         clock = asyncio.get_running_loop().time
         deadline = clock() + within
         before = None
-        while (left := deadline - clock()) > 0:
+        while (remaining := deadline - clock()) > 0:
             # In short turns, so that the set's own fault is noticed in between.
-            application = await transports.appearance(self, min(left, _LOOK_AT_SET_EVERY))
+            application = await transports.appearance(self, min(remaining, _LOOK_AT_SET_EVERY))
             if application is not None:
                 return application
             fault = await self._set.fault()

@@ -138,8 +138,8 @@ class Steering:
             facts = {"revision": self._does.revision[:12], "head": compared[:12]}
             yield Tell(events.Noted(wording.Text("argo.head-moved-on", facts)))
         elif self._only_unpruned(status):
-            left = ", ".join(map(str, applications.unpruned(self.application)))
-            yield Tell(events.Noted(wording.Text("argo.not-pruned", {"objects": left})))
+            unpruned = ", ".join(map(str, applications.unpruned(self.application)))
+            yield Tell(events.Noted(wording.Text("argo.not-pruned", {"objects": unpruned})))
 
     def _only_unpruned(self, status: str) -> bool:
         return (

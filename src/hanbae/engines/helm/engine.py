@@ -184,13 +184,13 @@ class Helm:
         """
         target = self._target
         while True:
-            kept = await records.every(self._cluster, target.namespace, target.release)
-            if not kept or not kept[-1].is_pending:
+            history = await records.every(self._cluster, target.namespace, target.release)
+            if not history or not history[-1].is_pending:
                 return
-            if kept[-1].key:
-                await records.forget(self._cluster, target.namespace, kept[-1])
+            if history[-1].key:
+                await records.forget(self._cluster, target.namespace, history[-1])
                 return
-            text = _busy(target, kept)
+            text = _busy(target, history)
             if self._waits is None:
                 raise protocol.Busy.saying(text)
             await self._waits(text)
@@ -365,16 +365,16 @@ class Helm:
         await program.upgrade(path, chart, context=context, kubeconfig=kubeconfig, dry=dry)
 
 
-def _busy(target: Target, kept: Sequence[records.Record]) -> wording.Text:
+def _busy(target: Target, history: Sequence[records.Record]) -> wording.Text:
     """That somebody else's Helm works on a release, with what ends it where nobody does any more."""
-    former = records.before_pending(kept)
+    former = records.before_pending(history)
     command = ["helm", "uninstall", target.release]
     if former is not None:
         command = ["helm", "rollback", target.release, str(former.number)]
     facts = {
         "release": target.release,
-        "since": kept[-1].created or "-",
-        "revision": f"{kept[-1].number} {kept[-1].status}",
+        "since": history[-1].created or "-",
+        "revision": f"{history[-1].number} {history[-1].status}",
         "command": shlex.join([*command, "--namespace", target.namespace]),
     }
     return wording.Text("upgrade.busy-since", facts)

@@ -177,10 +177,10 @@ async def _through(command: list[str], environment: Mapping[str, str]) -> _Answe
 async def _last(stream: asyncio.StreamReader | None) -> str:
     """The last of what it says."""
     assert stream is not None  # noqa: S101  both are pipes
-    kept = bytearray()
+    tail = bytearray()
     while more := await stream.read(1 << 16):
-        kept = (kept + more)[-_LONGEST:]
-    return kept.decode("utf-8", "replace")
+        tail = (tail + more)[-_LONGEST:]
+    return tail.decode("utf-8", "replace")
 
 
 def _write(path: Path, content: bytes) -> None:

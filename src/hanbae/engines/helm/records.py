@@ -69,16 +69,16 @@ def marks(key: str, revision: str, before: Record | None) -> dict[str, str]:
     return {KEY: key, REVISION: revision, HELM_REVISION: str(number)}
 
 
-def before_pending(kept: Sequence[Record]) -> Record | None:
+def before_pending(history: Sequence[Record]) -> Record | None:
     """The revision to which a release goes back whose newest one was ended in the middle.
 
     The one that Helm calls deployed, else the newest that has ended: the pods of a failed one may serve. None where
     there is none, so that what is pending is a first install, and all there is of the release.
 
     Args:
-        kept: The records of the release, in the order of their numbers.
+        history: The records of the release, in the order of their numbers.
     """
-    ended = [record for record in kept if not record.is_pending]
+    ended = [record for record in history if not record.is_pending]
     deployed = [record for record in ended if record.status == DEPLOYED]
     former = [*ended[-1:], *deployed[-1:]]
     return former[-1] if former and former[-1].status != _UNINSTALLED else None
@@ -91,8 +91,8 @@ async def last(cluster: connections.Cluster, namespace: str, release: str) -> Re
         hanbae.errors.Forbidden: Secrets may not be listed, which Helm needs as well.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    kept = await every(cluster, namespace, release)
-    return kept[-1] if kept else None
+    history = await every(cluster, namespace, release)
+    return history[-1] if history else None
 
 
 async def every(cluster: connections.Cluster, namespace: str, release: str) -> list[Record]:

@@ -223,9 +223,9 @@ def _missing(
     keys: declaring.Keys,
     paths: Iterator[tuple[int, str, list[str]]],
 ) -> Iterator[rulebook.Hit]:
-    there = project.tree.files()
+    files = project.tree.files()
     for index, file, places in paths:
-        if places and not any(place in there for place in places):
+        if places and not any(place in files for place in places):
             ignored = any(project.tree.ignored(place) for place in places)
             facts = {"object": spec.declared.label, "file": file[:80]}
             yield rulebook.Hit(spec.place(*keys, index), facts, "ignored" if ignored else "")

@@ -56,12 +56,12 @@ def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.H
     hits = _reached(
         [hit for hit in _calls(service, _RANDOM) if hit.facts["function"] in called], service
     )
-    shown = {hit.facts["function"] for hit in hits}
+    reported = {hit.facts["function"] for hit in hits}
     yield from _telling(service, hits)
     for release in service.releases.values():
         for function in release.calls:
-            if function not in shown and release.settings.engine == "argocd":
-                shown.add(function)
+            if function not in reported and release.settings.engine == "argocd":
+                reported.add(function)
                 place = subjects.Place(service.chart_file("Chart.yaml"))
                 yield rulebook.Hit(place, {"function": function}, "called")
 

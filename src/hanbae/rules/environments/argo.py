@@ -146,9 +146,9 @@ def _projects(
     spec = document.get("spec")
     if not sync_windows.has_days(policy, environment) or not isinstance(spec, Mapping):
         return document, expected
-    kept = {key: value for key, value in spec.items() if key != "syncWindows"}
+    compared = {key: value for key, value in spec.items() if key != "syncWindows"}
     expected["spec"].pop("syncWindows", None)
-    return {**document, "spec": kept}, expected
+    return {**document, "spec": compared}, expected
 
 
 def _is_the_teams_own(policy: documents.Policy, difference: specs.Difference) -> bool:

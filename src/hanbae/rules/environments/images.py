@@ -119,8 +119,8 @@ def is_production(policy: documents.Policy, environment: str) -> bool:
     names = environments.on_kubernetes(policy)
     named = [name for name in names if name in _PRODUCTION]
     branched = [name for name in names if policy.environments[name].branch in _MAIN]
-    chosen = named or branched or names[-1:]
-    return environment in chosen
+    candidates = named or branched or names[-1:]
+    return environment in candidates
 
 
 def _images(release: views.Release) -> dict[str, views.On]:

@@ -92,8 +92,10 @@ def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Itera
         yield Difference("field", (*base, "helm", "releaseName"), want, str(release or "-"))
     if not foreign and applications.repository_key(source.get("repoURL")) != ours_repository:
         url = str(source.get("repoURL") or "-")
-        shown = "…" if shapes.in_url(url) else url  # somebody may have written a password into it
-        yield Difference("field", (*base, "repoURL"), str(ours_source.get("repoURL")), shown)
+        printable = (
+            "…" if shapes.in_url(url) else url
+        )  # somebody may have written a password into it
+        yield Difference("field", (*base, "repoURL"), str(ours_source.get("repoURL")), printable)
     if spec.get("project") != ours.get("project"):
         want = str(ours.get("project"))
         yield Difference("field", ("spec", "project"), want, str(spec.get("project") or "-"))
@@ -159,10 +161,10 @@ def _source(
     rendering = [item for item in every if item[1].get("path") or item[1].get("chart")]
     # A source that others take values from may render something as well, but it is not the one that is meant.
     rendering.sort(key=lambda item: (not item[1].get("helm"), _path(item[1]) != path))
-    chosen = rendering or every
-    if not chosen:
+    candidates = rendering or every
+    if not candidates:
         return ("spec", "sources"), {}
-    return ("spec", "sources", chosen[0][0]), chosen[0][1]
+    return ("spec", "sources", candidates[0][0]), candidates[0][1]
 
 
 def _path(source: Mapping[str, Any]) -> str:

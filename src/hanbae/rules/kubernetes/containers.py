@@ -30,13 +30,13 @@ def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
             requests = shapes.mapping(resources.get("requests"))
             missing = [
                 name
-                for name, there in (
+                for name, is_set in (
                     # A limit without a request is taken as the request as well.
                     ("requests.cpu", "cpu" in requests or "cpu" in limits),
                     ("requests.memory", "memory" in requests or "memory" in limits),
                     ("limits.memory", "memory" in limits),
                 )
-                if not there
+                if not is_set
             ]
             if missing:
                 facts = {**_about(manifest, container), "missing": ", ".join(missing)}

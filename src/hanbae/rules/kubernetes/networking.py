@@ -219,29 +219,29 @@ def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
             location = (*pointer, "service")
             if isinstance(service.get("name"), str) and port.get("name") != _BY_ANNOTATION:
                 on = views.On(manifest, (*location, "name"))
-                there = services.get((manifest.namespace, service["name"]))
+                target = services.get((manifest.namespace, service["name"]))
                 number = port.get("name") or port.get("number")
                 on_port = views.On(
                     manifest, (*location, "port", "name" if port.get("name") else "number")
                 )
-                if there is None:
+                if target is None:
                     yield _missing(on, service["name"], services)
                 else:
-                    yield from _led(on, on_port, there, number)
+                    yield from _led(on, on_port, target, number)
     for manifest in release.of_kind(*_ROUTES):
         for pointer, ref in _references(manifest):
             name = ref.get("name")
             if ref.get("kind", "Service") != "Service" or not isinstance(name, str):
                 continue
-            there = services.get((str(ref.get("namespace") or manifest.namespace), name))
+            target = services.get((str(ref.get("namespace") or manifest.namespace), name))
             on = views.On(manifest, (*pointer, "name"))
-            if there is None:
+            if target is None:
                 # A namespace that is named is meant: a Service of that name in another one is no
                 # hint.
                 yield _missing(on, name, {} if ref.get("namespace") else services)
             else:
                 on_port = views.On(manifest, (*pointer, "port"))
-                yield from _led(on, on_port, there, ref.get("port"))
+                yield from _led(on, on_port, target, ref.get("port"))
 
 
 def _missing(

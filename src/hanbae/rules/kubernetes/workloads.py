@@ -20,12 +20,12 @@ _WITH_SELECTOR: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 )
 def no_account(release: views.Release) -> Iterator[rulebook.Hit]:
     """A service account that the release does not have: no pod is created until somebody else makes it."""
-    there = {manifest.name for manifest in release.of_kind("ServiceAccount")}
+    accounts = {manifest.name for manifest in release.of_kind("ServiceAccount")}
     for manifest in release.objects:
         if manifest.pod is None:
             continue
         name = manifest.get(*manifest.pod, "serviceAccountName")
-        if isinstance(name, str) and name not in {"", "default", *there}:
+        if isinstance(name, str) and name not in {"", "default", *accounts}:
             on = views.On(manifest, (*manifest.pod, "serviceAccountName"))
             yield rulebook.Hit(on, {"object": manifest.label, "name": name})
 

@@ -37,20 +37,22 @@ def overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
 
 
 def _overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
-    chosen = {name: policy.environments[name] for name in environments.on_kubernetes(policy)}
-    for name, environment in chosen.items():
+    by_environment = {
+        name: policy.environments[name] for name in environments.on_kubernetes(policy)
+    }
+    for name, environment in by_environment.items():
         if environment.overlay is not None:
             yield Overlay(name, posixpath.normpath(environment.overlay))
         yield from _chartless(policy, tree, name)
-    yield from _of_services(policy, tree, chosen)
+    yield from _of_services(policy, tree, by_environment)
 
 
 def _of_services(
-    policy: documents.Policy, tree: trees.Tree, chosen: Mapping[str, documents.Environment]
+    policy: documents.Policy, tree: trees.Tree, by_environment: Mapping[str, documents.Environment]
 ) -> Iterator[Overlay]:
     """``services/NAME/…/dev`` with a kustomization, of services that have no chart."""
     by_name = {}
-    for name, environment in chosen.items():
+    for name, environment in by_environment.items():
         by_name[name] = name
         if environment.overlay is not None:
             # A service's folder may also be called as the folder of the environment's own overlay

@@ -124,10 +124,10 @@ def _has(values: Mapping[str, Any], key: Keys) -> bool:
 def _near(example: Mapping[str, Any], values: Mapping[str, Any], key: Keys) -> str | None:
     """The key of the example that was meant: near, and not there under its own name."""
     node: Any = example
-    there: Any = values
+    siblings: Any = values
     for part in key[:-1]:
-        node, there = node[part], there[part]
-    absent = [str(name) for name in node if name not in there]
+        node, siblings = node[part], siblings[part]
+    absent = [str(name) for name in node if name not in siblings]
     spelling = re.sub(r"[_-]", "", key[-1]).lower()
     # `max_surge` for `maxSurge` comes before what is only spelled alike.
     same = [name for name in absent if re.sub(r"[_-]", "", name).lower() == spelling]

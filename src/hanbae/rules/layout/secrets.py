@@ -56,12 +56,12 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
     if plaintexts.is_keystore(path):
         return (Exposed(subjects.Place(path), "keystore", path.rpartition("/")[2]),)
     manifests = tuple(_manifests(path, text))
-    taken = {line for _, lines in manifests for line in lines}
+    manifest_lines = {line for _, lines in manifests for line in lines}
     exposed = [manifest for manifest, _ in manifests if manifest is not None]
     exposed += [
         Exposed(subjects.Place(path, plain.line, plain.column), plain.kind, plain.name, plain.last)
         for plain in plaintexts.find(text, file_kinds.of(path))
-        if plain.line not in taken
+        if plain.line not in manifest_lines
     ]
     return tuple(sorted(exposed))
 
@@ -86,8 +86,8 @@ rulebook.reported(FORMER, "error", "project", source=_POLICY, essential=True)
 
 def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
     # A keystore is known by its name, and what it holds is no text.
-    kept = "" if plaintexts.is_keystore(path) else None
-    text = read(path) if plaintexts.looked_at(path) else kept
+    empty = "" if plaintexts.is_keystore(path) else None
+    text = read(path) if plaintexts.looked_at(path) else empty
     if text is None:
         return
     local = bool(_LOCAL.fullmatch(path))

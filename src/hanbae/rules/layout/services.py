@@ -86,12 +86,12 @@ def odd_names(project: views.Project) -> Iterator[rulebook.Hit]:
                     reported.add(mark)
                     facts = {"field": field, "name": names[field], "environment": environment}
                     yield rulebook.Hit(place, facts | {"service": service, "other": other}, "same")
-            taken = applications.setdefault((control, names["application"]), (service, environment))
-            mark = (service, "application", taken[0])
-            if taken != (service, environment) and mark not in reported:
+            first = applications.setdefault((control, names["application"]), (service, environment))
+            mark = (service, "application", first[0])
+            if first != (service, environment) and mark not in reported:
                 reported.add(mark)
                 facts = {"field": "application", "name": names["application"]}
-                facts |= {"service": service, "environment": environment, "other": taken[0]}
+                facts |= {"service": service, "environment": environment, "other": first[0]}
                 yield rulebook.Hit(place, facts, "same")
 
 

@@ -41,15 +41,15 @@ def compared(release: views.Release) -> tuple[list[Folder], dict[str, str]]:
     tree = release.service.project.branches.get(release.environment)
     if tree is None:
         return [], {}
-    there = dict(tree.files(release.service.migrations))
-    if there == release.service.migration_files:
+    on_branch = dict(tree.files(release.service.migrations))
+    if on_branch == release.service.migration_files:
         return [], {}
     own = folders.by_folder(release.service.migration_files)
     return [
         Folder(path, folders.versions(own.get(path, ())), folders.versions(names))
-        for path, names in folders.by_folder(there).items()
+        for path, names in folders.by_folder(on_branch).items()
         if path in own
-    ], there
+    ], on_branch
 
 
 @rulebook.of_release("MIG011", "error", source=_MISSING, essential=True)
@@ -66,7 +66,7 @@ def out_of_order(release: views.Release) -> Iterator[rulebook.Hit]:
 @rulebook.of_release("MIG012", "error", source=_CHECKSUM, essential=True)
 def edited(release: views.Release) -> Iterator[rulebook.Hit]:
     """A version that the environment has with other statements."""
-    differing, there = compared(release)
+    differing, on_branch = compared(release)
     service = release.service
     for folder in differing:
         for version, name in folder.here.items():
@@ -74,7 +74,7 @@ def edited(release: views.Release) -> Iterator[rulebook.Hit]:
                 continue
             other = f"{folder.path}/{folder.there[version]}"
             path = f"{folder.path}/{name}"
-            if there[other] == service.migration_files[path]:
+            if on_branch[other] == service.migration_files[path]:
                 continue
             if _does_other(service, path, other, release):
                 facts = {"file": name, "version": str(version), "other": folder.there[version]}
@@ -84,12 +84,12 @@ def edited(release: views.Release) -> Iterator[rulebook.Hit]:
 
 def _does_other(service: views.Service, path: str, other: str, release: views.Release) -> bool:
     """Whether the Up parts differ: comments, line ends and the way back may change."""
-    here = service.parsed_migrations.get(path)
-    there = _parsed(service.project.branches[release.environment], other)
+    ours = service.parsed_migrations.get(path)
+    theirs = _parsed(service.project.branches[release.environment], other)
     # Of what goose could not read nobody can say that it does the same.
-    if here is None or there is None or here.fault or there.fault:
+    if ours is None or theirs is None or ours.fault or theirs.fault:
         return True
-    return _texts(here) != _texts(there) or here.transaction != there.transaction
+    return _texts(ours) != _texts(theirs) or ours.transaction != theirs.transaction
 
 
 def _parsed(tree: trees.Tree, path: str) -> scripts.Parsed | None:

@@ -92,16 +92,16 @@ def in_go(service: views.Service) -> Iterator[rulebook.Hit]:
 def gap(service: views.Service) -> Iterator[rulebook.Hit]:
     """A number that is left out: a file that comes later with it would be out of order."""
     for folder, names in by_folder(service.migration_files).items():
-        taken = versions(names)
+        by_version = versions(names)
         deployed = [tree.files(folder) for tree in service.project.branches.values()]
-        counted = [version for version in sorted(taken) if version < _LARGEST_COUNTED]
+        counted = [version for version in sorted(by_version) if version < _LARGEST_COUNTED]
         for before, after in itertools.pairwise(counted):
             # Where a branch has the later file already, its number cannot be changed any more.
-            path = f"{folder}/{taken[after]}"
+            path = f"{folder}/{by_version[after]}"
             if after - before > 1 and not any(path in files for files in deployed):
-                facts = {"before": taken[before], "after": taken[after]}
+                facts = {"before": by_version[before], "after": by_version[after]}
                 yield rulebook.Hit(subjects.Place(path), facts)
-        if counted and len(counted) < len(taken):
-            last = taken[counted[-1]]
-            facts = {"time": taken[max(taken)], "counted": last}
+        if counted and len(counted) < len(by_version):
+            last = by_version[counted[-1]]
+            facts = {"time": by_version[max(by_version)], "counted": last}
             yield rulebook.Hit(subjects.Place(f"{folder}/{last}"), facts, "mixed")

@@ -66,14 +66,14 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
         return
     end = subjects.Place(path, final[0].number)
     copies = [(line, *_copied(line)) for line in final if line.word in {"COPY", "ADD"}]
-    taken = [copy for copy in copies if any(_covers(service, source) for source in copy[1])]
-    if not taken and not any(_from_stage(service, line) for line in final):
+    covering = [copy for copy in copies if any(_covers(service, source) for source in copy[1])]
+    if not covering and not any(_from_stage(service, line) for line in final):
         yield rulebook.Hit(end, {"folder": service.migrations})
     # Only a COPY of the migrations alone says by its target in which folder they are.
-    elif len(taken) == 1 and any(
-        source.rstrip("/") == service.migrations for source in taken[0][1]
+    elif len(covering) == 1 and any(
+        source.rstrip("/") == service.migrations for source in covering[0][1]
     ):
-        yield from _elsewhere(running[0], path, taken[0][0], taken[0][2])
+        yield from _elsewhere(running[0], path, covering[0][0], covering[0][2])
     for program in _called(running[0]):
         if not any(program in line.rest for line in final):
             facts = {"program": program, "service": service.name}

@@ -94,8 +94,8 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
             actual = job.get("spec", field)
             if actual == value or (actual is None and field != "ttlSecondsAfterFinished"):
                 continue  # what a Job without a deadline or a number of tries does is told by the rules of Argo CD
-            shown = "-" if actual is None else str(actual)[:20]
-            facts = {"field": field, "found": shown, "wanted": str(value), **named}
+            printable = "-" if actual is None else str(actual)[:20]
+            facts = {"field": field, "found": printable, "wanted": str(value), **named}
             yield rulebook.Hit(views.On(job, ("spec", field)), facts, fix=upgrade)
         yield from _patience(release, job)
         yield from _runner(release, job)

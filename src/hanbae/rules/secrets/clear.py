@@ -60,13 +60,13 @@ def _scalars(values: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, 
             return
         path, document = waiting.pop()
         for key, value in document.items():
-            here = (*path, str(key))
-            if here == ("sealedSecret", "encryptedData"):
+            path_of_key = (*path, str(key))
+            if path_of_key == ("sealedSecret", "encryptedData"):
                 continue
             if isinstance(value, dict):
-                waiting.append((here, value))
+                waiting.append((path_of_key, value))
             elif str(key) in names and isinstance(value, str | int) and value not in ("", False):
-                yield here
+                yield path_of_key
 
 
 @rulebook.of_release(

@@ -88,8 +88,10 @@ def _of_container(manifest: views.Object, location: views.Pointer) -> Iterator[R
         source = variable.get("valueFrom")
         reference = source.get("secretKeyRef") if isinstance(source, dict) else None
         if isinstance(reference, dict):
-            here = (*pointer, "valueFrom", "secretKeyRef")
-            yield from _read(manifest, reference, (*here, "name"), "variable", (*here, "key"))
+            key_reference = (*pointer, "valueFrom", "secretKeyRef")
+            yield from _read(
+                manifest, reference, (*key_reference, "name"), "variable", (*key_reference, "key")
+            )
     for pointer, source in _mappings(manifest, (*location, "envFrom")):
         reference = source.get("secretRef")
         if isinstance(reference, dict):
