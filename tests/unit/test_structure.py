@@ -121,7 +121,7 @@ def facts(path: Path) -> Facts:
             and last_word(node.value) not in NO_ENVIRONMENTS
         ),
         starts=tuple(
-            f"{shown}:{call.lineno}: {ast.unparse(call.func)}"
+            f"{place}:{call.lineno}: {ast.unparse(call.func)}"
             for call in _calls(nodes, STARTING) - _guarded(nodes)
         ),
     )
