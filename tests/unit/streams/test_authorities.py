@@ -114,7 +114,7 @@ def test_a_cluster_and_a_repository_with_an_authority_of_their_own_are_believed_
         name="own", url="https://charts.example.com", ca_file=authority
     )
     with pytest.raises(Recorded) as recorded:
-        web._made(web._context(entry))
+        web._new_client(web._context(entry))
     assert_unstrict(recorded.value.context)
 
 
