@@ -97,8 +97,8 @@ async def verify(
             )
             rows |= {_where(row): row for row in external}
             own = [sealed for sealed in every if sealed.environment == name]
-            chosen = [sealed for sealed in own if not names or sealed.service in names]
-            if not chosen:
+            selected = [sealed for sealed in own if not names or sealed.service in names]
+            if not selected:
                 continue
             async with sealing_controllers.reached(
                 loaded.policy,
@@ -108,7 +108,9 @@ async def verify(
                 unverified=unverified_cluster,
                 per_second=per_second,
             ) as controller:
-                rows |= {_where(row): row async for row in _asked_about(controller, chosen, every)}
+                rows |= {
+                    _where(row): row async for row in _asked_about(controller, selected, every)
+                }
                 images = await sealing_controllers.images(controller.cluster, loaded.policy)
         except errors.Error as error:
             if environment is not None:
@@ -122,12 +124,12 @@ async def verify(
 
 async def _asked_about(
     controller: sealing_controllers.Controller,
-    chosen: Sequence[_Sealed],
+    selected: Sequence[_Sealed],
     every: Sequence[_Sealed],
 ) -> AsyncIterator[secrets.SealedKey]:
     """Each value with whether the controller opens it."""
     newest = certificates.parse(await controller.certificate(), controller.source)
-    for sealed in chosen:
+    for sealed in selected:
         for row in _rows(sealed, await _refused(controller, sealed, every, newest)):
             yield row
 

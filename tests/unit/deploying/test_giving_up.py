@@ -178,7 +178,7 @@ def test_a_cause_stands_until_it_is_gone(judge: giving_up.Judge) -> None:
     assert judge.stands
     list(judge.hear([]))
     assert not judge.stands
-    assert judge.gravest == crashing.found
+    assert judge.gravest == crashing.diagnosis
 
 
 def test_attempts_are_no_news_once_the_same_job_has_failed_for_good(judge: giving_up.Judge) -> None:
