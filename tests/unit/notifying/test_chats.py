@@ -291,8 +291,13 @@ def test_where_a_message_is_slack_says(via: str, described: published.Described,
 )
 @pytest.mark.parametrize("via", ["discord"])
 def test_a_service_that_is_told_too_much_is_left_alone_as_long_as_it_wants_within_reason(
-    via: str, described: published.Described, seconds: str, pause: float
+    via: str,
+    described: published.Described,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: str,
+    pause: float,
 ) -> None:
+    monkeypatch.setattr(senders, "PATIENCE", 3.0)
     limited = httpx2.Response(429, headers={"retry-after": seconds})
     error = httpx2.HTTPStatusError("", request=httpx2.Request("POST", HOOK), response=limited)
     assert senders._pause(error) == pause
