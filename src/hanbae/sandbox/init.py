@@ -120,8 +120,9 @@ class Child:
     def __init__(self, request: dict[str, Any]) -> None:
         self.mark = str(request.get("mark", ""))
         self.log = str(request["log"])
-        # Only which was started first is asked, which a clock that is set back would tell wrongly.
-        self.started = time.monotonic()
+        self.started = time.time()
+        # Which of two was started first, a clock that is set back would tell wrongly.
+        self.order = time.monotonic()
         self.code: int | None = None
         self.waiting: list[socket.socket] = []
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -153,6 +154,7 @@ class Child:
             "code": self.code,
             "mark": self.mark,
             "started": self.started,
+            "order": self.order,
             "log": self.log,
             "offset": self.offset,
         }

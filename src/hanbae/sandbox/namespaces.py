@@ -41,7 +41,8 @@ class Process:
         pid: Its process id inside.
         code: Its exit code, negative for a signal; None while it runs.
         mark: What the starter marked it with.
-        started: When it was, by process 1's own clock: seconds that never go back.
+        started: Seconds since the epoch.
+        order: Which of two was started first, by seconds that never go back.
         log: Its log.
         offset: Where in the log this run begins.
     """
@@ -52,6 +53,7 @@ class Process:
     code: int | None
     mark: str
     started: float
+    order: float
     log: Path
     offset: int
 
@@ -267,6 +269,8 @@ def _process(name: str, child: dict[str, Any]) -> Process:
         code=child["code"],
         mark=child["mark"],
         started=child["started"],
+        # A sandbox that an older hanbae has started tells dates alone.
+        order=child.get("order", child["started"]),
         log=Path(child["log"]),
         offset=child["offset"],
     )

@@ -147,7 +147,7 @@ class Starter:
         process, leader = processes.get(daemon.name), processes.get(daemon.restarts_with)
         if process is not None and process.running:
             # By when they were started, so that an `up` that was interrupted in between is gone on with.
-            is_left_behind = leader is not None and process.started < leader.started
+            is_left_behind = leader is not None and process.order < leader.order
             is_wanted = process.mark == daemon.mark and not is_left_behind
             # One that hangs gets a moment to show it, then it is replaced.
             patience = time.monotonic() + 10

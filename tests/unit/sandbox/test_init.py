@@ -85,8 +85,10 @@ def test_the_words_of_an_earlier_run_are_not_taken_for_this_ones(
 def test_when_a_process_was_started_is_told_by_a_clock_that_nobody_sets(
     living: namespaces.Namespaces, tmp_path: Path
 ) -> None:
-    before = time.monotonic()
-    assert before <= shell(living, tmp_path / "log", "exit 0").started <= time.monotonic()
+    before, today = time.monotonic(), time.time()
+    process = shell(living, tmp_path / "log", "exit 0")
+    assert before <= process.order <= time.monotonic()
+    assert today - 1 <= process.started <= time.time() + 1  # and its date is one of today
 
 
 def test_a_running_process_is_not_started_twice(
