@@ -137,6 +137,17 @@ def active(application: Application) -> Operation | None:
     return operation if operation is not None and operation.active else None
 
 
+def applied(application: Application) -> frozenset[subjects.Ref]:
+    """The objects that the operation in the status has applied, however it has ended; none of a dry run."""
+    record = recorded(application)
+    if record is None:
+        return frozenset()
+    state = application["status"]["operationState"]
+    if ((state.get("operation") or {}).get("sync") or {}).get("dryRun"):
+        return frozenset()
+    return frozenset(result.ref for result in record.results if result.status == "Synced")
+
+
 def is_automated(operation: Operation, revision: str) -> bool:
     """Whether this is Argo CD's own full sync of a revision."""
     return operation.automated and operation.full and operation.revision == revision

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hanbae import errors, subjects
 from hanbae.clusters import connections, kinds, reading
+from hanbae.engines import ownership
 from hanbae.policy import labels
 
 _HELM: Final = "Helm"
@@ -30,11 +31,26 @@ def owned(manifest: Mapping[str, Any], *, release: str, namespace: str) -> dict[
     return marked
 
 
-def release_of(live: Mapping[str, Any]) -> str:
-    """The release that Helm says an object belongs to; empty where Argo CD has it, or nobody."""
+def release_of(live: Mapping[str, Any], namespace: str) -> str:
+    """The release of a namespace that Helm says an object belongs to; empty where Argo CD has it, or nobody."""
     # Helm's annotations stay on an object that Argo CD took over later, so Argo CD's decides.
     annotations = live["metadata"].get("annotations") or {}
-    return "" if labels.TRACKING in annotations else str(annotations.get(labels.HELM_RELEASE) or "")
+    # Another namespace may have a release of the same name, with objects in this one.
+    is_elsewhere = (annotations.get(labels.HELM_NAMESPACE) or namespace) != namespace
+    if labels.TRACKING in annotations or is_elsewhere:
+        return ""
+    return str(annotations.get(labels.HELM_RELEASE) or "")
+
+
+def is_labelled(live: Mapping[str, Any], *, application: str, release: str) -> bool:
+    """Whether Argo CD has an object by the label alone, as with ``resourceTrackingMethod: label``.
+
+    Args:
+        live: The object.
+        application: Name of the Application.
+        release: Name of the release, which charts write into the same label: where both have one name, it says nothing.
+    """
+    return application != release and ownership.is_marked(live, application)
 
 
 async def refuse_argo_cd(

@@ -191,7 +191,7 @@ class ArgoCD:
             raise errors.Refused.saying(foreign)
         # What Argo CD has deployed before is its own, even with annotations that Helm has left.
         if not applications.was_deployed(application):
-            await self._refuse_helm()
+            await self._refuse_helm(operations.applied(application))
         target = self._target
         # Before anything is asked for: Jobs that the operation had made by then would count as old.
         workload = await beforehand.workload(
@@ -221,8 +221,11 @@ class ArgoCD:
             steered.since(await self._ask(does, key))
         return key
 
-    async def _refuse_helm(self) -> None:
+    async def _refuse_helm(self, applied: frozenset[subjects.Ref]) -> None:
         """Refuse to take over what Helm has installed: two would change it, and each believe that it is theirs.
+
+        Args:
+            applied: What Argo CD has applied already, which leaves no history until a full sync has succeeded.
 
         Raises:
             hanbae.errors.Refused: A workload of the release is Helm's.
@@ -235,11 +238,15 @@ class ArgoCD:
             except errors.Forbidden:
                 continue
             for live in listed:
-                release = owning_releases.release_of(live)
+                ref = subjects.Ref(kind.kind, target.namespace, str(live["metadata"]["name"]))
+                if ref in applied or owning_releases.is_labelled(
+                    live, application=target.application, release=target.release
+                ):
+                    continue
+                release = owning_releases.release_of(live, target.namespace)
                 if release == target.release or (
                     release and ownership.is_marked(live, target.release)
                 ):
-                    ref = subjects.Ref(kind.kind, target.namespace, str(live["metadata"]["name"]))
                     facts = {"object": str(ref), "release": release, "namespace": ref.namespace}
                     raise errors.Refused("argo.helm-owns", place=None, **facts)
 

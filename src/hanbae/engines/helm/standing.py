@@ -45,7 +45,7 @@ async def read(cluster: connections.Cluster, namespace: str) -> dict[str, Releas
     )
     by_release: dict[str, list[kinds.Object]] = {}
     for live in (live for objects in listed for live in objects):
-        by_release.setdefault(owning_releases.release_of(live), []).append(live)
+        by_release.setdefault(owning_releases.release_of(live, namespace), []).append(live)
     return {
         name: Release(record, tuple(by_release.get(name, ()))) for name, record in newest.items()
     }

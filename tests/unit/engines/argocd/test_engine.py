@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tests.support import applications as samples
 
-from hanbae import subjects
+from hanbae import errors, subjects
 from hanbae.argo import operations
-from hanbae.clusters import kinds
+from hanbae.clusters import kinds, reading
+from hanbae.engines import owning_releases
 from hanbae.engines.argocd import engine
 from hanbae.results import plans
 
@@ -61,3 +62,53 @@ async def test_automations_own_operation_of_the_commit_is_the_deployments_while_
     application = samples.application(state=samples.state(phase))
     assert operations.recorded(application) is not None
     assert await argocd(application).previous() == previous
+
+
+HELMS = {"meta.helm.sh/release-name": "auth-service"}
+APPLIED = [samples.result("Deployment", "auth")]
+DRY = samples.operation() | {"sync": {"revision": samples.REVISION, "dryRun": True}}
+
+
+@pytest.mark.parametrize(
+    ("label", "namespace", "state", "is_refused"),
+    [
+        ("auth-service", "services-dev", None, True),
+        ("", "", None, True),
+        ("auth-dev", "services-dev", None, False),
+        ("auth-service", "services-dev", samples.state("Failed", results=APPLIED), False),
+        ("auth-service", "services-dev", samples.state("Failed", of=DRY, results=APPLIED), True),
+        ("", "others", None, False),
+    ],
+    ids=["helm's", "without label", "argo cd's label", "applied", "dry run", "other namespace"],
+)
+async def test_what_argo_cd_has_taken_over_is_not_helms_for_the_annotations_that_helm_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+    label: str,
+    namespace: str,
+    state: dict[str, Any] | None,
+    is_refused: bool,
+) -> None:
+    """With ``resourceTrackingMethod: label`` Argo CD writes no annotation of its own."""
+    marks = HELMS | ({"meta.helm.sh/release-namespace": namespace} if namespace else {})
+    labels = {"app.kubernetes.io/instance": label} if label else {}
+    live = {"metadata": {"name": "auth", "annotations": marks, "labels": labels}}
+
+    async def metadata(_: object, kind: kinds.Kind, __: str) -> list[kinds.Object]:
+        return [live] if kind is kinds.DEPLOYMENT else []
+
+    monkeypatch.setattr(reading, "metadata", metadata)
+    # Argo CD lists what is in git among the resources, whosever the live object is.
+    listed = [{"kind": "Deployment", "namespace": "services-dev", "name": "auth"}]
+    application = samples.application(state=state, resources=listed)
+    applied = operations.applied(application)
+    if not is_refused:
+        await argocd(application)._refuse_helm(applied)
+        return
+    with pytest.raises(errors.Refused, match=r"argo\.helm-owns"):
+        await argocd(application)._refuse_helm(applied)
+
+
+def test_a_label_that_is_the_releases_as_well_as_the_applications_is_not_argo_cds_alone() -> None:
+    live = {"metadata": {"labels": {"app.kubernetes.io/instance": "auth"}}}
+    assert not owning_releases.is_labelled(live, application="auth", release="auth")
+    assert owning_releases.is_labelled(live, application="auth", release="auth-service")
