@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,7 +22,7 @@ import msgspec
 
 from hanbae import errors, subjects
 from hanbae.argocd_api import connections as argocd
-from hanbae.clusters import connections, outages, reading
+from hanbae.clusters import connections, kinds, outages, reading
 from hanbae.history import database_files, locations, stores
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import checkouts
@@ -30,6 +31,12 @@ from hanbae.results import events
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's: no letter that looks like a digit."""
+_OF_ARGO_CD: Final = frozenset(
+    name
+    for kind in (kinds.APPLICATION, kinds.APPLICATIONSET, kinds.APPPROJECT)
+    for name in (kind.resource, kind.kind.lower())
+)
+"""What kubectl calls the kinds of Argo CD's own objects."""
 
 
 def _now() -> datetime:
@@ -210,12 +217,21 @@ class Workspace:
         if command[:1] != ("kubectl",) or "--context" in command:
             return command
         settings = self.environment(environment)
-        # Argo CD's own pods are where its Applications are.
-        about = {"application", "applications", self.policy.argocd.namespace}
-        of_argocd = not about.isdisjoint(command)
-        named = environments.control(settings) if of_argocd else environments.workload(settings)
+        is_control = self._is_about_argo_cd(environment, command)
+        named = environments.control(settings) if is_control else environments.workload(settings)
         context = self.context or named
         return (*command, "--context", context) if context else command
+
+    def _is_about_argo_cd(self, environment: str, command: tuple[str, ...]) -> bool:
+        """Whether a command of kubectl is about Argo CD's objects or its own pods, which are where these are."""
+        verb, kind = (*command[1:3], "", "")[:2]
+        # Behind `logs` stands the name of a pod, which may be called anything.
+        if verb != "logs" and kind.partition("/")[0].partition(".")[0] in _OF_ARGO_CD:
+            return True
+        namespace = self.policy.argocd.namespace
+        return _namespace(command) == namespace and namespace not in (
+            naming.namespaces_of_services(self.policy, environment)
+        )
 
     @asynccontextmanager
     async def clusters(self, environment: str, *, granted: bool = True) -> AsyncIterator[Clusters]:
@@ -292,6 +308,16 @@ class Workspace:
         settings = self.environment(environment)
         key = part if part == "workload" and settings.workload else "control"
         return self.loaded.place(f"environments.{environment}.{key}")
+
+
+def _namespace(command: tuple[str, ...]) -> str:
+    """The namespace that a command of kubectl names; empty for none."""
+    for word, following in pairwise((*command, "")):
+        if word in {"-n", "--namespace"}:
+            return following
+        if word.startswith("--namespace="):
+            return word.removeprefix("--namespace=")
+    return ""
 
 
 def _refuse_tracked(url: str, checkout: checkouts.Checkout, loaded: loading.Loaded) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hanbae import masking, subjects, wording, workspaces
 from hanbae.deploying import recording
 from hanbae.history import stores
-from hanbae.policy import documents
+from hanbae.policy import documents, naming
 from hanbae.results import events, plans
 from hanbae.streams import channels
 
@@ -95,6 +95,7 @@ class Loaded:
 LOGS = ("kubectl", "logs", "auth-1", "-n", "services")
 APPLICATION = ("kubectl", "describe", "application", "auth", "-n", "argocd")
 REPO_SERVER = ("kubectl", "get", "pods", "-n", "argocd", "-l", "name=argocd-repo-server")
+PROJECT = ("kubectl", "get", "appproject/services-production", "-n", "argocd")
 SEAL = ("hanbae", "secrets", "seal", "auth", "--env", "staging")
 
 
@@ -109,6 +110,22 @@ SEAL = ("hanbae", "secrets", "seal", "auth", "--env", "staging")
         ("production", None, APPLICATION, "hub"),
         ("production", None, REPO_SERVER, "hub"),
         ("staging", None, SEAL, ""),
+        ("production", None, PROJECT, "hub"),
+        (
+            "production",
+            None,
+            ("kubectl", "describe", "service", "argocd", "-n", "services"),
+            "pods",
+        ),
+        (
+            "production",
+            None,
+            ("kubectl", "describe", "pod", "application", "-n", "services"),
+            "pods",
+        ),
+        ("production", None, ("kubectl", "logs", "application", "-n", "services"), "pods"),
+        ("production", None, ("kubectl", "get", "pods", "--namespace=argocd"), "hub"),
+        ("production", None, ("kubectl", "get", "pods", "--namespace", "argocd"), "hub"),
     ],
 )
 async def test_command_is_recorded_with_the_cluster_that_it_is_about(
@@ -134,3 +151,17 @@ async def test_command_is_recorded_with_the_cluster_that_it_is_about(
     assert isinstance(diagnosed, events.Diagnosed)
     assert isinstance(closed, events.Closed)
     assert diagnosed.command == closed.command == whole
+
+
+@pytest.mark.parametrize(("command", "context"), [(APPLICATION, "hub"), (REPO_SERVER, "pods")])
+def test_a_namespace_that_argo_cd_and_services_share_by_name_leaves_it_to_the_kind(
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], context: str
+) -> None:
+    services = msgspec.structs.replace(Loaded.policy.services, namespace="argocd")
+    policy = msgspec.structs.replace(Loaded.policy, services=services)
+    monkeypatch.setattr(Loaded, "policy", policy)
+    loaded: Any = Loaded()
+    nothing: Any = None
+    space = workspaces.Workspace(loaded, nothing, nothing)
+    assert naming.namespace(policy, "auth", "production") == "argocd"
+    assert space.typed("production", command) == (*command, "--context", context)
