@@ -14,6 +14,7 @@ import contextlib
 import copy
 import logging
 import math
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -52,6 +53,10 @@ _RESOURCES: Final = {
 }
 
 
+def _nobody() -> None:
+    """Tell nobody."""
+
+
 async def run_to_end(
     cluster: connections.Cluster,
     job: kinds.Object,
@@ -59,6 +64,7 @@ async def run_to_end(
     deadline: float,
     grace: float = GRACE,
     stays: bool = False,
+    begins: Callable[[], None] = _nobody,
 ) -> Ended:
     """Run a Job, read its log completely, delete it.
 
@@ -69,6 +75,8 @@ async def run_to_end(
         grace: Seconds for which something may keep its pod from starting.
         stays: It writes, so whoever leaves, or loses sight of it, lets it go on; who comes again with the same key
             finds it.
+        begins: Told as soon as there may be such a Job: it was made, it was there, or the answer was lost. What is
+            raised before that says that nothing runs.
 
     Raises:
         hanbae.errors.Failed: Its pod cannot start, or nothing was heard of its end in time; a former Job of this key
@@ -76,7 +84,7 @@ async def run_to_end(
         hanbae.errors.Refused: Admission does not allow it, or a Job of this name has another key.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    making = asyncio.create_task(_create(cluster, hardened(job, deadline=deadline)))
+    making = asyncio.create_task(_create(cluster, hardened(job, deadline=deadline), begins))
     try:
         # A creation that is cancelled on the wire may be carried out all the same; see `_withdraw`.
         created = await asyncio.shield(making)
@@ -84,6 +92,8 @@ async def run_to_end(
         if stays:
             # It may write by now: its creation is let come to its end, and the Job goes on.
             await asyncio.wait({making}, timeout=CLEANUP)
+            if not making.done():
+                begins()
         else:
             await _withdraw(cluster, making)
         raise
@@ -158,15 +168,19 @@ def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:
     return result
 
 
-async def _create(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object:
-    """Create the Job, or find the one that was created with this key."""
+async def _create(
+    cluster: connections.Cluster, job: kinds.Object, begins: Callable[[], None]
+) -> kinds.Object:
+    """Create the Job, or find the one that was created with this key; say when there may be one."""
     metadata = job["metadata"]
     namespace, name = metadata["namespace"], metadata["name"]
     attempts = backoffs.Attempts(_ATTEMPTS)
     async for _ in attempts:
         try:
-            return await writing.create(cluster, kinds.JOB, job)
+            created = await writing.create(cluster, kinds.JOB, job)
         except (answers.Exists, answers.Unanswered) as error:
+            if isinstance(error, answers.Unanswered):
+                begins()
             stored = await reading.get(cluster, kinds.JOB, namespace, name)
             if stored is None:
                 if isinstance(error, answers.Unanswered):
@@ -177,11 +191,15 @@ async def _create(cluster: connections.Cluster, job: kinds.Object) -> kinds.Obje
                 labels.KEY
             ]:
                 raise errors.Refused("probe.foreign-job", job=str(kinds.ref(stored))) from None
+            begins()
             # One that is being deleted gives no result any more: it is waited for, and made again.
             if not stored["metadata"].get("deletionTimestamp"):
                 return stored
             attempts.failed(error, pause=0)
             await _gone(cluster, stored)
+        else:
+            begins()
+            return created
     raise attempts.error
 
 

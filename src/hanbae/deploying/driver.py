@@ -266,7 +266,9 @@ class _Run:
         if not self._order.was_announced:
             permitting.keep(self._order, lease.marks)
             own = self._order.deployment
-            await unwatched.until_ended(clusters.workload, self._plan, own, self._note)
+            await unwatched.until_ended(
+                clusters.workload, self._plan, own, self._note, limit=self._limit
+            )
             await verifying_plan.keep(self._space, clusters, self._plan)
             await self._ways_back.check(clusters.workload)
         await self._perform(clusters, engine)
@@ -380,8 +382,13 @@ class _Run:
             if isinstance(step.does, plans.TakeBack):
                 had = await self._ways_back.had(clusters.workload, step)
                 await self._announce(step.id, key, *had)
-                self._enter(phases.Phase.BEGUN)
-                await self._ways_back.take(clusters.workload, step)
+                self._enter(phases.Phase.REQUESTED)
+                try:
+                    await self._ways_back.take(clusters.workload, step)
+                finally:
+                    # A Job that was refused has begun nothing.
+                    if self._ways_back.has_begun(step):
+                        self._enter(phases.Phase.BEGUN)
                 continue
             previous = past.previous(step.id) if past is not None else None
             # Otherwise an earlier driver has put it on the Lease; asked now, the engine might

@@ -6,6 +6,7 @@ refuses, and nothing was changed. A Job that has begun is left to its end, whoev
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from hanbae import errors, wording
@@ -109,16 +110,25 @@ class WaysBack:
             hanbae.errors.Failed: goose stopped, or could not say where the database is; its pod cannot start.
             hanbae.errors.Unreachable: The cluster did not answer.
         """
-        self._begun.add(step.id)
-        self.unseen.add(_way(step).database)
+        begins = functools.partial(self._begin, step)
         job, within = self._job(step), float(self._within)
         try:
-            ended = await probes.run_to_end(cluster, job, deadline=within, stays=True)
+            ended = await probes.run_to_end(
+                cluster, job, deadline=within, stays=True, begins=begins
+            )
         except awaiting.CannotStart:
             self.unseen.discard(_way(step).database)
             raise
         self._ended[step.id] = ended
         await self._tell(cluster, step)
+
+    def has_begun(self, step: plans.Step) -> bool:
+        """Whether there may have been a Job that takes a step's database back."""
+        return step.id in self._begun
+
+    def _begin(self, step: plans.Step) -> None:
+        self._begun.add(step.id)
+        self.unseen.add(_way(step).database)
 
     async def _tell(self, cluster: connections.Cluster, step: plans.Step) -> None:
         """Record what has come of a Job that has ended."""

@@ -7,13 +7,15 @@ may come to that database before the Job has ended, which it does by its own dea
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import errors, foreign_json, subjects, wording
 from hanbae.argo import proof_rules
 from hanbae.clusters import connections, kinds, reading
-from hanbae.deploying import proving, stopping
+from hanbae.deploying import deadlines, proving, stopping
 from hanbae.engines import beforehand
 from hanbae.planning import proofs
 from hanbae.policy import labels
@@ -33,6 +35,8 @@ async def until_ended(
     plan: plans.Plan,
     deployment: str,
     tell: Callable[[wording.Text], Awaitable[None]],
+    *,
+    limit: deadlines.Limit | None = None,
 ) -> None:
     """Wait until no other deployment takes a database of a plan back.
 
@@ -41,25 +45,30 @@ async def until_ended(
         plan: The plan.
         deployment: The plan's deployment, whose own Jobs are not waited for.
         tell: Told what is waited for, once.
+        limit: The time that a person gives the deployment; None for as long as such a Job may take.
 
     Raises:
-        hanbae.errors.Refused: It does not end.
+        hanbae.errors.Refused: It does not end, or not within the limit.
         hanbae.errors.Unreachable: The cluster did not answer, or does not let us look.
     """
     databases = frozenset(_databases(plan))
     own = {proving.key(deployment, step.id) for step in plan.steps}
-    jobs: list[subjects.Ref] = []
-    try:
-        async with asyncio.timeout(proof_rules.LONGEST + SLACK):
-            while running := await _running(cluster, databases, own):
-                if not jobs:
-                    facts = {"jobs": _listed(running), "seconds": str(proof_rules.LONGEST)}
-                    await tell(wording.Text("rollback.awaits-goose", facts))
-                jobs = running
-                await asyncio.sleep(LOOK)
-    except TimeoutError:
-        facts = {"jobs": _listed(jobs)}
-        raise errors.Refused("rollback.goose-remains", place=None, **facts) from None
+    ends = time.monotonic() + proof_rules.LONGEST + SLACK
+    was_told = False
+    while running := await _running(cluster, databases, own):
+        jobs = _listed(running)
+        if limit is not None and limit.left() <= 0:
+            seconds = f"{limit.seconds:g}"
+            raise errors.Refused("rollback.waited-goose", place=None, jobs=jobs, seconds=seconds)
+        if time.monotonic() >= ends:
+            raise errors.Refused("rollback.goose-remains", place=None, jobs=jobs)
+        if not was_told:
+            longest = proof_rules.LONGEST
+            within = longest if limit is None else min(longest, math.ceil(limit.left()))
+            facts = {"jobs": jobs, "seconds": str(within)}
+            await tell(wording.Text("rollback.awaits-goose", facts))
+            was_told = True
+        await asyncio.sleep(LOOK)
 
 
 async def _running(

@@ -139,3 +139,37 @@ async def test_a_job_that_is_being_deleted_is_waited_for_and_looked_at_once_more
         await probes.run_to_end(cast("Any", None), job(), deadline=5)
     assert caught.value.text.id == ("probe.deadline" if stays else "cluster.refused")
     assert bool(created) != stays
+
+
+@pytest.mark.parametrize(
+    ("refusal", "key", "begun"),
+    [
+        (answers.Denied("cluster.denied"), None, False),
+        (errors.Forbidden("cluster.forbidden"), None, False),
+        (answers.Exists("cluster.exists"), "other", False),
+        (answers.Exists("cluster.exists"), "k1", True),
+        (answers.Unanswered("cluster.unanswered"), None, True),
+    ],
+    ids=["denied", "no rights", "a foreign job", "made before", "the answer is lost"],
+)
+async def test_who_waits_is_told_when_there_may_be_a_job(
+    monkeypatch: pytest.MonkeyPatch, refusal: errors.Error, key: str | None, begun: bool
+) -> None:
+    async def create(*_: Any) -> Any:
+        raise refusal
+
+    async def get(*_: Any) -> Any:
+        return objects.job("x", labels={labels.KEY: key}) if key else None
+
+    async def gone(*_: Any, **__: Any) -> Any:
+        raise errors.Unreachable("cluster.unreachable")
+
+    monkeypatch.setattr(writing, "create", create)
+    monkeypatch.setattr(reading, "get", get)
+    monkeypatch.setattr(awaiting.Waiter, "end", gone)
+    calls: list[bool] = []
+    with pytest.raises(errors.Error):
+        await probes.run_to_end(
+            cast("Any", None), job(), deadline=5, stays=True, begins=lambda: calls.append(True)
+        )
+    assert bool(calls) == begun

@@ -222,22 +222,30 @@ async def test_a_log_that_went_with_an_evicted_pod_takes_nothing_from_the_record
 
 
 @pytest.mark.parametrize(
-    ("error", "unseen"),
+    ("was_made", "error", "unseen"),
     [
-        (errors.Forbidden("cluster.forbidden"), {"auth_db"}),
-        (errors.Unreachable("cluster.unreachable"), {"auth_db"}),
-        (awaiting.CannotStart("probe.cannot-start"), set()),
-        (None, set()),
+        (True, errors.Forbidden("cluster.forbidden"), {"auth_db"}),
+        (True, errors.Unreachable("cluster.unreachable"), {"auth_db"}),
+        (True, awaiting.CannotStart("probe.cannot-start"), set()),
+        (True, None, set()),
+        (False, errors.Forbidden("cluster.forbidden"), set()),
+        (False, errors.Refused("probe.foreign-job"), set()),
     ],
-    ids=["rights lost", "connection lost", "nothing of it ran", "ended"],
+    ids=["rights lost", "connection lost", "nothing of it ran", "ended", "no rights", "not made"],
 )
 async def test_a_database_whose_way_back_nobody_sees_end_is_remembered(
-    driver: Driver, monkeypatch: pytest.MonkeyPatch, error: errors.Error | None, unseen: set[str]
+    driver: Driver,
+    monkeypatch: pytest.MonkeyPatch,
+    was_made: bool,
+    error: errors.Error | None,
+    unseen: set[str],
 ) -> None:
     ways, step, _ = driver(now=(1,))
     run = probes.run_to_end
 
-    async def lost(*_: object, **__: object) -> probes.Ended:
+    async def lost(*_: object, begins: Callable[[], None], **__: object) -> probes.Ended:
+        if was_made:
+            begins()
         if error is not None:
             raise error
         return await run(CLUSTER, {}, deadline=1)
@@ -248,6 +256,7 @@ async def test_a_database_whose_way_back_nobody_sees_end_is_remembered(
     with expected:
         await ways.take(CLUSTER, step)
     assert ways.unseen == unseen
+    assert ways.has_begun(step) == was_made
 
 
 async def test_what_an_earlier_driver_has_not_seen_end_is_unseen_until_goose_has_said(

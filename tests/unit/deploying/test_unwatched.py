@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hanbae import errors, subjects, wording
 from hanbae.argo import proof_rules
 from hanbae.clusters import connections, kinds, reading
-from hanbae.deploying import proving, unwatched
+from hanbae.deploying import deadlines, proving, unwatched
 from hanbae.planning import proofs
 from hanbae.policy import labels
 from hanbae.results import plans
@@ -65,7 +66,10 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     """Waits while the cluster answers with these Jobs, look by look; gives what was told and how many looks it took."""
 
     async def wait(
-        plan: plans.Plan, *looks: list[kinds.Object], deployment: str = "d2"
+        plan: plans.Plan,
+        *looks: list[kinds.Object],
+        deployment: str = "d2",
+        limit: deadlines.Limit | None = None,
     ) -> tuple[list[wording.Text], int]:
         sentences: list[wording.Text] = []
         requests: list[str] = []
@@ -82,7 +86,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
 
         monkeypatch.setattr(reading, "find", find)
         monkeypatch.setattr(unwatched, "LOOK", 0.001)
-        await unwatched.until_ended(CLUSTER, plan, deployment, tell)
+        await unwatched.until_ended(CLUSTER, plan, deployment, tell, limit=limit)
         return sentences, len(requests)
 
     return wait
@@ -125,3 +129,24 @@ async def test_one_that_does_not_end_refuses(waits: Waits, monkeypatch: pytest.M
     with pytest.raises(errors.Refused, match=r"rollback\.goose-remains") as refused:
         await waits(BACK, [running()])
     assert "auth-service-take-back-auth-db" in refused.value.text.facts["jobs"]
+
+
+async def test_nobody_waits_longer_than_the_person_has_said(waits: Waits) -> None:
+    """A Job that is suspended and has never begun has no deadline that would end it."""
+    suspended = running()
+    suspended["spec"]["suspend"] = True
+    with pytest.raises(errors.Refused, match=r"rollback\.waited-goose") as refused:
+        async with asyncio.timeout(5):
+            await waits(BACK, [suspended], limit=deadlines.Limit.beginning(0.05))
+    assert refused.value.text.facts["seconds"] == "0.05"
+    assert "auth-service-take-back-auth-db" in refused.value.text.facts["jobs"]
+
+
+async def test_what_is_told_is_no_longer_than_the_persons_limit(waits: Waits) -> None:
+    limit = deadlines.Limit.beginning(60)
+    ((text,), _) = await waits(BACK, [running()], [over(running())], limit=limit)
+    assert text.facts["seconds"] == "60"
+
+
+async def test_a_limit_that_is_over_refuses_nothing_where_nothing_runs(waits: Waits) -> None:
+    assert await waits(BACK, [], limit=deadlines.Limit.beginning(-1)) == ([], 1)
