@@ -43,6 +43,7 @@ LEADS_NOWHERE = frozenset(
         "environments.*.overlay",  # a folder of the clone, whose content is checked
         "environments.*.database_changes",
         "environments.*.approvals",
+        "environments.*.api_versions",
         "environments.*.kubernetes",
         "secrets.wave",
         "secrets.store",  # what a new chart refers to; the chart itself says it from then on

@@ -80,7 +80,10 @@ def test_a_file_that_is_larger_than_the_memory(repository: pygit2.Repository, mo
     with pytest.raises(errors.FileFault, match="file-too-large"):
         revision.read("hanbae.yaml")
     history = histories.History(Path(repository.workdir))
-    assert list(history.added(lambda _: True)) == []
+    # It is told that nobody has looked into it.
+    assert [(file.path, file.data) for file in history.added(lambda _: True)] == [
+        ("hanbae.yaml", None)
+    ]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < SIZE / 1024 / 4
 
 
