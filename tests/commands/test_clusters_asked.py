@@ -375,6 +375,31 @@ def test_applications_are_compared_in_argo_cds_cluster(site: Site) -> None:
     assert site.clusters.contacted() == site.both("dev")
 
 
+@pytest.mark.parametrize("layout", ["hub"])
+def test_a_check_goes_on_where_only_argo_cds_cluster_is_known(
+    own_site: Site, tmp_path: Path
+) -> None:
+    site = own_site
+    policy = site.root / "hanbae.yaml"
+    text, store = policy.read_text(), "external-secrets\n  store: ClusterSecretStore/shop\n"
+    assert "provider: sealed-secrets\n" in text
+    policy.write_text(text.replace("sealed-secrets\n", store))
+    kubeconfig = tmp_path / "kubeconfig"
+    document = json.loads(kubeconfig.read_text())
+    document["contexts"] = [entry for entry in document["contexts"] if entry["name"] == "hub"]
+    kubeconfig.write_text(json.dumps(document))
+    code, _, err = site.run("check", "--live", "--env", "dev")
+    assert code in {0, 1}, err
+    assert "not asked what they serve: dev." in err
+    assert site.clusters.contacted() == site.argocd("dev")
+
+
+def test_a_check_of_nothing_asks_no_cluster(site: Site) -> None:
+    code, _, err = site.run("check", "--live", "--changed-since", "HEAD")
+    assert code == 0, err
+    assert site.clusters.contacted() == set()
+
+
 def test_secrets_are_sealed_for_and_opened_in_the_cluster_of_the_pods(own_site: Site) -> None:
     site = own_site
     code, _, err = site.run("secrets", "import", "auth", "--env", "dev", "--from-cluster")

@@ -70,6 +70,7 @@ class Result(Struct, frozen=True):
         searched: How far former commits were searched; None where nobody asked for it.
         elsewhere: Where charts are although the policy finds no service: their folders' globs; empty otherwise.
         is_policy_new: Whether the commit whose policy should count has none, so that of what is checked counts.
+        unasked: Environment → why its cluster was not asked what it serves, although clusters were to be looked at.
         changed_files: The files that were changed since the commit of ``changed_since``; None without one.
     """
 
@@ -85,6 +86,7 @@ class Result(Struct, frozen=True):
     changed_files: frozenset[str] | None = None
     elsewhere: tuple[str, ...] = ()
     is_policy_new: bool = False
+    unasked: Mapping[str, wording.Text] = {}
 
 
 class Request(Struct, frozen=True):
@@ -153,8 +155,6 @@ async def _checked(
     if project.proposal is not None:
         rule_settings.require_codes(project.proposal.policy, project.proposal.places)
     _check_names(project, request)
-    served = await _served(project, request)
-    project = dataclasses.replace(project, served=served)
     without_chart = kustomize_builds.without_chart(project)
     checked_services = request.services or (*project.services, *without_chart)
     changed_files = None
@@ -166,10 +166,18 @@ async def _checked(
         checked_services = tuple(
             name for name in checked_services if name in {*touched, *without_chart}
         )
+    served, unasked = await _served(project, request, checked_services)
+    if served:
+        project = dataclasses.replace(project, served=served)
     rules = own.held(project.policy)
     folder = os.fsencode(cache.folder) if cache is not None else None
     task = workers.Task(
-        os.fsencode(directory), request.revision, request.policy_from, project.now, folder, served
+        os.fsencode(directory),
+        request.revision,
+        request.policy_from,
+        project.now,
+        folder,
+        served,
     )
     inspection = await whole_repository.inspect(
         project, checked_services, rules, progress=progress, kept=cache, task=task, pool=pool
@@ -219,13 +227,16 @@ async def _checked(
         changed_files,
         () if project.services else survey.chart_globs(project.tree),
         is_policy_new=request.policy_from is not None and base is None,
+        unasked=unasked,
     )
 
 
-async def _served(project: views.Project, request: Request) -> dict[str, serving.Cluster]:
-    """What clusters say of themselves where they are looked at: charts are rendered for that."""
-    if request.live is None:
-        return {}
+async def _served(
+    project: views.Project, request: Request, services: Iterable[str]
+) -> tuple[dict[str, serving.Cluster], dict[str, wording.Text]]:
+    """What clusters say of themselves where charts are rendered for that, and why some of them say nothing."""
+    if request.live is None or set(project.services).isdisjoint(services):
+        return {}, {}
     from hanbae.deploying import (
         cluster_versions,
     )  # only who looks at clusters waits for its imports

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
+from hanbae import errors, wording
 from hanbae.apis import serving
 from hanbae.clusters import connections, discovering, reading
 from hanbae.policy import documents, environments
@@ -17,8 +18,11 @@ async def of_environments(
     *,
     context: str | None = None,
     kubeconfig: Path | None = None,
-) -> dict[str, serving.Cluster]:
-    """Environment → what its workload cluster serves; environments in one cluster ask it once.
+) -> tuple[dict[str, serving.Cluster], dict[str, wording.Text]]:
+    """Environment → what its workload cluster serves, and why of the others it is not known.
+
+    Environments in one cluster ask it once. A pipeline need not reach the clusters of the pods: Argo CD's may be all
+    that it has a context of.
 
     Args:
         policy: The policy.
@@ -27,15 +31,26 @@ async def of_environments(
         kubeconfig: kubeconfig file; None for those that kubectl would read.
 
     Raises:
-        hanbae.errors.WrongUse: There is no such context.
-        hanbae.errors.Unreachable: A cluster did not answer.
+        hanbae.errors.WrongUse: There is no such context as the one that is to be used.
     """
-    served: dict[str | None, serving.Cluster] = {}
     contexts = {name: context or environments.workload(policy.environments[name]) for name in names}
+    answers: dict[str | None, serving.Cluster | wording.Text] = {}
     for where in dict.fromkeys(contexts.values()):
-        async with connections.connect(where, kubeconfig=kubeconfig) as cluster:
-            served[where] = await read(cluster)
-    return {name: served[where] for name, where in contexts.items()}
+        try:
+            async with connections.connect(where, kubeconfig=kubeconfig) as cluster:
+                answers[where] = await read(cluster)
+        except (errors.Unreachable, errors.WrongUse) as error:
+            if context is not None and isinstance(error, errors.WrongUse):
+                raise
+            answers[where] = error.text
+    served, unasked = {}, {}
+    for name, where in contexts.items():
+        answer = answers[where]
+        if isinstance(answer, serving.Cluster):
+            served[name] = answer
+        else:
+            unasked[name] = answer
+    return served, unasked
 
 
 async def read(cluster: connections.Cluster) -> serving.Cluster:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hanbae import wording
 from hanbae.actions import check
 from hanbae.apis import serving
 from hanbae.checking import (
@@ -90,8 +91,10 @@ def gated(repository: Path) -> Path:
 async def test_further_processes_render_for_the_clusters_that_were_asked(
     gated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def answer(_: object, names: Sequence[str], **__: object) -> dict[str, serving.Cluster]:
-        return {name: serving.Cluster("v1.35.4", ("v1", "v1/Pod")) for name in names}
+    async def answer(
+        _: object, names: Sequence[str], **__: object
+    ) -> tuple[dict[str, serving.Cluster], dict[str, wording.Text]]:
+        return {name: serving.Cluster("v1.35.4", ("v1", "v1/Pod")) for name in names}, {}
 
     async def nothing(*_: object) -> tuple[findings.Finding, ...]:
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -94,6 +94,7 @@ def tell(speaker: narration.Narration, report: reports.Report, *, by_rule: bool 
     if result.elsewhere:
         facts = {"paths": escaping.plain(", ".join(result.elsewhere[:_MOST_NAMES]))}
         speaker.warn(wording.Text("check.no-services", facts))
+    _tell_unasked(speaker, result.unasked)
     if by_rule:
         speaker.note(wording.Text("check.overview"))
     _tell_accepted(speaker, result.accepted)
@@ -101,6 +102,14 @@ def tell(speaker: narration.Narration, report: reports.Report, *, by_rule: bool 
         _tell_searched(speaker, result.searched)
     if result.unprepared:
         speaker.note(_unprepared(report))
+
+
+def _tell_unasked(speaker: narration.Narration, unasked: Mapping[str, wording.Text]) -> None:
+    if unasked:
+        names = ", ".join(unasked)
+        speaker.warn(wording.Text("check.unasked", {"environments": escaping.plain(names)}))
+    for reason in {str(reason): reason for reason in unasked.values()}.values():
+        speaker.note(reason)
 
 
 def _tell_searched(speaker: narration.Narration, searched: searches.Searched) -> None:
