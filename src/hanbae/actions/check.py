@@ -29,6 +29,7 @@ from hanbae.checking import (
     whole_repository,
     workers,
 )
+from hanbae.planning import committed_kinds
 from hanbae.policy import environments, loading
 from hanbae.repository import keeping, services
 from hanbae.results import claims, findings
@@ -155,6 +156,9 @@ async def _checked(
     if project.proposal is not None:
         rule_settings.require_codes(project.proposal.policy, project.proposal.places)
     _check_names(project, request)
+    # Before anything is asked of the repository: what was worked out once stays with the project.
+    added = dict(committed_kinds.of(project.policy, project.tree))
+    project = dataclasses.replace(project, added=added)
     without_chart = kustomize_builds.without_chart(project)
     checked_services = request.services or (*project.services, *without_chart)
     changed_files = None
@@ -178,6 +182,7 @@ async def _checked(
         project.now,
         folder,
         served,
+        added,
     )
     inspection = await whole_repository.inspect(
         project, checked_services, rules, progress=progress, kept=cache, task=task, pool=pool

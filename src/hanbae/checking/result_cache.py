@@ -228,10 +228,16 @@ class Recording:
             now=project.now,
             schemas=project.schemas,  # follow from what they are asked, and are compiled once for all
             # Not to be looked for in the tree that records: it is in every key.
-            added=committed_kinds.of(project.policy, project.tree),
+            added=_added(project),
             served=project.served,
             recording=RecordingFacts(project.shared, self.questions),
         )
+
+
+def _added(project: views.Project) -> committed_kinds.Added:
+    if project.added is not None:
+        return project.added
+    return committed_kinds.of(project.policy, project.tree)
 
 
 class _States:
@@ -342,7 +348,7 @@ class ResultCache:
             msgspec.json.encode([rule.code for rule in self._rules]),
             project.now.date().isoformat(),
             dependency_cache.stamp(),
-            repr(committed_kinds.of(project.policy, project.tree)),
+            repr(_added(project)),
             repr(project.served),
         )
 

@@ -47,6 +47,7 @@ class Task(Struct, frozen=True):
         now: The time of the check.
         folder: Where results are kept, in bytes likewise; None for nowhere.
         served: Environment → what its cluster says of itself, where it was asked.
+        added: Environment → the API versions that the repository adds to its cluster; None to look for them.
     """
 
     directory: bytes
@@ -55,6 +56,7 @@ class Task(Struct, frozen=True):
     now: datetime
     folder: bytes | None
     served: dict[str, serving.Cluster] = {}
+    added: dict[str, tuple[str, ...]] | None = None
 
 
 def batch_size(waiting: int) -> int:
@@ -165,7 +167,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
     project, _ = projects.opened(
         Path(os.fsdecode(task.directory)), task.revision, task.policy_from, now=task.now
     )
-    project = dataclasses.replace(project, served=task.served)
+    project = dataclasses.replace(project, served=task.served, added=task.added)
     rules = own.held(project.policy)
     kept = None
     if task.folder is not None:

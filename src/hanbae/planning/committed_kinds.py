@@ -11,7 +11,7 @@ first sync is rendered without them. ``plan --env`` asks the cluster, and says s
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -27,8 +27,8 @@ from hanbae.rules.kustomize import scanning
 Added = Mapping[str, tuple[str, ...]]
 """Environment → ``group/version`` and ``group/version/Kind`` of what the repository adds to its cluster."""
 
-_ADDED: Final[WeakKeyDictionary[trees.Tree, Added]] = WeakKeyDictionary()
-"""By the tree that was read: a command renders hundreds of releases of one."""
+_ADDED: Final[WeakKeyDictionary[trees.Tree, tuple[documents.Policy, Added]]] = WeakKeyDictionary()
+"""By the tree that was read, with the policy: a command renders hundreds of releases of one."""
 _CHART: Final = "crds"
 """The folder of a chart whose definitions Helm applies."""
 
@@ -40,19 +40,20 @@ def of(policy: documents.Policy, tree: trees.Tree) -> Added:
         policy: The policy.
         tree: The files.
     """
-    if tree not in _ADDED:
-        _ADDED[tree] = _of(services.located(policy, tree), tree)
-    return _ADDED[tree]
+    answer = _ADDED.get(tree)
+    if answer is None or answer[0] != policy:
+        answer = _ADDED[tree] = (policy, _of(services.located(policy, tree), tree))
+    return answer[1]
 
 
 def _of(policy: documents.Policy, tree: trees.Tree) -> Added:
-    defined = definitions.in_files(tree)
+    defined = definitions.in_files(tree, schemas=False)
     if not defined:  # kustomizations need not be followed
         return {}
     charts = _charts(policy, tree, defined)
     added = {}
     for name in environments.on_kubernetes(policy):
-        files = {*_laid(policy, tree, name), *_of_charts(policy, tree, name, charts)}
+        files = {*_laid(policy, tree, name, defined), *_of_charts(policy, tree, name, charts)}
         added[name] = _served(kind for path in files for kind in defined.get(path, ()))
     return added
 
@@ -104,8 +105,10 @@ def _brings(policy: documents.Policy, tree: trees.Tree, service: str, environmen
     return not (isinstance(helm, dict) and helm.get("skipCrds") is True)
 
 
-def _laid(policy: documents.Policy, tree: trees.Tree, environment: str) -> Iterator[str]:
-    """The files whose objects an environment gets without a chart: of its overlay, and of services."""
+def _laid(
+    policy: documents.Policy, tree: trees.Tree, environment: str, defined: Collection[str]
+) -> Iterator[str]:
+    """The files whose definitions an environment gets without a chart: of its overlay, and of services."""
     overlay = policy.environments[environment].overlay
     if overlay is not None:
         yield from _built(tree, posixpath.normpath(overlay))
@@ -118,7 +121,9 @@ def _laid(policy: documents.Policy, tree: trees.Tree, environment: str) -> Itera
             yield from _built(source.tree, source.folder)
         else:
             options = source.directory or documents.Directory()
-            yield from directories.files(source.tree, source.folder, options)
+            for path in directories.files(source.tree, source.folder, options):
+                if path in defined and not directories.is_skipped(source.tree, path):
+                    yield path
 
 
 def _built(tree: trees.Tree, folder: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from hanbae.repository import trees
 
 _NAMES: Final = (".yaml", ".yml", ".json", ".jsonnet")
 _SKIPPED: Final = b"+argocd:skip-file-rendering"
+"""Argo CD looks for this mark anywhere in a file, and skips it before it is parsed."""
 _LOOKS_LIKE: Final = (b"apiVersion:", b"kind:", b"metadata:")
 _LARGEST: Final = 10 * 1024 * 1024
 """Bytes of all manifests together, as Argo CD's repo-server allows by default."""
@@ -36,7 +37,6 @@ def read(
     size = 0
     for path in files(tree, folder, options or documents.Directory()):
         data = tree.read(path) or b""
-        # Argo CD looks for this mark anywhere in a file, and skips it before it is parsed.
         if _SKIPPED in data:
             continue
         if path.endswith(".jsonnet"):
@@ -70,6 +70,19 @@ def files(tree: trees.Tree, folder: str, options: documents.Directory) -> Iterat
             continue
         if not options.include or _matches(options.include, relative):
             yield folders.path(folder, relative)
+
+
+def is_skipped(tree: trees.Tree, path: str) -> bool:
+    """Whether a file says that Argo CD shall pass over it.
+
+    Args:
+        tree: The files of the repository.
+        path: The file.
+
+    Raises:
+        hanbae.errors.FileFault: It cannot be read.
+    """
+    return _SKIPPED in (tree.read(path) or b"")
 
 
 def _matches(pattern: str, path: str) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from hanbae import errors, libyaml
 from hanbae.apis import crds, schemas
@@ -13,19 +13,21 @@ from hanbae.repository import trees
 WORD: Final = b"CustomResourceDefinition"
 """What every file that has to do with a definition has in it."""
 
-_DEFINED: Final[WeakKeyDictionary[trees.Tree, Mapping[str, tuple[crds.Kind, ...]]]] = (
-    WeakKeyDictionary()
-)
-"""By the tree that was read: a definition may have megabytes, and two ask for them."""
+_SCHEMA: Final = re.compile(rb"( *(?:- +)?)schema: *\r?\n")
+_ROOT: Final = re.compile(rb" +openAPIV3Schema: *\r?\n")
 
 
-def in_files(tree: trees.Tree) -> Mapping[str, tuple[crds.Kind, ...]]:
-    """Path → the kinds that it defines, of the files below k8s/ or in a crds/ that define any."""
-    if tree not in _DEFINED:
-        candidates = (path for path in tree.files() if _may_define(path))
-        defined = {path: tuple(_of_file(tree, path)) for path in candidates}
-        _DEFINED[tree] = {path: kinds for path, kinds in defined.items() if kinds}
-    return _DEFINED[tree]
+def in_files(tree: trees.Tree, *, schemas: bool = True) -> Mapping[str, tuple[crds.Kind, ...]]:
+    """Path → the kinds that it defines, of the files below k8s/ or in a crds/ that define any.
+
+    Args:
+        tree: The files.
+        schemas: Whether schemas are asked for. Reading those of vendored definitions takes seconds; without them, a
+            kind may be said to take anything.
+    """
+    candidates = (path for path in tree.files() if _may_define(path))
+    defined = {path: tuple(_of_file(tree, path, schemas=schemas)) for path in candidates}
+    return {path: kinds for path, kinds in defined.items() if kinds}
 
 
 def _may_define(path: str) -> bool:
@@ -34,17 +36,34 @@ def _may_define(path: str) -> bool:
     return is_there and path.endswith((".yaml", ".yml"))
 
 
-def _of_file(tree: trees.Tree, path: str) -> Iterator[crds.Kind]:
+def _of_file(tree: trees.Tree, path: str, *, schemas: bool) -> Iterator[crds.Kind]:
     """The kinds that a file defines; none of a file that cannot be read."""
     try:
         data = tree.read(path) or b""
         if WORD not in data:
             return
-        for document in libyaml.load_all(data):
+        for document in libyaml.load_all(data if schemas else _without_schemas(data)):
             if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
                 yield from crds.kinds(document)
     except (errors.FileFault, RecursionError, ValueError):
         return
+
+
+def _without_schemas(data: bytes) -> bytes:
+    """A file without the schemas that are written in blocks, as generators write them: nearly all of its lines."""
+    lines: list[bytes] = []
+    previous, depth = b"", 0
+    for line in data.splitlines(keepends=True):
+        # What belongs to a key is further to the right, comments apart.
+        if depth and (line[:depth].isspace() or line.lstrip().startswith(b"#") or not line.strip()):
+            continue
+        head = _SCHEMA.fullmatch(previous)
+        depth = len(head[1]) + 1 if head and _ROOT.fullmatch(line) else 0
+        if not (depth and line[:depth].isspace()):
+            depth = 0
+            lines.append(line)
+        previous = line
+    return b"".join(lines)
 
 
 class Schemas:

@@ -18,6 +18,7 @@ from hanbae.actions import check
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache
+from hanbae.planning import committed_kinds
 from hanbae.policy import loading, naming
 from hanbae.repository import keeping, trees
 from hanbae.results import findings
@@ -254,6 +255,23 @@ async def test_a_definition_in_the_repository_looks_at_everything_again(
     assert await assumed() == 0
     definition.write_text(CRD.replace("VERSION", "v2"))
     assert await assumed() == 1
+
+
+def test_what_the_repository_adds_is_not_looked_for_by_each_process(
+    shop: Path, kept: keeping.Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked(*_: object) -> None:
+        raise AssertionError
+
+    result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
+    added = dataclasses.replace(projects.project(shop), added={"dev": ("example.com/v1",)})
+    monkeypatch.setattr(committed_kinds, "of", looked)
+    recording = result_cache.Recording(added)
+    assert recording.project.added == added.added
+    result_cache.ResultCache(kept, added, ()).keep("auth", recording, result)
+    assert result_cache.ResultCache(kept, added, ()).of("auth") == result
+    other = dataclasses.replace(added, added={})
+    assert result_cache.ResultCache(kept, other, ()).of("auth") is None
 
 
 def test_what_a_cluster_serves_is_part_of_every_entry(shop: Path, kept: keeping.Cache) -> None:

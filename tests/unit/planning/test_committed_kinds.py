@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from tests.support import trees
 
+from hanbae import libyaml
 from hanbae.apis import serving
 from hanbae.planning import committed_kinds, releases
 from hanbae.policy import loading
@@ -135,6 +139,73 @@ def test_services_without_a_chart_bring_kinds(files: dict[str, str]) -> None:
     policy = POLICY + 'services: {named: {kinds: {path: "k8s/kinds/{environment}"}}}\n'
     own = {f"k8s/kinds/dev/{path}": text for path, text in files.items()}
     assert added(own, policy) == {"dev": MONITOR}
+
+
+def test_argo_cd_passes_over_a_plain_manifest_that_says_so() -> None:
+    policy = POLICY + 'services: {named: {kinds: {path: "k8s/kinds/{environment}"}}}\n'
+    skipped = f"# +argocd:skip-file-rendering\n{CRD}"
+    assert added({"k8s/kinds/dev/monitors.yaml": skipped}, policy) == {}
+    # Kustomize and Helm do not know the mark.
+    assert added({path: text.replace(CRD, skipped) for path, text in BASE.items()}) == {
+        "dev": MONITOR
+    }
+
+
+def test_another_policy_of_the_same_files_has_an_answer_of_its_own() -> None:
+    tree = trees.MemoryTree({path: text.encode() for path, text in BASE.items()})
+    moved = POLICY.replace("overlays/dev", "overlays/other").replace("overlays/live", "base")
+    for policy, expected in ((POLICY, "dev"), (moved, "live"), (POLICY, "dev")):
+        loaded, _ = loading.parse(policy.encode(), "hanbae.yaml")
+        answer = committed_kinds.of(loaded, tree)
+        assert {name for name, names in answer.items() if names} == {expected}
+
+
+SCHEMA = """      schema:
+        openAPIV3Schema:
+          description: |
+            A monitor.
+
+              schema:
+            # no comment
+          properties:
+# A comment.
+            spec:
+              required:
+              - schema
+              properties:
+                schema:
+                  openAPIV3Schema: {}
+"""
+HEAD = CRD.partition("  versions:")[0]
+WRITTEN = {
+    "after the name": f"{HEAD}  versions:\n    - name: v1\n{SCHEMA}      served: true\n",
+    "first": f"{HEAD}  versions:\n    - {SCHEMA.lstrip()}      name: v1\n",
+    "at the end": f"{HEAD}  versions:\n    - name: v1\n{SCHEMA}",
+    "before another one": (
+        f"{HEAD}  versions:\n    - name: v1\n{SCHEMA}"
+        f"    - name: v2\n{SCHEMA}      served: false\n---\nkind: Other\n"
+    ),
+    "with other line ends": (
+        f"{HEAD}  versions:\n    - name: v1\n{SCHEMA}      served: true\n".replace("\n", "\r\n")
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_schemas_are_not_read_for_it(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of vendored definitions have megabytes, and commands ask that only render."""
+    load_all = libyaml.load_all
+
+    def read(data: bytes | str) -> Iterator[Any]:
+        text = data if isinstance(data, str) else data.decode()
+        if "CustomResourceDefinition" in text:
+            assert "openAPIV3Schema" not in text
+        yield from load_all(data)
+
+    monkeypatch.setattr(libyaml, "load_all", read)
+    assert added(CHART | {"services/auth/helm/crds/monitors.yaml": WRITTEN[case]}) == {
+        "dev": MONITOR
+    }
 
 
 def test_the_policys_list_and_the_repositorys_kinds_are_told_to_the_chart_alone() -> None:
