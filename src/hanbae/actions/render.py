@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -66,6 +67,14 @@ class Release(Struct, frozen=True):
     manifest: str
     objects: tuple[dict[str, Any], ...]
     warnings: tuple[wording.Text, ...] = ()
+
+
+class _Entry(Struct, array_like=True):
+    """What is kept of a release: the answer, and the files that were not what git lists, with what was read of them."""
+
+    unlisted: dict[bytes, str]
+    """Path in the system's bytes → digest. Git may convert a file, and an editor save it after it was listed."""
+    answer: pools.Answer
 
 
 class Failure(Struct, frozen=True):
@@ -226,7 +235,7 @@ class _Renderer:
                 for name, files in values.items()
             }
         recalled: dict[str, pools.Answer | None] = {
-            name: self._recalled(key) for name, key in keys.items()
+            name: self._recalled(key, tree) for name, key in keys.items()
         }
         missing = [name for name in values if recalled.get(name) is None]
         if missing:
@@ -236,10 +245,11 @@ class _Renderer:
                 self._pool, tree, chart, requests, manifest=True, printed=self._request.printed
             )
             recalled |= dict(zip(missing, answers, strict=True))
-            # What was saved, or fetched, since the keys were made is not what they are of.
-            if keys and not tree.has_changed and gathering.digest(tree, chart) == chart_digest:
+            # What was fetched since the keys were made is not what they are of.
+            if keys and gathering.digest(tree, chart) == chart_digest:
                 self._keep(
-                    {keys[name]: answer for name, answer in zip(missing, answers, strict=True)}
+                    {keys[name]: answer for name, answer in zip(missing, answers, strict=True)},
+                    tree,
                 )
         return [answer for name in values if (answer := recalled[name]) is not None]
 
@@ -274,20 +284,26 @@ class _Renderer:
             *values,
         )
 
-    def _keep(self, answers: dict[str, pools.Answer]) -> None:
+    def _keep(self, answers: dict[str, pools.Answer], tree: readings.Readings) -> None:
+        unlisted = {os.fsencode(path): digest for path, digest in tree.unlisted.items()}
         for key, answer in answers.items():
             if self._kept is not None and answer.error is None and not _has_secrets(answer):
-                self._kept.put(key, msgspec.msgpack.encode(answer))
+                self._kept.put(key, msgspec.msgpack.encode(_Entry(unlisted, answer)))
 
-    def _recalled(self, key: str) -> pools.Answer | None:
+    def _recalled(self, key: str, tree: trees.Tree) -> pools.Answer | None:
         # An entry that another hanbae has written in another form is as good as none.
         data = self._kept.get(key) if self._kept is not None else None
         if data is None:
             return None
         try:
-            return msgspec.msgpack.decode(data, type=pools.Answer)
+            entry = msgspec.msgpack.decode(data, type=_Entry)
         except msgspec.DecodeError:
             return None
+        is_same = all(
+            readings.digest(tree.read(os.fsdecode(path)) or b"") == digest
+            for path, digest in entry.unlisted.items()
+        )
+        return entry.answer if is_same else None
 
     def _release(self, service: str, environment: str, answer: pools.Answer) -> Release | Failure:
         policy = self._project.policy

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Final
 
 from hanbae.repository import trees
-
-_LINK: Final = "link:"
 
 
 class Readings:
@@ -38,12 +35,6 @@ class Readings:
     def commit(self) -> str:
         """The commit that the files are of; empty for a working tree."""
         return trees.commit_of(self._tree)
-
-    @property
-    def has_changed(self) -> bool:
-        """Whether a file may have been saved since it was listed; a link's id is none of what is behind it."""
-        ids = self._ids or {}
-        return any(not ids[path].startswith(_LINK) for path in self.unlisted)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`~hanbae.repository.trees.Tree`."""

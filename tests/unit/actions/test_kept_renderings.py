@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hanbae.actions import render
+from hanbae.charts import rendering as charts
 from hanbae.checking import projects
 from hanbae.repository import keeping
 
@@ -63,3 +64,36 @@ async def test_what_is_saved_while_it_is_rendered_is_not_kept_for_what_was_there
     file.write_text(before)
     assert await manifest(shop, kept) == await manifest(shop, None)
     assert "saved" not in await manifest(shop, kept)
+
+
+@pytest.fixture
+def converted(shop: Path) -> Path:
+    """A clone in which git writes line ends of its own."""
+    chart = shop / "services/auth/helm"
+    for path in (chart / "templates/service.yaml", chart / "values-dev.yaml"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for words in (("config", "core.autocrlf", "true"), ("add", "-A"), ("commit", "-qm", "x")):
+        subprocess.run(["git", *identity, *words], cwd=shop, check=True, capture_output=True)
+    return shop
+
+
+async def test_files_that_git_converts_are_kept_as_they_were_read(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``core.autocrlf``, what git lists of a file is not what is on the disk."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    kept = keeping.opened()
+    first = await manifest(converted, kept)
+
+    async def rendered(*_: Any, **__: Any) -> Any:
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(charts, "answers", rendered)
+        assert await manifest(converted, kept) == first
+    values = converted / "services/auth/helm/values-dev.yaml"
+    values.write_bytes(values.read_bytes().replace(b"tag: v1", b"tag: v2"))
+    assert "v2" in await manifest(converted, kept)
+    values.write_bytes(values.read_bytes().replace(b"tag: v2", b"tag: v1"))
+    assert await manifest(converted, kept) == first
