@@ -10,6 +10,7 @@ from hanbae.argo import own_rules
 from hanbae.policy import environments
 from hanbae.rules import rulebook, valuesfiles, views
 from hanbae.rules.environments import committed_objects
+from hanbae.rules.kustomize import scanning
 
 FOLDER: Final = "k8s/admission"
 """Where ``hanbae generate admission`` writes."""
@@ -42,13 +43,16 @@ def _of(project: views.Project, environment: str) -> Iterator[rulebook.Hit]:
     if not expected:
         return
     folder = f"{FOLDER}/{environment}"
+    # Without a kustomization of any name, `kubectl apply -f` or a directory source applies every file in it.
+    is_kustomized = scanning.named(project.tree, folder) is not None
     present: set[committed_objects.Key] = set()
     for path in project.tree.files(folder):
         if not path.endswith((".yaml", ".yml")):
             continue
         objects = committed_objects.documents(project, path)
-        # In another file they may be as they have to be, and are not applied.
-        if path.removeprefix(f"{folder}/") in _FILES:
+        # A kustomization applies no other file, whatever is in it.
+        name = path.removeprefix(f"{folder}/")
+        if name in _FILES or not (is_kustomized or "/" in name):
             present |= {committed_objects.key(manifest) for manifest, _ in objects}
         for manifest, places in objects:
             yield from _compared(manifest, places, expected)
@@ -58,7 +62,7 @@ def _of(project: views.Project, environment: str) -> Iterator[rulebook.Hit]:
         if kind == _POLICY or (_POLICY, namespace, name) not in missing:
             facts = {"object": f"{kind}/{name}", "environment": environment}
             yield rulebook.Hit(project.place("rules"), facts, "missing")
-    if present:
+    if present and is_kustomized:
         yield from _kustomized(project, environment, folder)
 
 
@@ -80,7 +84,7 @@ def _compared(
 def _kustomized(project: views.Project, environment: str, folder: str) -> Iterator[rulebook.Hit]:
     """What the kustomization makes of the files, or leaves out; policies that it adds take nothing away."""
     path = f"{folder}/{committed_objects.KUSTOMIZATION}"
-    if path not in project.tree.files(folder):
+    if path not in project.tree.files(folder):  # but one of another name
         facts = {"object": committed_objects.KUSTOMIZATION, "environment": environment}
         yield rulebook.Hit(subjects.Place(path), facts, "missing")
         return

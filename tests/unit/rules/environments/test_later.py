@@ -169,7 +169,7 @@ def test_what_a_kustomization_makes_of_admission_policies_is_told(
     assert {(variant, path.removeprefix(f"{FOLDER}/")) for variant, path in hits} == expected
 
 
-def test_admission_policies_without_their_kustomization_are_told(shop: trees.MemoryTree) -> None:
+def test_admission_policies_in_another_kustomization_are_told(shop: trees.MemoryTree) -> None:
     def generate(policy: documents.Policy, environment: str) -> dict[str, str]:
         texts = admission(policy, environment)
         texts.pop(f"{FOLDER}/{KUSTOMIZATION}", None)
@@ -177,6 +177,28 @@ def test_admission_policies_without_their_kustomization_are_told(shop: trees.Mem
 
     hits = variants(shop, "ENV019", generate, more=RULE)
     assert hits == {("missing", f"{FOLDER}/{KUSTOMIZATION}")}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("rules.yaml", set()),
+        ("moved.yaml", set()),
+        ("further/rules.yaml", {("missing", "hanbae.yaml")}),
+    ],
+)
+def test_without_a_kustomization_every_file_is_applied(
+    shop: trees.MemoryTree, name: str, expected: set[tuple[str, str]]
+) -> None:
+    """By ``kubectl apply -f``, or a directory source."""
+
+    def generate(policy: documents.Policy, environment: str) -> dict[str, str]:
+        texts = admission(policy, environment)
+        texts.pop(f"{FOLDER}/{KUSTOMIZATION}", None)
+        path = f"{FOLDER}/rules.yaml"
+        return {f"{FOLDER}/{name}": texts[path]} if path in texts else texts
+
+    assert variants(shop, "ENV019", generate, more=RULE) == expected
 
 
 def test_a_policy_without_its_binding_is_told(shop: trees.MemoryTree) -> None:
