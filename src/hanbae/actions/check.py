@@ -159,17 +159,7 @@ async def _checked(
     # Before anything is asked of the repository: what was worked out once stays with the project.
     added = dict(committed_kinds.of(project.policy, project.tree))
     project = dataclasses.replace(project, added=added)
-    without_chart = kustomize_builds.without_chart(project)
-    checked_services = request.services or (*project.services, *without_chart)
-    changed_files = None
-    if request.changed_since is not None:
-        before = projects.tree_at(loading.find(directory).parent, request.changed_since)
-        changed_files = frozenset(changed_services.changed(before, project.tree))
-        touched = changed_services.services(project, changed_files)
-        # Services without a chart are always kept: which of them were touched is not known here.
-        checked_services = tuple(
-            name for name in checked_services if name in {*touched, *without_chart}
-        )
+    checked_services, changed_files = _checked_services(directory, project, request)
     served, unasked = await _served(project, request, checked_services)
     if served:
         project = dataclasses.replace(project, served=served)
@@ -234,6 +224,21 @@ async def _checked(
         is_policy_new=request.policy_from is not None and base is None,
         unasked=unasked,
     )
+
+
+def _checked_services(
+    directory: Path, project: views.Project, request: Request
+) -> tuple[tuple[str, ...], frozenset[str] | None]:
+    """The services that are checked, and the files that were changed, where only these services count."""
+    without_chart = kustomize_builds.without_chart(project)
+    names = request.services or (*project.services, *without_chart)
+    if request.changed_since is None:
+        return names, None
+    before = projects.tree_at(loading.find(directory).parent, request.changed_since)
+    changed_files = frozenset(changed_services.changed(before, project.tree))
+    touched = changed_services.services(project, changed_files)
+    # Services without a chart are always kept: which of them were touched is not known here.
+    return tuple(name for name in names if name in {*touched, *without_chart}), changed_files
 
 
 async def _served(

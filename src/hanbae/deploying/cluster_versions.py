@@ -43,7 +43,8 @@ async def of_environments(
             if context is not None and isinstance(error, errors.WrongUse):
                 raise
             answers[where] = error.text
-    served, unasked = {}, {}
+    served: dict[str, serving.Cluster] = {}
+    unasked: dict[str, wording.Text] = {}
     for name, where in contexts.items():
         answer = answers[where]
         if isinstance(answer, serving.Cluster):
