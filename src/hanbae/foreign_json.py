@@ -24,7 +24,8 @@ _T = TypeVar("_T")
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """Turns what begins a level into 1, and what ends one into -1."""
 _OTHERS: Final = bytes(code for code in range(256) if code not in b"[{]}")
-_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+# A step for each escape and not for each letter, of which each would be remembered.
+_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _DIGITS_ALONE: Final = bytes(ord("0" if chr(code) in "0123456789" else " ") for code in range(256))
 """Turns each digit into 0, and all else into space."""
 _LONG: Final = b"0" * 19

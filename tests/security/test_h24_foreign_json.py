@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ def test_levels_of_a_large_text_are_counted_soon() -> None:
     began = time.process_time()
     foreign_json.decode(b'"' + b'\\"[' * 500_000 + b'"')
     assert whole + time.process_time() - began < 5
+
+
+def test_letters_of_a_long_text_cost_no_memory_each() -> None:
+    text = b'"' + b"[" * 1000 + b"x" * 1_000_000 + b'\\"x"'
+    tracemalloc.start()
+    foreign_json.decode(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * len(text)
 
 
 class Typed(msgspec.Struct):
