@@ -54,12 +54,19 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
     """
     root = loading.find(directory).parent
     history = histories.History(root, revision, since=since)
-    search, ended = _Search(), ""
+    search, ended, commits = _Search(), "", 0
+    whole = latest = ""
     for added in history.added(_kind):
-        search.look(added)
+        begins = added.commit != latest
         if search.is_full:
-            ended = added.commit
+            # Who goes on behind a commit sees nothing of it any more: not one of which files are left, unless it alone
+            # is too much.
+            ended = latest if begins else whole or latest
             break
+        if begins:
+            whole, latest = latest, added.commit
+        commits = history.commits
+        search.look(added)
     shown = {
         path: _shown(history, path)
         for path in {exposed.place.file for exposed, _, _ in search.former}
@@ -76,7 +83,7 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
         key=lambda finding: finding.place,
     )
     searched = searches.Searched(
-        history.commits,
+        commits if ended else history.commits,
         history.shallow,
         revision,
         tuple(search.unsearched.values()),

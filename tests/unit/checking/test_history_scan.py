@@ -216,8 +216,42 @@ def test_more_secrets_than_are_kept_end_the_search_and_are_told(
     result = history_scan.check_history(clone.root)
     assert len(result.findings) == 2
     assert result.searched.ended == clone.git("rev-parse", f"{last}~1")[:12]
+    assert result.searched.commits == 3, "the next one was not searched"
     after = history_scan.check_history(clone.root, since=result.searched.ended)
     assert (len(after.findings), after.searched.ended) == (1, "")
+
+
+@pytest.mark.parametrize(("most", "ended"), [(3, 0), (4, 1), (5, 1)])
+def test_who_goes_on_after_the_end_misses_no_file_of_the_commit_in_which_it_came(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, most: int, ended: int
+) -> None:
+    names = ("b.env", "c.env", "d.env")
+    commits = [
+        clone.commit({"a.env": f"DB_PASSWORD={PASSWORD}-0\n"}),
+        clone.commit({name: f"DB_PASSWORD={PASSWORD}-{name}\n" for name in names}),
+        clone.commit({name: f"DB_PASSWORD={PASSWORD}-2-{name}\n" for name in names}),
+    ]
+    clone.commit(dict.fromkeys(["a.env", *names]))
+    monkeypatch.setattr(history_scan, "_MOST_LINES", most)
+    result = history_scan.check_history(clone.root)
+    assert result.searched.ended == commits[ended][:12]
+    values = {(finding.place, finding.text.facts["commit"]) for finding in result.findings}
+    while result.searched.ended:
+        result = history_scan.check_history(clone.root, since=result.searched.ended)
+        values |= {(finding.place, finding.text.facts["commit"]) for finding in result.findings}
+    assert len(values) == 7
+
+
+def test_a_commit_that_alone_is_too_much_does_not_end_every_search(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("b.env", "c.env", "d.env")
+    large = clone.commit({name: f"DB_PASSWORD={PASSWORD}-{name}\n" for name in names})
+    clone.commit(dict.fromkeys(names))
+    monkeypatch.setattr(history_scan, "_MOST_LINES", 2)
+    before = history_scan.check_history(clone.root).searched.ended
+    assert before == clone.git("rev-parse", f"{large}~1")[:12]
+    assert history_scan.check_history(clone.root, since=before).searched.ended == large[:12]
 
 
 def test_a_line_of_any_length_is_kept_by_its_digest() -> None:
