@@ -56,6 +56,9 @@ def parts(site: sites.Site, starter: part_runner.Starter) -> list[part_runner.Pa
         return part_runner.Part(name, needs, lambda: starter.until(name, ready, deadline_s=_PODS_S))
 
     api = (control_plane.API_SERVER,)
+    # Where pods run already, the name of a new image would end them before the image is there. A first start has no
+    # time to wait for that, and no pod: the kubelet waits for the images.
+    replacing = ("images",) if site.folder.ready.exists() else ()
     running = ("node", "kube-controller-manager", "kube-scheduler", "kube-proxy")
     return [
         *(
@@ -66,9 +69,9 @@ def parts(site: sites.Site, starter: part_runner.Starter) -> list[part_runner.Pa
         wait("argocd-kinds", ("argocd-crds",), lambda: argocd_roles.defined(site)),
         step("argocd-config", api, argocd_roles.configure),
         step("images", ("containerd",), system_images.load),
-        step("addons", api, addons.apply),
+        step("addons", (*api, *replacing), addons.apply),
         part_runner.Part("sealing-key", (), lambda: certificates.sealing(site.folder)),
-        step("sealed-secrets-chart", (*api, "sealing-key"), addons.seal),
+        step("sealed-secrets-chart", (*api, "sealing-key", *replacing), addons.seal),
         wait("node", ("kubelet",), lambda: site.api.node_ready(site.identity.host)),
         wait("coredns", ("addons", *running), lambda: addons.dns_ready(site)),
         wait("postgresql", ("addons", *running), lambda: addons.postgresql_ready(site)),

@@ -93,6 +93,17 @@ class Namespaces:
         pid: int = struct.unpack("3i", credentials)[0]
         return pid
 
+    def shows(self, path: Path) -> bool:
+        """Whether a path of the machine is seen inside as well; as process 1 itself sees it.
+
+        Args:
+            path: Without symbolic links.
+
+        Raises:
+            errors.Unreachable: There is no process 1.
+        """
+        return Path(f"/proc/{self.pid}/root{path}").exists()
+
     @contextlib.contextmanager
     def network(self) -> Iterator[int]:
         """A handle of the network namespace, with which threads enter it whatever becomes of process 1.

@@ -300,8 +300,12 @@ def _up(
     living = namespaces.Namespaces(folder)
     identity_before = identities.load(folder)
     lives = living.settle()
-    if lives and identity_before is not None and identity_before.format != identities.FORMAT:
-        # Process 1 and what it has made of its namespaces stay as they are for as long as it lives.
+    # Process 1 and what it has made of its namespaces stay as they are for as long as it lives. Those of an older
+    # hanbae show only the programs that they were made with, where covers hide the cache.
+    if lives and (
+        (identity_before is not None and identity_before.format != identities.FORMAT)
+        or not living.shows(programs.root.resolve())
+    ):
         raise errors.Refused("sandbox.other-format", name=folder.name)
     # It was made before and its process 1 is gone: first goes what that has left outside the folder.
     if identity_before is not None and not lives:

@@ -197,6 +197,17 @@ def test_every_part_that_is_needed_exists_and_no_part_needs_itself_in_a_circle(
         ready |= now
 
 
+def test_pods_that_run_are_not_told_of_images_before_these_are_there(site: sites.Site) -> None:
+    def needs(name: str) -> tuple[str, ...]:
+        parts = components.parts(site, part_runner.Starter(site))
+        return next(part.needs for part in parts if part.name == name)
+
+    assert "images" not in needs("addons"), "a first start does both beside each other"
+    folders.write(site.folder.ready, "{}")
+    assert "images" in needs("addons")
+    assert "images" in needs("sealed-secrets-chart")
+
+
 def test_containerds_configuration_is_toml_with_paths_of_its_own(site: sites.Site) -> None:
     config = tomllib.loads(node.containerd(site).files[site.folder.etc / "containerd.toml"])
     assert config["root"].startswith(namespaces.HOME)
@@ -366,6 +377,19 @@ def test_a_sandbox_that_runs_and_cannot_be_carried_over_is_refused_with_the_cure
     folders.write(site.folder.identity, msgspec.json.encode(former))
     with pytest.raises(errors.Refused) as caught:
         running._up(site.folder, site.programs, running.Silent())
+    assert caught.value.text.id == "sandbox.other-format"
+
+
+def test_a_sandbox_that_runs_and_does_not_show_the_programs_is_refused(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespaces.Namespaces, "settle", lambda _: True)
+    monkeypatch.setattr(namespaces.Namespaces, "pid", os.getpid())
+    assert site.namespaces.shows(tmp_path)
+    folders.write(site.folder.identity, msgspec.json.encode(site.identity))
+    unseen = binaries.Binaries(tmp_path / "covered")
+    with pytest.raises(errors.Refused) as caught:
+        running._up(site.folder, unseen, running.Silent())
     assert caught.value.text.id == "sandbox.other-format"
 
 
