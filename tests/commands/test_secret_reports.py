@@ -291,10 +291,37 @@ def test_a_file_that_cannot_be_read_is_named_and_hides_no_other(
     assert code == 2
     assert "services/identity/helm/values-dev.yaml:" in err
     document = json.loads(out)
+    (unread,) = document["unread"]
+    assert unread["place"]["file"] == "services/identity/helm/values-dev.yaml"
+    assert unread["place"]["line"] > 1
+    assert unread["text"]["facts"]
     shown = document.get("values", document["keys"])
     assert {row["key"] for row in shown} == {"TOKEN", "PASSWORD"}
     assert "all 2 sealed values." not in err
     assert run(*words, "identity")[0] == 2, "and where there is nothing else"
+
+
+@pytest.mark.filterwarnings("default::hanbae.wording.Warned")
+def test_controllers_that_are_not_asked_are_not_out_of_reach(
+    shop: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": server}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    }
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    code, out, err = run("verify", "--live", "--context", "c", "-o", "json")
+    assert code == 5, err
+    assert [entry["environment"] for entry in json.loads(out)["unreached"]] == ["dev"]
+    code, out, err = run("verify", "--live", "--context", "typo")
+    assert (code, out) == (2, ""), err
+    (tmp_path / "kubeconfig").write_text("contexts: ]\n")
+    assert run("verify", "--live", "--context", "c")[0] == 2
 
 
 def test_a_file_of_a_branch_that_cannot_be_read_is_named_as_git_names_it(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hanbae import errors
+from hanbae.results import secrets
 
 
 def take(fault: errors.FileFault, broken: list[errors.FileFault] | None) -> None:
@@ -20,3 +23,14 @@ def take(fault: errors.FileFault, broken: list[errors.FileFault] | None) -> None
     # What is wrong with a chart itself is found again for every environment.
     if all(str(fault.text) != str(other.text) or fault.place != other.place for other in broken):
         broken.append(fault)
+
+
+def unread(broken: Sequence[errors.FileFault] | None) -> tuple[secrets.Unread, ...]:
+    """The faults as data.
+
+    Args:
+        broken: The faults; None where none was kept.
+    """
+    return tuple(
+        secrets.Unread(fault.place, text) for fault in broken or () for text in fault.texts
+    )

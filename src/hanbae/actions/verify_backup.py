@@ -71,7 +71,7 @@ def verify(
             values += _opened(loaded, keys, revision, file, fresh)
     fingerprints = tuple(key.fingerprint for key in keys if key.fingerprint)
     unknown = tuple(pin for pin in remembered if fingerprints and pin not in fingerprints)
-    return secrets.BackedUp(fingerprints, tuple(values), unknown)
+    return secrets.BackedUp(fingerprints, tuple(values), unknown, broken_files.unread(broken))
 
 
 def _files(

@@ -36,11 +36,13 @@ class Answers(Struct, frozen=True):
         keys: Each sealed value.
         old: Environment → image of its controller, where that can be made to tell what it opens.
         unreached: Environments whose controller could not be asked.
+        all_refused: Whether none of those was out of reach: hanbae would not ask.
     """
 
     keys: Mapping[Where, secrets.SealedKey]
     old: Mapping[str, str]
     unreached: tuple[reach.Unreached, ...] = ()
+    all_refused: bool = False
 
 
 class _Sealed(Struct, frozen=True):
@@ -79,6 +81,7 @@ async def verify(
         per_second: Requests to a controller in a second.
 
     Raises:
+        errors.WrongUse: What was asked for cannot be, such as a context that no kubeconfig has.
         errors.Error: The one environment that is asked about could not be asked; of several, the others are answered.
     """
     from hanbae.actions import verify_external
@@ -87,10 +90,11 @@ async def verify(
     every = [sealed for service in rendered for sealed in _of_service(service)]
     rows: dict[Where, secrets.SealedKey] = {}
     old: dict[str, str] = {}
-    unreached: list[reach.Unreached] = []
-    for name in environments.on_kubernetes(loaded.policy):
-        if environment not in (None, name):
-            continue
+    failures: dict[str, errors.Error] = {}
+    places = [
+        name for name in environments.on_kubernetes(loaded.policy) if environment in (None, name)
+    ]
+    for name in places:
         try:
             external = await verify_external.states(
                 rendered, loaded.policy, names, name, context=context, kubeconfig=kubeconfig
@@ -108,18 +112,23 @@ async def verify(
                 unverified=unverified_cluster,
                 per_second=per_second,
             ) as controller:
-                rows |= {
-                    _where(row): row async for row in _asked_about(controller, selected, every)
-                }
+                async for row in _asked_about(controller, selected, every):
+                    rows[_where(row)] = row  # what it has said stays, should it die
                 images = await sealing_controllers.images(controller.cluster, loaded.policy)
         except errors.Error as error:
-            if environment is not None:
+            # A mistake of the user's is none of the environment's.
+            if len(places) == 1 or isinstance(error, errors.WrongUse):
                 raise
-            unreached.append(reach.Unreached(name, error.text))
+            failures[name] = error
             continue
         for image in filter(versions.is_old, images or ()):
             old[name] = image
-    return Answers(rows, old, tuple(unreached))
+    return Answers(
+        rows,
+        old,
+        tuple(reach.Unreached(name, error.text) for name, error in failures.items()),
+        all(isinstance(error, errors.Refused) for error in failures.values()),
+    )
 
 
 async def _asked_about(

@@ -111,9 +111,10 @@ class Dependencies(Struct):
 
 
 class Keys(Struct):
-    """The keys of sealed values."""
+    """The keys of sealed values, and what could not be read."""
 
     keys: tuple[secrets.SealedKey, ...]
+    unread: tuple[secrets.Unread, ...] = ()
 
 
 class VerifiedKeys(Keys, omit_defaults=True):
@@ -123,9 +124,10 @@ class VerifiedKeys(Keys, omit_defaults=True):
 
 
 class DatedKeys(Struct):
-    """The pasts of sealed values."""
+    """The pasts of sealed values, and what could not be read."""
 
     keys: tuple[secrets.DatedKey, ...]
+    unread: tuple[secrets.Unread, ...] = ()
 
 
 class Resealed(Struct):

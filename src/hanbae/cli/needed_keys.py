@@ -32,7 +32,7 @@ def show(
     keys = read(session, services, environment, broken)
     if broken and not keys:
         raise broken[0]
-    table(keys, output)
+    table(keys, output, broken=broken)
     session.narration.faults(broken)
     if not keys:
         nothing.tell(session, "seal.no-keys")
@@ -65,15 +65,20 @@ def read(
 
 
 def table(
-    keys: Sequence[secrets.SealedKey], output: str, *, unreached: Sequence[reach.Unreached] = ()
+    keys: Sequence[secrets.SealedKey],
+    output: str,
+    *,
+    broken: Sequence[errors.FileFault],
+    unreached: Sequence[reach.Unreached] = (),
 ) -> None:
-    """Write a line for each key, or the JSON document."""
+    """Write a line for each key, or the JSON document, which has what could not be read as well."""
+    from hanbae.actions import broken_files
     from hanbae.cli import outputs
     from hanbae.cli.text import catalogue, wrapping
 
     if output == "json":
         more = {"unreached": unreached} if unreached else {}
-        outputs.emit_json({"keys": keys, **more})
+        outputs.emit_json({"keys": keys, "unread": broken_files.unread(broken), **more})
         return
     rows = [
         [catalogue.printable(text) for text in (key.service, key.environment, _called(key))]

@@ -58,7 +58,7 @@ def report(
     output: str,
 ) -> int:
     """Report ages; 1 if a value is due, 2 if a file cannot be read."""
-    from hanbae.actions import report_secrets
+    from hanbae.actions import broken_files, report_secrets
     from hanbae.cli import outputs
 
     if report_secrets.are_external(session.directory):
@@ -75,7 +75,7 @@ def report(
     if broken and not rows:
         raise broken[0]
     if output == "json":
-        outputs.emit_json({"keys": rows})
+        outputs.emit_json({"keys": rows, "unread": broken_files.unread(broken)})
     else:
         _show(rows)
     session.narration.faults(broken)

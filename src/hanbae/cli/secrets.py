@@ -66,7 +66,8 @@ Check that every key that is needed is sealed, and that every sealed value can b
 
 Without --live this needs no cluster: it looks at the form of the values only.
 With --live each environment's controller is asked whether it opens what is rendered, and a refusal is explained.
-Exit code 4 where an environment cannot be reached; the others are verified all the same.""",
+Exit code 4 where an environment cannot be reached, 5 where hanbae would not ask it; the others are verified all the
+same.""",
     epilog="""\
 Examples:
   hanbae secrets verify
@@ -114,9 +115,12 @@ def verify(
         raise broken[0]
     bad = [key for key in keys if key.state not in ("sealed", "opened", "made", "fetched")]
     unread = answers.unreached if answers is not None else ()
-    needed_keys.table(bad if output == "text" else keys, output, unreached=unread)
+    needed_keys.table(bad if output == "text" else keys, output, unreached=unread, broken=broken)
     session.narration.faults(broken)
-    code = max(2 if broken else 0, 1 if bad else 0, unreached.tell(session, unread))
+    code = unreached.tell(session, unread)
+    if code and answers is not None and answers.all_refused:
+        code = errors.Refused.exit_code
+    code = max(2 if broken else 0, 1 if bad else 0, code)
     if bad:
         session.narration.fail(wording.Text("seal.verified-bad", {"count": str(len(bad))}))
         for cure in _cures(bad):

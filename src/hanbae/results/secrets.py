@@ -50,6 +50,18 @@ class Sealed(Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
+class Unread(Struct, frozen=True):
+    """A file that cannot be read, or a chart that does not render: what is sealed there is not among the rest.
+
+    Attributes:
+        place: Where the fault is, if it is in a file.
+        text: What it is.
+    """
+
+    place: subjects.Place | None
+    text: wording.Text
+
+
 class SealedKey(Struct, frozen=True):
     """One key of a service's Secret in one environment.
 
@@ -177,8 +189,10 @@ class BackedUp(Struct, frozen=True):
         keys: Fingerprints of the certificates in it, the newest first.
         values: Each sealed value.
         unknown: Fingerprints that files remember and that are not in the backup.
+        unread: What could not be read, so that nothing of it was tried.
     """
 
     keys: tuple[str, ...]
     values: tuple[BackedUpKey, ...]
     unknown: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
