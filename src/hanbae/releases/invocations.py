@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae.releases import shell_commands, shells
+from hanbae.releases import shell_commands, shell_options, shells
 from hanbae.releases.shells import Word
 
 
@@ -207,7 +207,8 @@ def _of_shell(script: Word, outer: Invocation, depth: int, left: _Left) -> Itera
     states: dict[shell_commands.Subshell | None, _State] = {
         None: _State(dict(outer.assignments), outer.folder)
     }
-    for command in shell_commands.commands(script):
+    ends = shell_options.ends_at_failures(outer.words[1:])
+    for command in shell_commands.commands(script, ends_at_failures=ends):
         state = _state(states, command.subshell, left)
         bound = state.assignments
         own = {name: _with(value, bound, left) for name, value in command.assignments}

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from hanbae.releases import shells
+from hanbae.releases import shell_options, shells
 from hanbae.releases.shells import Word
 
 Within = Literal["", "loop", "condition"]
@@ -92,29 +92,52 @@ _DEEPEST: Final = 50
 _SEPARATORS: Final = frozenset({"\n", ";", "&"})
 _CLOSING: Final = frozenset({"then", "do", "else", "elif", "fi", "done", "esac", "}"})
 _TESTS: Final = frozenset({"[", "[[", "test"})
+_LEAVING: Final = frozenset({"exec", "eval", ".", "source"})
+"""Commands behind which the shell may be no more, whatever follows them."""
 _FAILURE: Final = re.compile(r"0{0,9}(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 _SOMEWHERE: Final[tuple[Word, ...]] = (("cd",), (shells.Computed("cd"),))
 
 
-def commands(script: Word) -> tuple[Command, ...]:
+def commands(script: Word, *, ends_at_failures: bool = False) -> tuple[Command, ...]:
     """The simple commands of a shell text, in their order; nothing of a text that is too long or too deep.
 
     Behind a ``cd`` whose failure the shell survives stands another one, to a folder that cannot be read.
 
     Args:
         script: The text, as ``sh -c`` is given it.
+        ends_at_failures: Whether the shell has ``-e`` from the beginning.
     """
     try:
-        return _Reader(shells.tokens(script)).commands()
+        return _Reader(shells.tokens(script), ends_at_failures=ends_at_failures).commands()
     except _TooDeepError:
         return ()
+
+
+class _Function(Struct, eq=False):
+    """A function of the script.
+
+    Attributes:
+        end: Whether the shell ends where it is called.
+        may_leave: Whether the shell may end in it without a failure.
+        doubt: What is settled where it is surely this one that its name calls.
+    """
+
+    end: _End
+    may_leave: bool
+    doubt: _Doubt
 
 
 class _Reader:
     """Reads tokens by the shell's grammar."""
 
-    def __init__(self, tokens: Iterable[Word | str]) -> None:
+    def __init__(self, tokens: Iterable[Word | str], *, ends_at_failures: bool) -> None:
         self._tokens = tuple(tokens)
+        self._last = {
+            token if isinstance(token, str) else shells.literal(token): position
+            for position, token in enumerate(self._tokens)
+        }
+        self._ends_at_failures = ends_at_failures
+        self._functions: dict[str, _Function] = {}
         self._position = 0
         self._commands: list[Command] = []
         self._doubts: list[_Doubt | None] = []
@@ -132,9 +155,12 @@ class _Reader:
 
     def commands(self) -> tuple[Command, ...]:
         """All commands."""
+        place = _Place()
         while self._has_more():
-            self._list(_Place())
-            self._position += 1  # what closes nothing, such as a `fi` without an `if`
+            self._list(place)
+            # What closes nothing, such as a `fi` without an `if`: nobody can tell what stands in what.
+            self._position += 1
+            _, place = _Place().under("condition")
         return tuple(
             msgspec.structs.replace(command, within=_within(doubt))
             for command, doubt in zip(self._commands, self._doubts, strict=True)
@@ -166,6 +192,7 @@ class _Reader:
     def _list(self, place: _Place) -> _End:
         """Commands up to what closes something."""
         end: _End = ""
+        start = len(self._commands)
         while self._has_more():
             if self._operator() in (")", ";;") or self._word() in _CLOSING:
                 break
@@ -175,8 +202,13 @@ class _Reader:
             last = self._chain(place)
             if self._operator() == "&":
                 last = self._elsewhere(settled)
-            # The command before it is not the one that failed.
-            end = end or ("ends" if last == "status" else last)
+            # The command before it is not the one that failed, and what may end the shell before a failure does,
+            # as in `[ -n "$X" ] && exit 0; exit 1`, may be none.
+            if last == "status" or (
+                last == "fails" and not end and self._may_leave(start, "return")
+            ):
+                last = "ends"
+            end = end or last
             self._position += self._position == before  # an operator where no command can be
         return end
 
@@ -194,6 +226,7 @@ class _Reader:
         """Commands that ``&&`` and ``||`` join."""
         start, inner = len(self._commands), place
         rest: _Doubt | None = None
+        has_cd = False
         end = self._pipeline(place)
         tested = self._is_test(start)
         while self._operator() in ("&&", "||"):
@@ -208,10 +241,12 @@ class _Reader:
                 self._pipeline(inner)
                 tested = tested or self._is_test(before)
                 continue
+            has_cd = has_cd or any(self._is_cd(index, place) for index in range(start, before))
+            start = before
             last = self._pipeline(place.under("condition")[1])
             if rest is not None:
                 self._settle(rest, place.is_failure("fails" if last == "status" else last))
-            if not last and any(self._is_cd(index, place) for index in range(start, before)):
+            if not last and has_cd:
                 self._add(Command(_SOMEWHERE, subshell=place.subshell), place)
             rest, inner, tested = None, place, True
         return end
@@ -229,10 +264,12 @@ class _Reader:
             is_negated = is_negated or self._word() == "!"
             self._position += 1
         end = self._command(place)
+        is_pipe = self._operator() == "|"
         while self._pass("|"):
             while self._pass("\n", "&"):  # `|&` is a pipe as well
                 pass
             self._command(place)
+        if is_pipe:
             end = self._elsewhere(settled)
         return "" if is_negated else end
 
@@ -260,10 +297,10 @@ class _Reader:
         if words and self._operator() == "(":
             self._position += 1
             if self._pass(")"):
-                return self._body(place)
+                return self._body(shells.literal(words[-1]) or "", place)
             # A list of bash, or a pattern: nothing that runs.
             words[-1] = (*words[-1], shells.Computed("(…)"))
-            self._skip(")")
+            self._pass_parentheses()
         assignments: list[tuple[str, Word]] = []
         while words and (pair := shells.assignment(words[0])) is not None:
             assignments.append(pair)
@@ -271,16 +308,56 @@ class _Reader:
         if words or assignments:
             command = Command(tuple(words), tuple(assignments), subshell=place.subshell)
             self._add(command, place)
-            return _end(command)
+            self._set(command, place)
+            return self._end(command)
         return ""
 
     def _add(self, command: Command, place: _Place) -> None:
         self._commands.append(command)
         self._doubts.append(place.doubt)
 
-    def _skip(self, *tokens: str) -> None:
-        """Move behind the next of some operators or words."""
-        while self._has_more() and not self._pass(*tokens):
+    def _set(self, command: Command, place: _Place) -> None:
+        """Follow ``set -e`` and ``set +e``, the first only where it surely runs."""
+        if command.name != "set":
+            return
+        is_read = all(shells.literal(word) is not None for word in command.words)
+        is_certain = self._ends_at_failures or (place.doubt is None and place.subshell is None)
+        self._ends_at_failures = (
+            is_read
+            and is_certain
+            and shell_options.ends_at_failures(command.words[1:], before=self._ends_at_failures)
+        )
+
+    def _end(self, command: Command) -> _End:
+        function = self._functions.get(command.name)
+        if function is None:
+            return _of_exit(command)
+        return function.end if function.doubt.is_settled else ""
+
+    def _may_leave(self, start: int, *names: str) -> bool:
+        """Whether the shell may end without a failure in a command from an index on; in some more by their names."""
+        for command in self._commands[start:]:
+            function = self._functions.get(command.name)
+            is_leaving = command.name in _LEAVING or command.name in names
+            if is_leaving or (function is not None and function.may_leave):
+                return True
+            if self._end(command) in ("ends", "status"):
+                return True
+        return False
+
+    def _skip(self, token: str) -> bool:
+        """Move behind the next of an operator or word, and whether there is one; else nowhere."""
+        if self._last.get(token, -1) < self._position:
+            return False
+        while not self._pass(token):
+            self._position += 1
+        return True
+
+    def _pass_parentheses(self) -> None:
+        """Move behind those of which the first is passed, to the end where they are not closed."""
+        depth = 1
+        while depth and self._has_more():
+            depth += {"(": 1, ")": -1}.get(self._operator(), 0)
             self._position += 1
 
     def _group(self, place: _Place) -> _End:
@@ -289,27 +366,41 @@ class _Reader:
         return end
 
     def _subshell(self, place: _Place) -> _End:
-        self._list(msgspec.structs.replace(place, subshell=Subshell(place.subshell)))
+        end = self._list(msgspec.structs.replace(place, subshell=Subshell(place.subshell)))
         self._pass(")")
-        return ""
+        # By `-e` its failure ends the shell. In another command, such as a group in front of `||`, it may not.
+        is_last = place.depth == 1 and self._operator() in ("", "\n", ";")
+        return "fails" if end == "fails" and is_last and self._ends_at_failures else ""
 
     def _function(self, place: _Place) -> _End:
+        name = self._word()
         self._position += 1
         if self._pass("("):
             self._pass(")")
-        return self._body(place)
+        return self._body(name, place)
 
-    def _body(self, place: _Place) -> _End:
-        """The body of a function: its commands run where it is called."""
+    def _body(self, name: str, place: _Place) -> _End:
+        """The body of a function: its commands run where it is called, and there the shell ends if it ends in it."""
         self._pass_lines()
         if place.depth >= _DEEPEST:
             raise _TooDeepError
+        start = len(self._commands)
         inner = place.under("condition")[1]
-        self._command(msgspec.structs.replace(inner, depth=place.depth + 1))
+        end = self._command(msgspec.structs.replace(inner, depth=place.depth + 1))
+        if name:
+            function = _Function(end, self._may_leave(start), _Doubt("condition", None))
+            self._functions[name] = function
+            self._settle(function.doubt, place.doubt is None and place.subshell is None)
         return ""
 
+    def _unlike(self, place: _Place) -> _End:
+        """What only begins like a compound command is a simple one."""
+        self._position -= 1
+        return self._simple(place)
+
     def _for(self, place: _Place) -> _End:
-        self._skip("do")
+        if not self._skip("do"):
+            return self._unlike(place)
         self._list(place.under("loop")[1])
         self._pass("done")
         return ""
@@ -323,13 +414,15 @@ class _Reader:
         return ""
 
     def _case(self, place: _Place) -> _End:
-        self._skip("in")
+        if not self._skip("in"):
+            return self._unlike(place)
         while self._has_more():
             while self._pass("\n", ";;"):
                 pass
             if self._pass("esac"):
                 break
-            self._skip(")")  # behind the patterns
+            if not self._skip(")"):  # behind the patterns
+                break
             self._list(place.under("condition")[1])
         return ""
 
@@ -369,7 +462,7 @@ class _Reader:
         return len(words) == len(command.words) + len(command.assignments)
 
 
-def _end(command: Command) -> _End:
+def _of_exit(command: Command) -> _End:
     if command.name != "exit":
         return ""
     status = command.words[1] if command.words[1:] else (shells.Computed("$?"),)

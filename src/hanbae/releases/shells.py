@@ -51,7 +51,7 @@ _REFERENCE: Final = (
 # What a backslash stands before may be a variable that is put in, and then the backslash is nothing.
 _BARE: Final = re.compile(
     r"(?P<gap>[ \t\r]+|\\\r?\n)|(?P<comment>#[^\n]*)"
-    r"|(?P<redirect>(?:[0-9]*(?:>>|>&|>\||<<-?|<&|<>|>|<))|&>>?)"
+    r"|(?P<redirect>(?:[0-9]*(?:<<<|>>|>&|>\||<<-?|<&|<>|>|<))|&>>?)"
     r"|(?P<operator>\n|;;|;|&&|\|\||\||&|\(|\))"
     r"|'(?P<single>[^']*)'|(?P<double>\")|\\(?P<escaped>[^\0]|(?=\0))|"
     + _REFERENCE
@@ -65,6 +65,10 @@ _QUOTED: Final = re.compile(
     + r"|(?P<text>[^\"\\$`\0]+)|(?P<other>.)",
     re.DOTALL,
 )
+# A line of a here-document. Unless the word that ends it is quoted, a backslash continues it, also into that word.
+_QUOTED_LINE: Final = re.compile(r"[^\n]*\n?")
+_LINE: Final = re.compile(r"(?:[^\\\n]|\\.)*\\?\n?", re.DOTALL)
+_QUOTES: Final = str.maketrans("", "", "'\"\\")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 
@@ -144,23 +148,41 @@ class _Lexer:
         self.position = 0
 
     def tokens(self) -> Iterator[Word | str]:
-        """Words as tuples, operators as texts; redirections are left out with their targets."""
-        redirected = False
+        """Words as tuples, operators as texts; redirections are left out with their targets and here-documents."""
+        redirect = ""
+        documents: list[tuple[str, str]] = []
         while self.position < len(self.text):
+            start = self.position
             word = self._word()
             if word is not None:
-                if not redirected:
+                if redirect in ("<<", "<<-"):
+                    documents.append((redirect, self.text[start : self.position]))
+                elif not redirect:
                     yield word
-                redirected = False
+                redirect = ""
             match = _BARE.match(self.text, self.position)
             if match is None:
                 return
             self.position = match.end()
             if match["redirect"]:
-                redirected = True
+                redirect = match[0].lstrip("0123456789")
             elif match["operator"]:
-                redirected = False
+                redirect = ""
+                if match[0] == "\n":
+                    self._pass_documents(documents)
+                    documents.clear()
                 yield match[0]
+
+    def _pass_documents(self, documents: list[tuple[str, str]]) -> None:
+        """Move behind here-documents, of each its redirection and its word; what no line ends reaches the end."""
+        for redirect, word in documents:
+            end = word.translate(_QUOTES)
+            pattern = _LINE if end == word else _QUOTED_LINE
+            tabs = "\t" if redirect == "<<-" else ""
+            for line in pattern.finditer(self.text, self.position):
+                self.position = line.end()
+                if line[0].rstrip("\r\n").replace("\\\n", "").lstrip(tabs) == end:
+                    break
 
     def _word(self) -> Word | None:
         """The word at the place; None where there is something else."""

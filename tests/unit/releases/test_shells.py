@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 import pytest
 
 from hanbae.releases import shell_commands, shells
@@ -43,6 +46,19 @@ def words(text: str, *variables: str) -> list[list[object]]:
         ("case $x in a | b) c;; (d) e; esac; f", [["c"], ["e"], ["f"]]),
         (") fi; a; } ;; done b; (c; d", [["a"], ["b"], ["c"], ["d"]]),
         ("a && | ; && b || ", [["a"], ["b"]]),
+        ("a <<X\nselect b;\nX\nc", [["a"], ["c"]]),
+        ("a <<'X Y' b\n'$(\nX Y\nc", [["a", "b"], ["c"]]),
+        ('a <<\\X 2>&1 | b <<-"Y"; c\nX1\nX\n\tY1\n\t\tY\nd', [["a"], ["b"], ["c"], ["d"]]),
+        ("a <<X\n\tX\n X\nX \nx\\\nX\n\\\\\nX\nb", [["a"], ["b"]]),
+        ("a <<X\n\\\nX\nb", [["a"], ["b"]]),
+        ("a <<'X'\n\\\nX\nb", [["a"], ["b"]]),
+        ("a 3<<X # <<Y\nX\nb", [["a"], ["b"]]),
+        ("a <<<X\nb", [["a"], ["b"]]),
+        ("a <<X\r\nb\r\nX\r\nc", [["a"], ["c"]]),
+        ("a <<X\nb", [["a"]]),
+        ("a <<\nb", [["a"], ["b"]]),
+        ("select a; case b; for c; d", [["select", "a"], ["case", "b"], ["for", "c"], ["d"]]),
+        ("X=(a (b) c) d; e", [[], ["d"], ["e"]]),
     ],
 )
 def test_words(text: str, expected: list[list[str]]) -> None:
@@ -145,10 +161,119 @@ def test_what_no_program_can_be_given_is_not_read() -> None:
         ("for x in a; do if ! run; then exit 1; fi; done", ["loop"] * 2),
         ("if x; then if ! run; then exit 1; fi; fi", ["condition"] * 3),
         ("until ! run; do sleep 1; done", ["loop"] * 2),
+        ("if x; then a (b(), c); run; fi", ["condition"] * 3),
+        ("if x; then a; ) run; fi; after", ["condition"] * 4),
+        ("if ! run; then [ x ] && exit 0; exit 1; fi", ["condition"] * 4),
+        ("if ! run; then [ x ] && exit 2; exit 1; fi", [""] + ["condition"] * 3),
+        ("if ! run; then if x; then exit; fi; exit 1; fi", ["condition"] * 4),
+        ("if ! run; then . ./x; exit 1; fi", ["condition"] * 3),
     ],
 )
 def test_what_may_not_run_once(text: str, expected: list[str]) -> None:
     assert [command.within for command in commands(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("definition", "is_end"),
+    [
+        ("f() { echo $1 >&2; exit 1; }", True),
+        ("function f() {\n exit 1\n}", True),
+        ("g() { exit 1; }; f() { g; }", True),
+        ("f() { return; }; f() { exit 1; }", True),
+        ("f() { [ x ] && exit 2; exit 1; }", True),
+        ("f() { echo; }", False),
+        ("f() { exit 0; }", False),
+        ("f() { exit $1; }", False),
+        ("f() { [ x ] || return; exit 1; }", False),
+        ("f() { [ x ] && exit 0; exit 1; }", False),
+        ("f() { exec x; exit 1; }", False),
+        ("g() { [ x ] && exit 0; }; f() { g; exit 1; }", False),
+        ("f() ( exit 1 )", False),
+        ("f() { exit 1; }; f() { echo; }", False),
+        ("f() { exit 1; }; if x; then f() { echo; }; fi", False),
+        ("if x; then f() { exit 1; }; fi", False),
+        ("(f() { exit 1; })", False),
+        ("f() { exit 1; } | cat", False),
+        ("g() { f() { exit 1; }; }", False),
+        ("f$X() { exit 1; }", False),
+        ("exit() { echo; }; f() { exit 1; }", False),
+    ],
+)
+def test_a_function_whose_call_is_a_failure(definition: str, is_end: bool) -> None:
+    text = f"{definition}; if ! run; then f a; fi; [ x ] && run || f"
+    runs = [command.within for command in commands(text) if command.name == "run"]
+    assert runs == ["" if is_end else "condition"] * 2
+
+
+def test_a_function_may_end_the_shell_before_a_failure_does() -> None:
+    first, run, *_ = commands("g() { exit 0; }; if ! run; then g; exit 1; fi")
+    assert [first.within, run.within] == ["condition", "condition"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_end"),
+    [
+        ("set -e; [ x ] && run || (echo; exit 1)", True),
+        ("set -euo pipefail\n[ x ] && run || (echo; exit 1)\nafter", True),
+        ("set -u -o errexit; set +x; [ x ] && run || (exit 1) >&2; after", True),
+        ("[ x ] && run || (exit 1)", False),
+        ("set -u; [ x ] && run || (exit 1)", False),
+        ("set -- -e; [ x ] && run || (exit 1)", False),
+        ("set -e; set +e; [ x ] && run || (exit 1)", False),
+        ("set -e; set +o errexit; [ x ] && run || (exit 1)", False),
+        ("set -e; set $X; [ x ] && run || (exit 1)", False),
+        ("if x; then set -e; fi; [ x ] && run || (exit 1)", False),
+        ("set -e; if x; then set +e; fi; [ x ] && run || (exit 1)", False),
+        ("set -e; [ x ] && run || (exit 0)", False),
+        ("set -e; [ x ] && run || ([ y ] && exit 0; exit 1)", False),
+        ("set -e; [ x ] && run || (exit 1) || true", False),
+        ("set -e; [ x ] && run || (exit 1) && true", False),
+        ("set -e; [ x ] && run || ! (exit 1)", False),
+        ("set -e; [ x ] && run || (exit 1) | cat", False),
+        ("set -e; [ x ] && run || (exit 1) & wait", False),
+        ("set -e; { [ x ] && run || (exit 1); } || true", False),
+    ],
+)
+def test_a_subshell_whose_failure_is_the_shells(text: str, is_end: bool) -> None:
+    (run,) = [command for command in commands(text) if command.name == "run"]
+    assert run.within == ("" if is_end else "condition")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a||",
+        "cd a||",
+        "a|",
+        "{ [&&a||b;}|",
+        "for ",
+        "case ",
+        "f() { a; };",
+        "a(",
+        "<<a ",
+        ") ",
+        "a <<x\n",
+    ],
+)
+def test_a_text_takes_as_many_steps_as_it_is_long(text: str) -> None:
+    assert steps(text * 1000) < 2.5 * steps(text * 500)
+
+
+def steps(text: str) -> int:
+    """How many calls it takes to read a text."""
+    calls = 0
+
+    def counting(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(counting)
+    try:
+        commands(text)
+    finally:
+        sys.setprofile(before)
+    return calls
 
 
 def test_what_is_too_long_or_too_deep_is_not_read() -> None:
