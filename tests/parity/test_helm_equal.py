@@ -71,7 +71,7 @@ async def test_objects_are_those_that_argo_cd_reads_of_it(
 ) -> None:
     async with pools.opened(1) as pool:
         answer = await rendered(pool, root, name)
-    objects = [manifest.object for manifest in rendering.rendered(answer, shown=name).manifests]
+    objects = [manifest.object for manifest in rendering.rendered(answer, chart=name).manifests]
     assert objects == [item for item in libyaml.load_all(printed(helm, root, name).stdout) if item]
 
 
@@ -80,7 +80,7 @@ async def test_what_helm_refuses_is_refused(helm: Path, root: Path, name: str) -
     assert printed(helm, root, name).returncode != 0
     async with pools.opened(1) as pool:
         with pytest.raises(errors.FileFault):
-            rendering.rendered(await rendered(pool, root, name), shown=name)
+            rendering.rendered(await rendered(pool, root, name), chart=name)
 
 
 async def test_one_worker_for_all_charts_carries_nothing_from_one_to_the_next(root: Path) -> None:

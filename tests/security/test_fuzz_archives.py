@@ -136,7 +136,7 @@ def is_whole(files: dict[str, bytes], values: bytes) -> bool:
     async def ask() -> list[pools.Answer]:
         release = pools.Release("auth", "services", (values,), "v1.35.0").alone
         async with pools.opened(1) as pool:
-            return await pool.render(files, pools.Request([release], texts=True), shown="chart")
+            return await pool.render(files, pools.Request([release], texts=True), chart="chart")
 
     with fuzzing.expected_errors():
         (answer,) = asyncio.run(ask())

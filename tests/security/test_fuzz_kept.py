@@ -71,7 +71,7 @@ def test_an_answer_of_the_renderer(renderer: Path, body: bytes, size: int | None
     async def ask() -> list[pools.Answer]:
         request = pools.Request([pools.Release("auth", "services")])
         async with pools.opened(1) as pool:
-            return await pool.render({"Chart.yaml": b"x"}, request, shown="chart", limit=20)
+            return await pool.render({"Chart.yaml": b"x"}, request, chart="chart", limit=20)
 
     with fuzzing.expected_errors():
         assert len(asyncio.run(ask())) == 1

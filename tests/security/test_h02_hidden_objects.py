@@ -210,7 +210,7 @@ def noted() -> dict[str, pools.Answer]:
                 files = {"Chart.yaml": chart, "templates/a.yaml": template}
                 request = pools.Release("r", "n", (), "v1.35.0", ("apps/v1",))
                 (answers[condition],) = await pool.render(
-                    files, pools.Request([request]), shown="a"
+                    files, pools.Request([request]), chart="a"
                 )
         return answers
 

@@ -27,7 +27,7 @@ class Reader:
     def read(self, document: bytes) -> Any:
         """The object in a document, as JSON has it."""
         files = _CHART | {"crds/a.yaml": document}
-        (answer,) = self._runner.run(self._pool.render(files, _REQUEST, shown="a"))
+        (answer,) = self._runner.run(self._pool.render(files, _REQUEST, chart="a"))
         assert answer.error is None, answer.error
         ((_, content),) = answer.documents
         return content

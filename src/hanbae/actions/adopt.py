@@ -187,7 +187,7 @@ async def _rendered(
         return None
     request = releases.requested(tree, policy, service, environment, values.contents)
     (answer,) = await rendering.answers(pool, tree, chart, [request])
-    rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
+    rendered = rendering.rendered(answer, chart=chart, values_files=request.values_files)
     return _read(policy, tree, service, environment, rendered)
 
 

@@ -309,7 +309,7 @@ class _Renderer:
         policy = self._project.policy
         chart = str(naming.chart(policy, service))
         try:
-            rendered = charts.rendered(answer, shown=chart)
+            rendered = charts.rendered(answer, chart=chart)
         except errors.FileFault as fault:
             return Failure(service, environment, fault)
         written = application_sources.in_files(policy, self._project.tree, service, environment)

@@ -58,37 +58,37 @@ class _Reply(Struct, frozen=True):
     chart: Packed | None = None
 
 
-async def choose(pool: pools.Pool, wish: Wish, *, shown: str) -> Choice:
+async def choose(pool: pools.Pool, wish: Wish, *, chart: str) -> Choice:
     """The version that Helm takes.
 
     Args:
         pool: Asks.
         wish: What is wanted.
-        shown: The chart's folder, for faults.
+        chart: The chart's folder, for faults.
 
     Raises:
         hanbae.errors.FileFault: The process died, or it took too long.
     """
     question = {"wishes": [msgspec.to_builtins(wish)]}
-    reply = await _ask(pool, question, b"", shown)
+    reply = await _ask(pool, question, b"", chart)
     # The process has opened hostile archives and is not trusted: its index may be none of the list.
     if len(reply.choices) != 1 or reply.choices[0].index >= len(wish.versions):
         raise errors.Failed("dependencies.no-answer")
     return reply.choices[0]
 
 
-async def packed(pool: pools.Pool, archive: bytes, *, shown: str) -> Packed:
+async def packed(pool: pools.Pool, archive: bytes, *, chart: str) -> Packed:
     """What an archive is.
 
     Args:
         pool: Asks.
         archive: The archive.
-        shown: The chart's folder, for faults.
+        chart: The chart's folder, for faults.
 
     Raises:
         hanbae.errors.FileFault: The process died, or it took too long.
     """
-    reply = await _ask(pool, {"archive": True}, archive, shown)
+    reply = await _ask(pool, {"archive": True}, archive, chart)
     if reply.chart is None:
         raise errors.Failed("dependencies.no-answer")
     error = masking.Redactor()(" ".join(reply.chart.error.split()))[:300]
@@ -96,7 +96,7 @@ async def packed(pool: pools.Pool, archive: bytes, *, shown: str) -> Packed:
 
 
 async def _ask(
-    pool: pools.Pool, question: Mapping[str, object], content: bytes, shown: str
+    pool: pools.Pool, question: Mapping[str, object], content: bytes, chart: str
 ) -> _Reply:
     files = [{"path": "chart.tgz", "size": len(content)}] if content else []
     # The form of a chart's message (`pools.Request.message`), with a question and without releases.
@@ -104,6 +104,6 @@ async def _ask(
     size = 8 + len(head) + len(content)
     message = [size.to_bytes(8, "big"), len(head).to_bytes(8, "big"), head, content]
     try:
-        return foreign_json.decode(await pool.exchange(message, shown=shown), _Reply)
+        return foreign_json.decode(await pool.exchange(message, chart=chart), _Reply)
     except foreign_json.Fault:
         raise errors.Failed("dependencies.no-answer") from None

@@ -116,5 +116,5 @@ def _of_base(policy: documents.Policy, texts: Mapping[str, str]) -> Iterator[Upd
 
 def environments_without_overlay(policy: documents.Policy) -> tuple[str, ...]:
     """The environments on Kubernetes for which the policy names no overlay, so that nothing is written for them."""
-    chosen = environments.on_kubernetes(policy)
-    return tuple(name for name in chosen if not policy.environments[name].overlay)
+    names = environments.on_kubernetes(policy)
+    return tuple(name for name in names if not policy.environments[name].overlay)

@@ -73,31 +73,31 @@ def obtain() -> Path:
     import fcntl
     import tempfile
 
-    kept = _kept()
-    kept.parent.parent.parent.mkdir(parents=True, exist_ok=True)
+    path = _kept()
+    path.parent.parent.parent.mkdir(parents=True, exist_ok=True)
     # What lies below is run as a program, so these folders are made for this user alone.
-    kept.parent.parent.mkdir(mode=0o700, exist_ok=True)
-    kept.parent.mkdir(mode=0o700, exist_ok=True)
-    with (kept.parent / "lock").open("a") as lock:
+    path.parent.parent.mkdir(mode=0o700, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with (path.parent / "lock").open("a") as lock:
         # `./dev` and tests that run at the same time would each compile for a minute and a half.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.is_file():
+        if not path.is_file():
             # Compiled beside its place and then renamed: who looks for the program meets a whole
             # one or none.
-            with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                 fresh = Path(folder) / NAME
                 build(fresh)
-                fresh.replace(kept)
-    return kept
+                fresh.replace(path)
+    return path
 
 
-def link(kept: Path) -> None:
+def link(target: Path) -> None:
     """Have this checkout use a program of the cache."""
-    if PACKAGED.is_symlink() and PACKAGED.readlink() == kept:
+    if PACKAGED.is_symlink() and PACKAGED.readlink() == target:
         return
     PACKAGED.parent.mkdir(exist_ok=True)
     fresh = PACKAGED.with_name(f"{NAME}.{os.getpid()}")
-    fresh.symlink_to(kept)
+    fresh.symlink_to(target)
     fresh.replace(PACKAGED)
     program.cache_clear()
 

@@ -32,16 +32,16 @@ def find(repository: str, name: str, version: str) -> bytes | None:
         name: Its name.
         version: Exactly its version.
     """
-    kept = keeping.opened(_FOLDER)
+    cache = keeping.opened(_FOLDER)
     digest = (
-        (kept.get(_key(repository, name, version)) or b"").decode("ascii", "replace")
-        if kept
+        (cache.get(_key(repository, name, version)) or b"").decode("ascii", "replace")
+        if cache
         else ""
     )
-    if kept is None or not _DIGEST.fullmatch(digest):
+    if cache is None or not _DIGEST.fullmatch(digest):
         return None
     try:
-        data = files.ordinary(_blob(kept.folder, digest), most=LARGEST)
+        data = files.ordinary(_blob(cache.folder, digest), most=LARGEST)
     except OSError:
         return None
     return data if data is not None and hashlib.sha256(data).hexdigest() == digest else None
@@ -63,25 +63,25 @@ def put(repository: str, name: str, version: str, archive: bytes) -> str:
         hanbae.errors.Failed: It cannot be kept.
     """
     digest = hashlib.sha256(archive).hexdigest()
-    kept = keeping.opened(_FOLDER)
-    if kept is None:
+    cache = keeping.opened(_FOLDER)
+    if cache is None:
         raise errors.Failed("dependencies.no-cache", reason=_FOLDER)
-    blob = _blob(kept.folder, digest)
+    blob = _blob(cache.folder, digest)
     try:
         # The archive before the key that leads to it: who finds the key finds the archive as well.
         blob.parent.mkdir(mode=0o700, exist_ok=True)
         files.replace(blob, archive, mode=0o600)
     except OSError as error:
         raise errors.Failed("dependencies.no-cache", reason=files.reason(error)) from error
-    kept.put(_key(repository, name, version), digest.encode())
+    cache.put(_key(repository, name, version), digest.encode())
     return f"sha256:{digest}"
 
 
 def stamp() -> str:
     """What is kept now, for results that depend on it: the same only while nothing comes or goes."""
-    kept = keeping.opened(_FOLDER)
+    cache = keeping.opened(_FOLDER)
     hashed = hashlib.sha256()
-    for folder in sorted(kept.folder.iterdir()) if kept is not None else ():
+    for folder in sorted(cache.folder.iterdir()) if cache is not None else ():
         try:
             names = sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(folder))
         except OSError:

@@ -164,7 +164,7 @@ class Dependent:
                 repository="-",
             )
         wish = choosing.Wish(dependency.version, (member.version,))
-        choice = await choosing.choose(pool, wish, shown=self.folder)
+        choice = await choosing.choose(pool, wish, chart=self.folder)
         if choice.index < 0:
             raise errors.FileFault(
                 "dependencies.none", place=self.place(index), name=dependency.name,

@@ -81,10 +81,10 @@ class Fetching:
         versions = await self._versions(dependency, place)
         texts = tuple(listed.version for listed in versions)
         choice = await self._choose(dependency, place, texts, version, locked=bool(locked))
-        taken = versions[choice.index]
+        entry = versions[choice.index]
         # Helm takes the first address of a version, too.
-        url = _joined(dependency.repository, taken.urls[0], place)
-        return Archive(choice.version, url, taken.digest)
+        url = _joined(dependency.repository, entry.urls[0], place)
+        return Archive(choice.version, url, entry.digest)
 
     async def fetch(
         self, dependency: declared.Dependency, source: Archive, place: subjects.Place
@@ -122,7 +122,7 @@ class Fetching:
                 version=source.version,
                 **facts,
             )
-        packed = await choosing.packed(self._pool, archive, shown=posixpath.dirname(place.file))
+        packed = await choosing.packed(self._pool, archive, chart=posixpath.dirname(place.file))
         if packed.error:
             raise errors.FileFault(
                 "dependencies.bad-archive", place=place, name=dependency.name, version=source.version,
@@ -166,7 +166,7 @@ class Fetching:
     ) -> Archive:
         """A version of a chart in a registry: what is a version already is not looked for."""
         wish = choosing.Wish(version, (version,))
-        if locked or (await choosing.choose(self._pool, wish, shown=dependency.name)).index == 0:
+        if locked or (await choosing.choose(self._pool, wish, chart=dependency.name)).index == 0:
             return Archive(version, f"{dependency.repository}/{dependency.name}:{version}")
         reference = _reference(f"{dependency.repository}/{dependency.name}", place)
         host = reference.host
@@ -190,7 +190,7 @@ class Fetching:
         tags: bool = False,
     ) -> choosing.Choice:
         wish = choosing.Wish(version, versions, locked=locked, tags=tags)
-        choice = await choosing.choose(self._pool, wish, shown=posixpath.dirname(place.file))
+        choice = await choosing.choose(self._pool, wish, chart=posixpath.dirname(place.file))
         if choice.error:
             raise errors.FileFault(
                 "dependencies.bad-range", place=place, name=dependency.name, version=version or "-"

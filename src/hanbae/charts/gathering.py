@@ -187,9 +187,13 @@ def without(present: Mapping[str, bytes], missing: Iterable[str]) -> dict[str, b
         content = libyaml.mapping(present.get(file, b""))
         entries = (content or {}).get("dependencies")
         if content is not None and isinstance(entries, list):
-            left = [e for e in entries if not isinstance(e, dict) or e.get("name") not in names]
+            dependencies = [
+                e for e in entries if not isinstance(e, dict) or e.get("name") not in names
+            ]
             # JSON is YAML, and no text of it is taken for something else.
-            text = json.dumps(content | {"dependencies": left}, ensure_ascii=False, default=str)
+            text = json.dumps(
+                content | {"dependencies": dependencies}, ensure_ascii=False, default=str
+            )
             result[file] = text.encode("utf-8", "replace")
     return result
 
@@ -263,12 +267,12 @@ def _may_be_fetched(tree: trees.Tree, names: Mapping[str, str]) -> bool:
 
 
 def _walked(
-    tree: trees.Tree, folder: str, prefix: str, left: list[int]
+    tree: trees.Tree, folder: str, prefix: str, budget: list[int]
 ) -> Iterator[tuple[str, str]]:
-    """Files by their name in the chart; `left` is how many more there may be, each linked folder being one."""
+    """Files by their name in the chart; `budget` is how many more there may be, each linked folder being one."""
     files = tree.files(folder)
-    left[0] -= len(files) + 1
-    if left[0] < 0 or prefix.count("/") > _DEEPEST:
+    budget[0] -= len(files) + 1
+    if budget[0] < 0 or prefix.count("/") > _DEEPEST:
         raise errors.FileFault("render.too-many-files", place=subjects.Place(folder or "."))
     for path, identity in files.items():
         onward = tree.linked(path) if identity.startswith(_LINK) else None
@@ -276,7 +280,7 @@ def _walked(
             yield f"{prefix}{folders.name(folder, path)}", path
         else:
             inside = f"{prefix}{folders.name(folder, path)}/"
-            yield from _walked(tree, onward, inside, left)
+            yield from _walked(tree, onward, inside, budget)
 
 
 def folder_of(chart: str, dependency: declared.Dependency) -> str | None:

@@ -64,27 +64,27 @@ def namespaces(policy: documents.Policy, path: str, text: str) -> Updated:
     """
     spaces = founding.spaces(policy)
     reasons: list[Reason] = []
-    kept: list[_Document] = []
+    manifests: list[_Document] = []
     present = set()
     for document in _split(text, path):
         name = document.name
         if document.kind != "Namespace":
-            kept.append(document)
+            manifests.append(document)
         elif name in spaces:
             present.add(name)
             document.text = _corrected(policy, path, document, reasons)
-            kept.append(document)
+            manifests.append(document)
         # hanbae wrote this one, for a namespace that the policy no longer has; the team's own do
         # not carry the purpose.
         elif labels.PURPOSE in document.text:
             reasons.append(Reason("namespace-left", {"namespace": name}, document.line))
         else:
-            kept.append(document)
+            manifests.append(document)
     for name in spaces:
         if name not in present:
             reasons.append(Reason("namespace-missing", {"namespace": name}))
-            kept.append(_Document(founding.namespace_text(policy, name)))
-    return _joined(kept), tuple(reasons)
+            manifests.append(_Document(founding.namespace_text(policy, name)))
+    return _joined(manifests), tuple(reasons)
 
 
 def _corrected(
@@ -152,8 +152,8 @@ def limits(policy: documents.Policy, path: str, text: str) -> Updated:
             reasons.append(Reason("limits-missing", {"object": kind, "namespace": name}))
             fresh = _split(founding.limits_text(policy, name), path)
             added += [document for document in fresh if document.kind == kind]
-    kept = [document for index, document in enumerate(split) if index not in removed]
-    return _joined([*kept, *added]), tuple(reasons)
+    manifests = [document for index, document in enumerate(split) if index not in removed]
+    return _joined([*manifests, *added]), tuple(reasons)
 
 
 def _without_limits(policy: documents.Policy, split: list[_Document], kind: str) -> list[str]:
@@ -207,10 +207,10 @@ def _comments(text: str) -> int:
     return next((n for n, line in lines if line.strip() and not line.lstrip().startswith("#")), 0)
 
 
-def _joined(kept: Sequence[_Document]) -> str:
+def _joined(manifests: Sequence[_Document]) -> str:
     """A file of documents; what stood before the first separator without being a document stays there."""
     pieces: list[str] = []
-    for document in kept:
+    for document in manifests:
         separator = document.separator
         if pieces:
             separator = separator or _BARE

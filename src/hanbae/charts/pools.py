@@ -258,14 +258,14 @@ class Pool:
         self._free = asyncio.Semaphore(size)
 
     async def render(
-        self, files: Mapping[str, bytes], request: Request, *, shown: str, limit: float = TIMEOUT
+        self, files: Mapping[str, bytes], request: Request, *, chart: str, limit: float = TIMEOUT
     ) -> list[Answer]:
         """Render a chart once for each release that is wanted of it.
 
         Args:
             files: The chart's files, by path in the chart's folder.
             request: What is wanted of it.
-            shown: The chart folder as the user knows it, for faults.
+            chart: The chart folder as the user knows it, for faults.
             limit: Seconds until the process is ended.
 
         Returns:
@@ -275,23 +275,23 @@ class Pool:
             hanbae.errors.FileFault: The process died, or it took too long.
             hanbae.errors.Lacking: The renderer has not been compiled, or cannot be started.
         """
-        reply = await self.exchange(request.message(files), shown=shown, limit=limit)
+        reply = await self.exchange(request.message(files), chart=chart, limit=limit)
         try:
             answers = foreign_json.decode(reply, list[Answer])
         except foreign_json.Fault as error:
-            raise _fault(shown, "render.died", code="-") from error
+            raise _fault(chart, "render.died", code="-") from error
         if len(answers) != len(request.releases):
-            raise _fault(shown, "render.died", code="-")
+            raise _fault(chart, "render.died", code="-")
         return [_completed(answer) for answer in answers]
 
     async def exchange(
-        self, message: Sequence[bytes], *, shown: str, limit: float = TIMEOUT
+        self, message: Sequence[bytes], *, chart: str, limit: float = TIMEOUT
     ) -> bytes:
         """Send a process a message and wait for its reply.
 
         Args:
             message: The message, in parts.
-            shown: The chart folder as the user knows it, for faults.
+            chart: The chart folder as the user knows it, for faults.
             limit: Seconds until the process is ended.
 
         Raises:
@@ -299,7 +299,7 @@ class Pool:
             hanbae.errors.Lacking: As :meth:`render`.
         """
         async with self._free:
-            return await self._ask(message, shown, limit)
+            return await self._ask(message, chart, limit)
 
     def narrow(self, size: int) -> None:
         """Render fewer charts at once from now on; only before anything is rendered."""
@@ -310,7 +310,7 @@ class Pool:
         """Start a process, so that it is ready when the first chart comes."""
         self._idle.append(await _Renderer.start())
 
-    async def _ask(self, message: Sequence[bytes], shown: str, limit: float) -> bytes:
+    async def _ask(self, message: Sequence[bytes], chart: str, limit: float) -> bytes:
         waited = bool(self._idle)
         renderer = self._idle.pop() if waited else await _Renderer.start()
         reply: bytes | None = None
@@ -318,7 +318,7 @@ class Pool:
             async with asyncio.timeout(limit):
                 reply = await renderer.ask(message)
         except TimeoutError:
-            raise _fault(shown, "render.took-too-long", seconds=f"{limit:g}") from None
+            raise _fault(chart, "render.took-too-long", seconds=f"{limit:g}") from None
         # Also when the caller is cancelled: the process is still busy, and its answer would be
         # taken for that of the next chart.
         finally:
@@ -327,11 +327,11 @@ class Pool:
             else:
                 self._idle.append(renderer)
         if waited and renderer.is_unread:
-            return await self._ask(message, shown, limit)
+            return await self._ask(message, chart, limit)
         if reply is None and renderer.code == _SPENT:
-            raise _fault(shown, "render.took-too-long", seconds=str(_SECONDS))
+            raise _fault(chart, "render.took-too-long", seconds=str(_SECONDS))
         if reply is None:
-            raise _fault(shown, "render.died", code=str(renderer.code))
+            raise _fault(chart, "render.died", code=str(renderer.code))
         return reply
 
     async def close(self) -> None:
@@ -438,6 +438,6 @@ def program() -> Path:
     return path
 
 
-def _fault(shown: str, text_id: str, /, **facts: str) -> errors.FileFault:
-    place = subjects.Place(folders.path(shown, "Chart.yaml"))
+def _fault(chart: str, text_id: str, /, **facts: str) -> errors.FileFault:
+    place = subjects.Place(folders.path(chart, "Chart.yaml"))
     return errors.FileFault(text_id, place=place, **facts)

@@ -84,7 +84,7 @@ async def render(
     """
     async with pools.opened(1) as pool:
         (answer,) = await answers(pool, tree, chart, [request], limit=limit)
-    return rendered(answer, shown=chart, values_files=request.values_files)
+    return rendered(answer, chart=chart, values_files=request.values_files)
 
 
 async def answers(
@@ -125,7 +125,7 @@ async def answers(
     """
     files = gathering.files(tree, chart)
     message = pools.Request(requests, texts=texts, manifest=manifest, printed=printed)
-    first = await pool.render(changed(files), message, shown=chart, limit=limit)
+    first = await pool.render(changed(files), message, chart=chart, limit=limit)
     # Helm names all that a release lacks before it renders anything, and the same chart lacks the
     # same for each release.
     missing = next((answer.missing for answer in first if answer.missing), None)
@@ -138,31 +138,31 @@ async def answers(
             raise
         files, resolved = gathering.without(files, missing), ()
     again = msgspec.structs.replace(message, resolved=resolved)
-    return await pool.render(changed(files), again, shown=chart, limit=limit)
+    return await pool.render(changed(files), again, chart=chart, limit=limit)
 
 
-def rendered(answer: pools.Answer, *, shown: str, values_files: Sequence[str] = ()) -> Rendered:
+def rendered(answer: pools.Answer, *, chart: str, values_files: Sequence[str] = ()) -> Rendered:
     """An answer as objects in the order in which Argo CD gets them.
 
     Args:
         answer: The answer.
-        shown: The chart folder as the user knows it, for faults.
+        chart: The chart folder as the user knows it, for faults.
         values_files: The values files, for faults in them.
 
     Raises:
         hanbae.errors.FileFault: Helm failed, or made what is no object; or something is larger than it may be.
     """
     if answer.beyond is not None:
-        raise _beyond(answer.beyond, shown, values_files)
+        raise _beyond(answer.beyond, chart, values_files)
     if answer.schema:
-        raise _of_schema(shown, answer)
+        raise _of_schema(chart, answer)
     if answer.error is not None:
         # What a schema says of a value holds the value, which may be a secret.
-        raise _failed(shown, (answer.public or answer.error).strip()[:2000])
-    return Rendered(answer.values, manifests(answer, shown=shown), answer.differences)
+        raise _failed(chart, (answer.public or answer.error).strip()[:2000])
+    return Rendered(answer.values, manifests(answer, chart=chart), answer.differences)
 
 
-def manifests(answer: pools.Answer | pools.Alternative, *, shown: str) -> tuple[Manifest, ...]:
+def manifests(answer: pools.Answer | pools.Alternative, *, chart: str) -> tuple[Manifest, ...]:
     """The objects of an answer, or of an alternative, in the order in which Argo CD gets them.
 
     Raises:
@@ -170,34 +170,34 @@ def manifests(answer: pools.Answer | pools.Alternative, *, shown: str) -> tuple[
     """
     documents = answer.documents
     if not all(0 <= index < len(documents) for index in answer.order):  # a renderer is not trusted
-        raise _failed(shown, "-")
+        raise _failed(chart, "-")
     return tuple(
         Manifest(template, manifest)
         for template, document in map(documents.__getitem__, answer.order)
-        for manifest in _objects(document, template, shown)
+        for manifest in _objects(document, template, chart)
     )
 
 
-def _objects(document: object, template: str, shown: str) -> list[dict[str, Any]]:
+def _objects(document: object, template: str, chart: str) -> list[dict[str, Any]]:
     """The objects in a document: those in it, where it is a list of whatever kind."""
     items = [document]
     # A `List` stands for what is in it, whatever its kind is called, as for kubectl.
     if isinstance(document, Mapping) and isinstance(document.get("items"), list):
         items = [item for item in document["items"] if item]
-    return [_whole(item, template, shown) for item in items]
+    return [_whole(item, template, chart) for item in items]
 
 
-def _whole(item: object, template: str, shown: str) -> dict[str, Any]:
+def _whole(item: object, template: str, chart: str) -> dict[str, Any]:
     if not isinstance(item, dict) or not isinstance(item.get("metadata") or {}, dict):
-        raise _failed(shown, f"{template}: not an object")
+        raise _failed(chart, f"{template}: not an object")
     if not isinstance(item.get("kind"), str) or not isinstance(item.get("apiVersion"), str):
-        raise _failed(shown, f"{template}: an object without kind or apiVersion")
+        raise _failed(chart, f"{template}: an object without kind or apiVersion")
     return item
 
 
-def _beyond(excess: pools.Excess, shown: str, values_files: Sequence[str]) -> errors.FileFault:
+def _beyond(excess: pools.Excess, chart: str, values_files: Sequence[str]) -> errors.FileFault:
     """What is larger than it may be, at its line."""
-    file = folders.path(shown, excess.file).rstrip("/")
+    file = folders.path(chart, excess.file).rstrip("/")
     if excess.values and values_files:
         file = values_files[min(excess.index, len(values_files) - 1)]
     limit = f"{excess.limit // 1024**2} MiB" if excess.what == "bytes" else str(excess.limit)
@@ -205,10 +205,10 @@ def _beyond(excess: pools.Excess, shown: str, values_files: Sequence[str]) -> er
     return errors.FileFault(f"render.beyond-{excess.what}", place=place, limit=limit)
 
 
-def _of_schema(shown: str, answer: pools.Answer) -> errors.FileFault:
+def _of_schema(chart: str, answer: pools.Answer) -> errors.FileFault:
     """A schema that is malformed or refers outside, in a file of the chart: a packed chart is one."""
     path = answer.schema
-    place = subjects.Place(folders.path(shown, path.partition(":")[0]))
+    place = subjects.Place(folders.path(chart, path.partition(":")[0]))
     if answer.reference:
         return errors.FileFault(
             "render.schema-refers-outside", place=place, path=path, reference=answer.reference
@@ -216,7 +216,7 @@ def _of_schema(shown: str, answer: pools.Answer) -> errors.FileFault:
     return errors.FileFault("render.bad-schema", place=place, path=path, error=answer.error or "-")
 
 
-def _failed(shown: str, error: str) -> errors.FileFault:
+def _failed(chart: str, error: str) -> errors.FileFault:
     """Helm's error at the file and line that it names, counted from the chart's folder."""
     # A chart says whatever it likes, with what it was given: values, and whatever else it can read.
     # Helm's own words of a schema name keys, not values, and a key may be called after a secret.
@@ -227,8 +227,8 @@ def _failed(shown: str, error: str) -> errors.FileFault:
         whole = _TEMPLATE.search(error) or _FILE.search(error)
         packed = _PACKED.search(error)
         file = f"charts/{packed['file']}" if packed else whole["file"] if whole else "Chart.yaml"
-        place = subjects.Place(folders.path(shown, file))
+        place = subjects.Place(folders.path(chart, file))
         return errors.FileFault("render.failed", place=place, error=error)
-    file = folders.path(shown, named["file"])
+    file = folders.path(chart, named["file"])
     place = subjects.Place(file, int(named["line"] or 0), int(named["column"] or 0))
     return errors.FileFault("render.failed", place=place, error=error)

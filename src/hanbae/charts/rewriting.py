@@ -62,15 +62,15 @@ def scalars(text: str) -> tuple[Scalar, ...]:
     return tuple(_walk(root, text)) if root is not None else ()
 
 
-def quoted(text: str, chosen: Iterable[Scalar]) -> str:
+def quoted(text: str, values: Iterable[Scalar]) -> str:
     """The file with some of its values quoted, so that each is the text that it is written as.
 
     Args:
         text: The file.
-        chosen: The values.
+        values: The values.
     """
     # From the end, so that the places of those before stay what they are.
-    for scalar in sorted(chosen, key=lambda item: -item.start):
+    for scalar in sorted(values, key=lambda item: -item.start):
         end = scalar.start + len(scalar.source)
         text = text[: scalar.start] + json.dumps(scalar.source) + text[end:]
     return text

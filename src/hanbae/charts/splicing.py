@@ -179,8 +179,8 @@ class _Splicer:
             return colon, colon, f" {token(value, flow=flow)}"
         # The parser counts the line ends below a block scalar in.
         if node.style in ("|", ">"):
-            kept = len(self.text[start:end].rstrip())
-            return start, start + kept, token(value, flow=flow)
+            length = len(self.text[start:end].rstrip())
+            return start, start + length, token(value, flow=flow)
         return start, end, token(value, style=node.style or None, flow=flow)
 
     def removals(self, root: Any, path: Path, keys: Collection[str]) -> Iterator[Edit]:

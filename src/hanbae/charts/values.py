@@ -267,11 +267,11 @@ def _with(
     copied: dict[tuple[str, ...], dict[str, Any]] = {(): changed}
     for path, value in changes.items():
         for depth in range(1, len(path)):
-            above, here = copied[path[: depth - 1]], path[:depth]
-            if here not in copied:
+            above, prefix = copied[path[: depth - 1]], path[:depth]
+            if prefix not in copied:
                 inner = above.get(path[depth - 1])
-                copied[here] = dict(inner) if isinstance(inner, dict) else {}
-                above[path[depth - 1]] = copied[here]
+                copied[prefix] = dict(inner) if isinstance(inner, dict) else {}
+                above[path[depth - 1]] = copied[prefix]
         copied[path[:-1]][path[-1]] = value
     return changed
 
@@ -288,16 +288,16 @@ def _without(data: dict[str, Any], paths: Collection[tuple[str, ...]]) -> dict[s
     return changed
 
 
-def _is_same(left: Any, right: Any) -> bool:
+def _is_same(first: Any, second: Any) -> bool:
     """Whether two values are the same, their types and the order of their keys included: 1 is neither 1.0 nor true."""
-    if type(left) is not type(right):
+    if type(first) is not type(second):
         return False
-    if isinstance(left, dict):
-        return list(left) == list(right) and all(map(_is_same, left.values(), right.values()))
-    if isinstance(left, list):
-        return len(left) == len(right) and all(map(_is_same, left, right))
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(map(_is_same, first.values(), second.values()))
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(_is_same, first, second))
     # NaN is not equal to itself.
-    return bool(left == right) or repr(left) == repr(right)
+    return bool(first == second) or repr(first) == repr(second)
 
 
 class _Content(NamedTuple):
@@ -355,23 +355,23 @@ def _by_libyaml(text: str) -> _Content | None:
     return None if data is _NOTHING else _Content(root, data, quick=True)
 
 
-def _plain(text: str, node: Any, left: list[int]) -> Any:
+def _plain(text: str, node: Any, budget: list[int]) -> Any:
     """The data of a node; `_NOTHING` where it has an anchor, a tag, a doubled key or what else is not plain."""
-    left[0] -= 1
+    budget[0] -= 1
     start = node.start_mark.index
-    if left[0] < 0 or text[start : start + 1] in ("&", "*", "!"):
+    if budget[0] < 0 or text[start : start + 1] in ("&", "*", "!"):
         return _NOTHING
     if node.id == "scalar":
         return node.value if node.tag == _TEXT else yaml_scalars.scalar(node.value)
     if node.id == "sequence":
-        items = [_plain(text, item, left) for item in node.value]
+        items = [_plain(text, item, budget) for item in node.value]
         return _NOTHING if _NOTHING in items else items
     data: dict[str, Any] = {}
     for key, value in node.value:
         if key.id != "scalar" or key.tag != _TEXT or key.value in data or key.value == "<<":
             return _NOTHING
-        data[key.value] = _plain(text, value, left)
-        if data[key.value] is _NOTHING or _plain(text, key, left) is _NOTHING:
+        data[key.value] = _plain(text, value, budget)
+        if data[key.value] is _NOTHING or _plain(text, key, budget) is _NOTHING:
             return _NOTHING
     return data
 

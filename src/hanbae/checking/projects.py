@@ -217,7 +217,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     for environment, answer in zip(requests, answers, strict=True):
         try:
             files = requests[environment].values_files
-            rendered = rendering.rendered(answer, shown=view.chart, values_files=files)
+            rendered = rendering.rendered(answer, chart=view.chart, values_files=files)
             charts[environment] = rendered, answer
         except errors.FileFault as fault:
             faults.append((environment, _at_values(view, environment, fault)))
@@ -288,7 +288,7 @@ async def _show_unbegun(
     for (environment, layer), answer in zip(layers.items(), answers, strict=True):
         written = view.releases[environment].values
         with contextlib.suppress(errors.FileFault):  # then it is looked at as Argo CD would see it
-            rendered = rendering.rendered(answer, shown=view.chart)
+            rendered = rendering.rendered(answer, chart=view.chart)
             release = _release(view, environment, rendered, answer)
             view.releases[environment] = dataclasses.replace(
                 release,
@@ -320,7 +320,7 @@ def _release(
         with contextlib.suppress(
             errors.FileFault
         ):  # objects that no cluster takes are not applied either
-            manifests = rendering.manifests(alternative, shown=view.chart)
+            manifests = rendering.manifests(alternative, chart=view.chart)
             objects = tuple(_objects(manifests, view, namespace))
             alternatives.append(
                 views.Release(

@@ -127,7 +127,7 @@ async def _quoted(
         (answer,) = await rendering.answers(
             pool, tree, chart, [quoted], changed=changed, lenient=release.service.incomplete
         )
-        rendered = rendering.rendered(answer, shown=chart)
+        rendered = rendering.rendered(answer, chart=chart)
     except errors.FileFault:
         return None
     return tuple(manifest.object for manifest in rendered.manifests)

@@ -125,7 +125,7 @@ async def _release(  # noqa: PLR0917
         request = msgspec.structs.replace(request, values=(*request.values, layer))
     chart = str(naming.chart(policy, service))
     (answer,) = await rendering.answers(pool, tree, chart, [request])
-    rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
+    rendered = rendering.rendered(answer, chart=chart, values_files=request.values_files)
     return releases.read(
         policy,
         tree,

@@ -97,7 +97,7 @@ async def of(
     # One rendering is enough: whether it is another one under another Helm or cluster is for a check to find.
     request = request.alone
     (answer,) = await rendering.answers(pool, tree, chart, [request])
-    rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
+    rendered = rendering.rendered(answer, chart=chart, values_files=request.values_files)
     before = images(rendered)
     marks = _marks(rendered.values, set(before.values()), _templates(tree, chart))
     answers = await _marked(pool, tree, chart, request, marks)
@@ -213,7 +213,7 @@ async def _marked(
             }
             (answer,) = await rendering.answers(pool, tree, chart, [_with(request, marked)])
         if _is_rendered(answer):
-            renderings.append(rendering.rendered(answer, shown=chart))
+            renderings.append(rendering.rendered(answer, chart=chart))
     return renderings
 
 

@@ -153,7 +153,7 @@ async def changes(
     request = msgspec.structs.replace(target.request, values=texts)
     (answer,) = await rendering.answers(pool, tree, target.chart, [request])
     after = image_keys.images(
-        rendering.rendered(answer, shown=target.chart, values_files=request.values_files)
+        rendering.rendered(answer, chart=target.chart, values_files=request.values_files)
     )
     for source in sources:
         image = after.get(source.container, "")

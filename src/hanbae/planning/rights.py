@@ -43,7 +43,7 @@ async def rendered(
         tree, policy, service, environment, values.contents, overrides=overrides
     )
     (answer,) = await rendering.answers(pool, tree, chart, [request])
-    release = rendering.rendered(answer, shown=chart, values_files=request.values_files)
+    release = rendering.rendered(answer, chart=chart, values_files=request.values_files)
     return _of(policy, tree, service, environment, release)
 
 

@@ -52,9 +52,9 @@ async def fault(
     """The id of the fault and its place; None where it renders."""
     request = pools.Release("r", "n", (values,), values_files=(VALUES,))
     message = pools.Request([request])
-    (answer,) = await pool.render(CHART | more, message, shown="services/a/helm", limit=300)
+    (answer,) = await pool.render(CHART | more, message, chart="services/a/helm", limit=300)
     try:
-        rendering.rendered(answer, shown="services/a/helm", values_files=request.values_files)
+        rendering.rendered(answer, chart="services/a/helm", values_files=request.values_files)
     except errors.FileFault as error:
         return error.text.id.removeprefix("render.beyond-"), str(error.place)
     return None
@@ -161,7 +161,7 @@ async def test_packed_charts_in_one_another_are_bounded(pool: pools.Pool) -> Non
 
 async def test_archive_of_a_server_is_refused_by_the_same_bounds(pool: pools.Pool) -> None:
     chart = {"Chart.yaml": b"apiVersion: v2\nname: b\nversion: 1.0.0\n", "values.yaml": LONG}
-    answer = await choosing.packed(pool, charts.packed("b", chart), shown="services/a/helm")
+    answer = await choosing.packed(pool, charts.packed("b", chart), chart="services/a/helm")
     assert answer.error == "values.yaml has more than 8388608 bytes"
 
 

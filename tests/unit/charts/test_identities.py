@@ -30,7 +30,7 @@ async def answer(
 ) -> pools.Answer:
     files = CHART | {"templates/a.yaml": template.encode()}
     request = pools.Release("r", "n", (), version, ("apps/v1",), version_is_known, apis_are_known)
-    (result,) = await pool.render(files, pools.Request([request]), shown="a")
+    (result,) = await pool.render(files, pools.Request([request]), chart="a")
     assert result.error is None, result.error
     return result
 
@@ -280,7 +280,7 @@ async def test_the_patch_that_decides_is_found_however_it_is_told(
     files = CHART | {"only-13": b"x", "templates/_on.tpl": defined.encode()}
     files["templates/a.yaml"] = gated(condition).encode()
     request = pools.Release("r", "n", (), "v1.35.1", ("apps/v1",))
-    (result,) = await pool.render(files, pools.Request([request]), shown="a")
+    (result,) = await pool.render(files, pools.Request([request]), chart="a")
     assert result.error is None, result.error
     assert [difference.identity for difference in result.differences] == [
         f"Kubernetes v1.35.{patch}"
@@ -330,7 +330,7 @@ async def test_files_of_kinds_are_split_at_lines_of_three_dashes(pool: pools.Poo
     text = f"---\n{kind % 'a'}---  # b\n{kind % 'b'}\n---\n\n--- \n# nothing\n----\n{kind % 'c'}  ---\n"
     files = CHART | {"crds/a.yaml": text.replace("  ---\n", "").encode()}
     (result,) = await pool.render(
-        files, pools.Request([pools.Release("r", "n", ())], manifest=True), shown="a"
+        files, pools.Request([pools.Release("r", "n", ())], manifest=True), chart="a"
     )
     assert result.error is None, result.error
     assert names(result) == ["a", "b", "c"]
@@ -357,7 +357,7 @@ async def test_where_templates_call_what_chance_decides_is_noted(pool: pools.Poo
     }
     files["charts/b/templates/b.yaml"] = b"{{ $_ := genPrivateKey `ecdsa` }}"
     request = pools.Release("r", "n", ())
-    (result,) = await pool.render(files, pools.Request([request], manifest=True), shown="a")
+    (result,) = await pool.render(files, pools.Request([request], manifest=True), chart="a")
     assert result.error is None, result.error
     assert set(result.calls) == {"randAlphaNum", "uuidv4", "genPrivateKey"}
     sites = {(site.function, site.template, site.line) for site in result.sites}
@@ -370,7 +370,7 @@ async def test_where_templates_call_what_chance_decides_is_noted(pool: pools.Poo
 
 async def test_a_fault_where_chance_decides_is_in_helms_words(pool: pools.Pool) -> None:
     files = CHART | {"templates/a.yaml": b'a: {{ randAlphaNum "x" }}'}
-    (result,) = await pool.render(files, pools.Request([pools.Release("r", "n", ())]), shown="a")
+    (result,) = await pool.render(files, pools.Request([pools.Release("r", "n", ())]), chart="a")
     assert result.error is not None
     assert 'at <"x">' in result.error
     assert "randAlphaNum_" not in result.error

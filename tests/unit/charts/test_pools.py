@@ -29,7 +29,7 @@ def chart(template: str, **more: bytes) -> dict[str, bytes]:
 
 
 async def value(pool: pools.Pool, template: str, limit: float = 20.0) -> str:
-    (answer,) = await pool.render(chart(template), REQUEST, shown="a", limit=limit)
+    (answer,) = await pool.render(chart(template), REQUEST, chart="a", limit=limit)
     assert answer.error is None
     return str(answer.documents[0][1]["data"]["value"])
 
@@ -37,8 +37,8 @@ async def value(pool: pools.Pool, template: str, limit: float = 20.0) -> str:
 async def outcome(pool: pools.Pool, files: dict[str, bytes]) -> str:
     """Which fault a chart is."""
     try:
-        (answer,) = await pool.render(files, REQUEST, shown="a", limit=2)
-        rendering.rendered(answer, shown="a")
+        (answer,) = await pool.render(files, REQUEST, chart="a", limit=2)
+        rendering.rendered(answer, chart="a")
     except errors.FileFault as fault:
         return fault.text.id
     return ""
@@ -116,7 +116,7 @@ async def test_each_release_may_take_the_time_of_the_processor_that_one_may_take
         assert await value(pool, "one") == "one"
         (worker,) = workers()
         before, _ = resource.prlimit(worker, resource.RLIMIT_CPU)
-        await pool.render(files, pools.Request(releases), shown="a")
+        await pool.render(files, pools.Request(releases), chart="a")
         assert resource.prlimit(worker, resource.RLIMIT_CPU)[0] > before
 
 
@@ -169,7 +169,7 @@ async def test_a_huge_answer_and_many_files_pass() -> None:
         assert len(text) == 3_000_000
         many = {f"files/{number}.txt": b"x" for number in range(5000)}
         wide = chart('{{ len (.Files.Glob "files/*") }}') | many
-        (answer,) = await pool.render(wide, REQUEST, shown="a")
+        (answer,) = await pool.render(wide, REQUEST, chart="a")
         assert answer.documents[0][1]["data"]["value"] == "5000"
 
 
@@ -182,12 +182,12 @@ async def test_what_a_chart_prints_or_keeps_does_not_reach_the_next() -> None:
     }
     dumped = chart("{{ toJson .Values | b64enc }}") | {"values.yaml": b"a: {b: 1}\n"}
     async with pools.opened(1) as pool:
-        (alone,) = await pool.render(dumped, REQUEST, shown="a")
-        await pool.render(warned, REQUEST, shown="a")
-        (after,) = await pool.render(dumped, REQUEST, shown="a")
+        (alone,) = await pool.render(dumped, REQUEST, chart="a")
+        await pool.render(warned, REQUEST, chart="a")
+        (after,) = await pool.render(dumped, REQUEST, chart="a")
         assert after == alone
         twice = pools.Request([pools.Release("r", "n", (b"a: {c: 2}",)), pools.Release("r", "n")])
-        answers = await pool.render(dumped, twice, shown="a")
+        answers = await pool.render(dumped, twice, chart="a")
         assert answers[1] == alone
 
 
@@ -206,9 +206,9 @@ async def test_what_a_chart_keeps_does_not_reach_its_next_release() -> None:
     release = pools.Release("r", "n", (b"a: {x: 1}",))
     for files in (keeping, schema):
         async with pools.opened(1) as pool:
-            (alone,) = await pool.render(files, pools.Request([release]), shown="a")
+            (alone,) = await pool.render(files, pools.Request([release]), chart="a")
             assert alone.error is None
-            assert await pool.render(files, pools.Request([release] * 3), shown="a") == [alone] * 3
+            assert await pool.render(files, pools.Request([release] * 3), chart="a") == [alone] * 3
 
 
 async def test_dependency_that_one_release_disables_is_there_for_the_next() -> None:
@@ -221,7 +221,7 @@ async def test_dependency_that_one_release_disables_is_there_for_the_next() -> N
     values = (b"d: {enabled: false}", b"", b"d: {enabled: true}")
     request = pools.Request([pools.Release("r", "n", (content,)) for content in values])
     async with pools.opened(1) as pool:
-        answers = await pool.render(files, request, shown="a")
+        answers = await pool.render(files, request, chart="a")
     assert [len(answer.documents) for answer in answers] == [0, 1, 1]
 
 
@@ -252,7 +252,7 @@ async def go():
         request = pools.Request([pools.Release("r", "n")])
         async with asyncio.TaskGroup() as group:
             for _ in range(2):
-                group.create_task(pool.render(files, request, shown="a"))
+                group.create_task(pool.render(files, request, chart="a"))
 asyncio.run(go())
 """
 

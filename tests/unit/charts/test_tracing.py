@@ -90,7 +90,7 @@ async def rendered(template: str) -> pools.Answer:
     }
     async with pools.opened(1) as pool:
         request = pools.Request([pools.Release("release", "default", (VALUES,))], texts=True)
-        (answer,) = await pool.render(files, request, shown="c")
+        (answer,) = await pool.render(files, request, chart="c")
     assert answer.error is None, answer.error
     return answer
 

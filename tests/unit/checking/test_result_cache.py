@@ -61,11 +61,11 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         files: Mapping[str, bytes],
         request: pools.Request,
         *,
-        shown: str,
+        chart: str,
         **more: Any,
     ) -> list[pools.Answer]:
-        charts.append(shown)
-        return await render(self, files, request, shown=shown, **more)
+        charts.append(chart)
+        return await render(self, files, request, chart=chart, **more)
 
     monkeypatch.setattr(pools.Pool, "render", counted)
     return charts

@@ -51,7 +51,7 @@ async def test_20_umbrella_has_the_migrations_of_both_its_charts() -> None:
     request = pools.Release("shop", "shop").alone
     async with pools.opened(1) as pool:
         (answer,) = await rendering.answers(pool, tree, "c", [request])
-    rendered = rendering.rendered(answer, shown="c")
+    rendered = rendering.rendered(answer, chart="c")
     release = read(manifest.object for manifest in rendered.manifests)
     assert [
         (migration.database, migration.image.reference, migration.provable)
