@@ -175,7 +175,7 @@ async def _checked(
         added,
     )
     inspection = await whole_repository.inspect(
-        project, checked_services, rules, progress=progress, kept=cache, task=task, pool=pool
+        project, checked_services, rules, progress=progress, cache=cache, task=task, pool=pool
     )
     narrowed = bool(request.services or request.changed_since)
     # None also looks at Applications of services that are gone, which a narrowed check is not

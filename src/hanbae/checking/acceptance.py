@@ -59,13 +59,13 @@ def ignored(
             # speak of it.
             if comment.whole:
                 by_line.setdefault((comment.place.file, 0), []).append(comment)
-    left, accepted = [], []
+    open_findings, accepted = [], []
     used: set[tuple[subjects.Place, str]] = set()
     for finding in collected:
-        there = by_line.get((finding.place.file, finding.place.line), ())
-        by = next((comment for comment in there if finding.code in comment.codes), None)
+        line_comments = by_line.get((finding.place.file, finding.place.line), ())
+        by = next((comment for comment in line_comments if finding.code in comment.codes), None)
         if by is None or finding.code in OWN[1:]:
-            left.append(finding)
+            open_findings.append(finding)
         else:
             used.add((by.place, finding.code))
             accepted.append(findings.Accepted(finding, "ignore", by.reason, by.place))
@@ -73,8 +73,8 @@ def ignored(
     for comment in comments:
         needless = {code for code in comment.codes if (comment.place, code) not in used}
         needless = set() if comment in unsure else needless.difference(unsought)
-        left += _faults(comment, needless, codes, counts=comment in counting)
-    return Settled(tuple(left), tuple(accepted))
+        open_findings += _faults(comment, needless, codes, counts=comment in counting)
+    return Settled(tuple(open_findings), tuple(accepted))
 
 
 def _faults(

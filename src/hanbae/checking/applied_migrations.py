@@ -121,18 +121,18 @@ class _Judge:
         facts = finding.text.facts
         version = int(facts["version"])
         folder = posixpath.dirname(finding.place.file)
-        here = self._project.tree.files(folder).get(finding.place.file)
+        identity = self._project.tree.files(folder).get(finding.place.file)
         # A Lease is asked before this machine's history: it is every machine's word of the last
         # deployment.
         own = [claim for claim in self._claimed if claim.service == finding.service]
         for claim in own:
             then = self._content(claim.revision, folder, version)
-            if claim.has_migrated and then is not None and then != here:
+            if claim.has_migrated and then is not None and then != identity:
                 return _deployed(finding, claim)
         records = list(_records(self._store, finding.service, folder)) if self._store else []
         for record in records:
             # An environment that has what is here is no reason to take it back.
-            if _has_applied(record, version) and here != self._content(
+            if _has_applied(record, version) and identity != self._content(
                 record.deployment.revision, folder, version
             ):
                 return _applied(finding, record)
@@ -156,12 +156,12 @@ class _Judge:
     def _content(self, commit: str, folder: str, version: int) -> str | None:
         """An id of what a commit has as a version; None where it has none, or is not in this clone."""
         try:
-            there = self._checkout.revision(commit).files(folder)
+            identities = self._checkout.revision(commit).files(folder)
         except (errors.Error, KeyError):
             return None
         same = (
             content
-            for path, content in there.items()
+            for path, content in identities.items()
             # goose reads a folder and nothing below it.
             if posixpath.dirname(path) == folder
             and goose_files.version_of(posixpath.basename(path)) == version

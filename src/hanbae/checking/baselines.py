@@ -108,7 +108,7 @@ def applied(
     """
     entries = {entry.fingerprint: entry for entry in baseline.findings}
     used: Counter[str] = Counter()
-    left, accepted = [], list(settled.accepted)
+    open_findings, accepted = [], list(settled.accepted)
     for finding in settled.findings:
         entry = entries.get(fingerprints.of(finding))
         if (
@@ -116,18 +116,18 @@ def applied(
             or finding.code in acceptance.OWN[1:]
             or used[entry.fingerprint] >= entry.count
         ):
-            left.append(finding)
+            open_findings.append(finding)
             continue
         used[entry.fingerprint] += 1
         for covered, part in _split(finding, entry.environments):
             if covered:
                 accepted.append(findings.Accepted(part, "baseline"))
             else:
-                left.append(part)
+                open_findings.append(part)
     lines = source.decode("utf-8", "replace").split("\n")
     sought = [entry for entry in baseline.findings if entry.code not in unsought]
-    left += _stale(sought, used, lines, services)
-    return acceptance.Settled(tuple(left), tuple(accepted))
+    open_findings += _stale(sought, used, lines, services)
+    return acceptance.Settled(tuple(open_findings), tuple(accepted))
 
 
 def _split(

@@ -63,15 +63,15 @@ async def live(
         live_controllers,
     )
 
-    there = {*project.services, *project.chartless}
-    chosen = [name for name in services or () if name in there]
+    project_services = {*project.services, *project.chartless}
+    names = [name for name in services or () if name in project_services]
     # An empty list means all services to what is called below.
-    if services is not None and not chosen:
+    if services is not None and not names:
         return ()
     applications = await live_applications.of_project(
         project,
         environments=(environment,) if environment is not None else (),
-        services=chosen,
+        services=names,
         context=clusters.context,
         kubeconfig=clusters.kubeconfig,
     )

@@ -104,8 +104,8 @@ def _fix(hit: running.RuleHit) -> wording.Text:
     facts |= text.facts
     # These names come from the checkout, and a person pastes the command into a shell: whatever a
     # folder is called, it must stay one word.
-    taken = {name: shlex.quote(facts[name]) for name in _NAMES if name in facts}
-    return wording.Text(hit.hit.fix or text.id, facts | taken)
+    words = {name: shlex.quote(facts[name]) for name in _NAMES if name in facts}
+    return wording.Text(hit.hit.fix or text.id, facts | words)
 
 
 def unreadable(

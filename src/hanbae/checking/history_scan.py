@@ -67,7 +67,7 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
             whole, latest = latest, added.commit
         commits = history.commits
         search.look(added)
-    shown = {
+    present_lines = {
         path: _shown(history, path)
         for path in {exposed.place.file for exposed, _, _ in search.former}
     }
@@ -76,7 +76,7 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
             exposed.place, {"name": exposed.name, "commit": commit[:_SHORT]}, exposed.variant
         )
         for exposed, commit, lines in search.former
-        if not lines <= shown[exposed.place.file]
+        if not lines <= present_lines[exposed.place.file]
     ]
     stated = sorted(
         (findings_of_rules.elsewhere(secrets.FORMER, hit) for hit in hits),

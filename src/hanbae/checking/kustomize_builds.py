@@ -19,28 +19,28 @@ from hanbae.rules.kustomize import overlays, scanning
 _AT_ONCE: Final = 2
 
 
-async def built(project: views.Project, kept: keeping.Cache | None = None) -> views.Project:
+async def built(project: views.Project, cache: keeping.Cache | None = None) -> views.Project:
     """The repository with its overlays, built.
 
     Args:
         project: The repository.
-        kept: Outputs of earlier runs; None to build everything anew.
+        cache: Outputs of earlier runs; None to build everything anew.
     """
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def build(overlay: overlays.Overlay) -> builds.Built:
         async with free:
-            return await _built(project, overlay, kept)
+            return await _built(project, overlay, cache)
 
-    chosen = overlays.overlays(project.policy, project.tree)
-    results = await asyncio.gather(*(build(overlay) for overlay in chosen))
+    project_overlays = overlays.overlays(project.policy, project.tree)
+    results = await asyncio.gather(*(build(overlay) for overlay in project_overlays))
     return dataclasses.replace(project, overlays=tuple(results))
 
 
 def without_chart(project: views.Project) -> tuple[str, ...]:
     """The names of the services that have overlays and no chart."""
-    chosen = overlays.overlays(project.policy, project.tree)
-    return tuple(sorted({overlay.service for overlay in chosen if overlay.service}))
+    project_overlays = overlays.overlays(project.policy, project.tree)
+    return tuple(sorted({overlay.service for overlay in project_overlays if overlay.service}))
 
 
 def services(project: views.Project) -> Iterator[views.Service]:
@@ -58,7 +58,7 @@ def services(project: views.Project) -> Iterator[views.Service]:
 
 
 async def _built(
-    project: views.Project, overlay: overlays.Overlay, kept: keeping.Cache | None = None
+    project: views.Project, overlay: overlays.Overlay, cache: keeping.Cache | None = None
 ) -> builds.Built:
     result = builds.Built(overlay.environment, overlay.folder, overlay.service)
     tree = project.tree
@@ -75,14 +75,14 @@ async def _built(
         tree = source.tree
     if scanning.named(tree, overlay.folder) is None:
         return msgspec.structs.replace(result, there=False)
-    return await _kustomized(project, overlay, scanning.scan(tree, overlay.folder), kept)
+    return await _kustomized(project, overlay, scanning.scan(tree, overlay.folder), cache)
 
 
 async def _kustomized(
     project: views.Project,
     overlay: overlays.Overlay,
     scan: scanning.Scan,
-    kept: keeping.Cache | None,
+    cache: keeping.Cache | None,
 ) -> builds.Built:
     result = builds.Built(
         overlay.environment,
@@ -96,7 +96,7 @@ async def _kustomized(
     command = kustomize.program()
     if scan.refusals or scan.fault or not command:
         return result
-    output, error = await kustomize.output(command, scan.files, overlay.folder, kept)
+    output, error = await kustomize.output(command, scan.files, overlay.folder, cache)
     result = msgspec.structs.replace(result, program=command[0])
     if error:
         return msgspec.structs.replace(result, error=error)

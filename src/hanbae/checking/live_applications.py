@@ -58,11 +58,11 @@ async def of_project(
     kubeconfig: Path | None = None,
 ) -> tuple[findings.Finding, ...]:
     """The same for a repository that has been read, such as one with the policy of another commit."""
-    chosen = chosen_for_argocd(project.policy, environments)
+    argocd_environments = chosen_for_argocd(project.policy, environments)
     source = services_source(project.policy)
     require_services(services, (*project.services, *project.chartless), source=source)
     differences: list[findings.Finding] = []
-    for environment in chosen:
+    for environment in argocd_environments:
         settings = project.policy.environments[environment]
         where = context or control_context(settings)
         async with connections.connect(where, kubeconfig=kubeconfig) as cluster:

@@ -317,15 +317,15 @@ class ResultCache:
     """The inspections that earlier checks have kept.
 
     Args:
-        kept: Where they are; None for nowhere.
+        cache: Where they are; None for nowhere.
         project: The repository.
         rules: The rules that are run.
     """
 
     def __init__(
-        self, kept: keeping.Cache | None, project: views.Project, rules: Sequence[rulebook.Rule]
+        self, cache: keeping.Cache | None, project: views.Project, rules: Sequence[rulebook.Rule]
     ) -> None:
-        self._kept, self._project, self._rules = kept, project, rules
+        self._kept, self._project, self._rules = cache, project, rules
         self._trees: dict[str, _States] = {}
         self._states: dict[Question, str | None] = {}
 

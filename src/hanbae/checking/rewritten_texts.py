@@ -61,9 +61,9 @@ async def add(pool: pools.Pool, view: views.Service, requests: Mapping[str, pool
             for index, (file, text) in files
             for scalar in (of_chart() if index < 0 else rewriting.scalars(text))
         ]
-        shown = _shown(release, values)
-        if shown:
-            rewritten = await _compared(pool, release, request, shown, [*texts, defaults])
+        visible_values = _shown(release, values)
+        if visible_values:
+            rewritten = await _compared(pool, release, request, visible_values, [*texts, defaults])
             view.releases[environment] = dataclasses.replace(release, rewritten=rewritten)
 
 

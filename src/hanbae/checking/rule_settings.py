@@ -45,11 +45,11 @@ def require_codes(policy: documents.Policy, places: Mapping[str, subjects.Place]
     Raises:
         errors.FileFault: The first such code, with the one that was meant most likely.
     """
-    there = codes(policy)
+    rule_codes = codes(policy)
     for number, entry in policy.rule_settings.items():
-        if entry.code not in there:
+        if entry.code not in rule_codes:
             place = places.get(f"rules[{number}].code", subjects.Place(loading.NAME))
-            near = acceptance.nearest(entry.code, there)
+            near = acceptance.nearest(entry.code, rule_codes)
             raise errors.FileFault("policy.no-rule", place=place, code=entry.code, near=near)
 
 
@@ -85,19 +85,21 @@ class Settings:
     ) -> tuple[list[findings.Finding], list[findings.Accepted]]:
         """The findings that are left, as grave as the policy says, and those that it has switched off."""
         rules = rulebook.rules()
-        left, off = [], []
+        open_findings, off = [], []
         for finding in collected:
             setting = self.of(finding)
             if setting is None:
                 rule = rules.get(finding.code)  # None for a rule of the team's own
                 if rule is None or self._in_profile(rule):
-                    left.append(finding)
+                    open_findings.append(finding)
             elif setting.entry.severity == "off":
                 reason = setting.entry.reason
                 off.append(findings.Accepted(finding, "policy", reason, setting.place))
             else:
-                left.append(msgspec.structs.replace(finding, severity=setting.entry.severity))
-        return left, off
+                open_findings.append(
+                    msgspec.structs.replace(finding, severity=setting.entry.severity)
+                )
+        return open_findings, off
 
     def _in_profile(self, rule: rulebook.Rule) -> bool:
         return own.in_profile(rule, self._profile)

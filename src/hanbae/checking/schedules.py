@@ -47,13 +47,13 @@ class Schedule:
             elsewhere: They are sent to another process. A folder's name may be any bytes, and one that is no text is
                 inspected here.
         """
-        taken: list[str] = []
+        names: list[str] = []
         passed: list[str] = []
-        while self._waiting and len(taken) < most:
+        while self._waiting and len(names) < most:
             name = self._waiting.pop()
-            (passed if elsewhere and not _is_text(name) else taken).append(name)
+            (passed if elsewhere and not _is_text(name) else names).append(name)
         self.give_back(passed)
-        return taken
+        return names
 
     def give_back(self, services: Sequence[str]) -> None:
         """Let somebody else inspect services that were taken."""

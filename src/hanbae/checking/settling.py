@@ -47,10 +47,10 @@ def settle(
     unsure = () if everything else shared
     counting = base or project
     settings = rule_settings.Settings(counting.policy, counting.places)
-    left, switched_off = settings.applied(findings_of_rules.merged(inspection.findings))
+    open_findings, switched_off = settings.applied(findings_of_rules.merged(inspection.findings))
     unsought = {*unsought, *settings.unsought()}
     settled = acceptance.ignored(
-        left,
+        open_findings,
         comments,
         codes=codes,
         allowed=allowed,
@@ -65,9 +65,9 @@ def settle(
             settled, entries, source=source, services=only, unsought=unsought
         )
     # Once more, for what was found out about comments, the baseline and the branch's own settings since.
-    left, later = settings.applied([*settled.findings, *_without_effect(project)])
+    open_findings, later = settings.applied([*settled.findings, *_without_effect(project)])
     accepted = (*settled.accepted, *switched_off, *later)
-    return acceptance.Settled(findings_of_rules.ordered(left), accepted)
+    return acceptance.Settled(findings_of_rules.ordered(open_findings), accepted)
 
 
 def _without_effect(project: views.Project) -> Iterator[findings.Finding]:

@@ -35,7 +35,7 @@ async def inspect(
     rules: Sequence[rulebook.Rule],
     *,
     progress: schedules.Progress | None = None,
-    kept: keeping.Cache | None = None,
+    cache: keeping.Cache | None = None,
     task: workers.Task | None = None,
     pool: pools.Pool | None = None,
 ) -> inspecting.Inspection:
@@ -46,17 +46,17 @@ async def inspect(
         services: The services to inspect.
         rules: The rules.
         progress: Called whenever a service has been inspected.
-        kept: Results of earlier runs; None to inspect everything anew.
+        cache: Results of earlier runs; None to inspect everything anew.
         task: What further processes are started with; None for one process only.
         pool: What renders; None for a pool of its own.
     """
     charts = [name for name in services if name in project.services]
-    cache = result_cache.ResultCache(kept, project, rules)
+    results = result_cache.ResultCache(cache, project, rules)
     schedule = schedules.Schedule(charts, progress)
-    schedule.recall(cache.inspections(charts))
+    schedule.recall(results.inspections(charts))
     async with pools.opened() if pool is None else nullcontext(pool) as renderers:
-        project = await _work(schedule, renderers, project, rules, cache, kept=kept, task=task)
-    cache.close()
+        project = await _work(schedule, renderers, project, rules, results, cache=cache, task=task)
+    results.close()
     inspections = schedule.inspections()
     overlays = [
         # The environments' own overlays belong to no service, and are looked at in every check.
@@ -111,9 +111,9 @@ async def _work(
     pool: pools.Pool,
     project: views.Project,
     rules: Sequence[rulebook.Rule],
-    cache: result_cache.ResultCache,
+    results: result_cache.ResultCache,
     *,
-    kept: keeping.Cache | None,
+    cache: keeping.Cache | None,
     task: workers.Task | None,
 ) -> views.Project:
     """Inspect what is scheduled while the overlays are built; the repository with these overlays."""
@@ -121,14 +121,14 @@ async def _work(
     if further:
         pool.narrow(1)  # each of the further processes has a renderer of its own
     async with tasks.group() as group:
-        overlays = group.create_task(kustomize_builds.built(project, kept))
+        overlays = group.create_task(kustomize_builds.built(project, cache))
         for _ in range(further):
             if task is not None:
                 group.create_task(workers.work(schedule, task))
         for _ in range(min(pool.size + schedules.AHEAD, schedule.waiting)):
-            group.create_task(schedules.work(schedule, pool, project, rules, cache))
+            group.create_task(schedules.work(schedule, pool, project, rules, results))
     # What a process gave back when nobody here was looking any more.
-    await schedules.work(schedule, pool, project, rules, cache)
+    await schedules.work(schedule, pool, project, rules, results)
     return overlays.result()
 
 
@@ -148,8 +148,8 @@ def _of_overlays(
     service: views.Service, rules: Sequence[rulebook.Rule]
 ) -> Iterator[findings.Finding]:
     """What the rules over Kubernetes' objects find in what Kustomize built."""
-    chosen = [rule for rule in rules if rule.family in _OVER_OBJECTS or rule.code in _OF_PODS]
-    for hit in running.over_service(service, chosen):
+    object_rules = [rule for rule in rules if rule.family in _OVER_OBJECTS or rule.code in _OF_PODS]
+    for hit in running.over_service(service, object_rules):
         where = hit.hit.place
         if isinstance(where, views.On):
             place, precision = sources.place(service.project, where)

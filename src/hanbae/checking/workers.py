@@ -169,16 +169,16 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
     )
     project = dataclasses.replace(project, served=task.served, added=task.added)
     rules = own.held(project.policy)
-    kept = None
+    cache = None
     if task.folder is not None:
-        kept = keeping.reopened(Path(os.fsdecode(task.folder)))
-    cache = result_cache.ResultCache(kept, project, rules)
+        cache = keeping.reopened(Path(os.fsdecode(task.folder)))
+    results = result_cache.ResultCache(cache, project, rules)
     # Receiving blocks the event loop: between two messages this process has nothing else to do.
     while (message := _received(requests)) is not None:
         schedule = schedules.Schedule(msgspec.msgpack.decode(message, type=list[str]))
         async with tasks.group() as group:
             for _ in range(min(1 + schedules.AHEAD, schedule.waiting)):
-                group.create_task(schedules.work(schedule, pool, project, rules, cache))
+                group.create_task(schedules.work(schedule, pool, project, rules, results))
         inspections = schedule.inspections()
         replies.write(_framed(msgspec.msgpack.encode(inspections)))
         replies.flush()
