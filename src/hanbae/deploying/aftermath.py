@@ -79,9 +79,9 @@ def before(store: stores.Store, plan: plans.Plan, deployment: str) -> dict[str, 
         deployment: Its id.
     """
     listed = store.deployments(service=plan.service, environment=plan.environment)
-    taken = (event.fact for event in store.events(deployment))
+    facts = (event.fact for event in store.events(deployment))
     return stood(listed, besides=deployment) | {
-        fact.database: fact.version for fact in taken if isinstance(fact, events.TakenBack)
+        fact.database: fact.version for fact in facts if isinstance(fact, events.TakenBack)
     }
 
 

@@ -133,8 +133,8 @@ class _Elsewhere:
     async def _new_within(self, seconds: float) -> AsyncGenerator[events.Event]:
         """What its driver records in so many seconds, as soon as it does."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self.closed:
-            await asyncio.to_thread(self._space.store.wait, left)
+        while (remaining_seconds := until - time.monotonic()) > 0 and not self.closed:
+            await asyncio.to_thread(self._space.store.wait, remaining_seconds)
             for event in self._new():
                 yield event
 

@@ -24,7 +24,7 @@ from hanbae.results import events, plans
 IfBusy = Literal["refuse", "wait", "follow"]
 """What becomes of a deployment whose application somebody else drives."""
 
-_KEPT: Final = (holding.MARK, stating.MARK)
+_APPLICATION_MARKS: Final = (holding.MARK, stating.MARK)
 """Marks that are the application's, and no deployment's."""
 _WRITTEN: Final = (
     *("deployment", "service", "environment", "revision", "engine", "by", "back"),
@@ -64,8 +64,10 @@ async def is_driven(
     """Whether somebody drives it now; at once where the holder is, or was, a process of this machine."""
     if not lease.holder:
         return False
-    here = _lives_here(lease.marks.get("process", ""))
-    return here if here is not None else await leases.is_held(workload, lease, within=within)
+    is_alive = _lives_here(lease.marks.get("process", ""))
+    return (
+        is_alive if is_alive is not None else await leases.is_held(workload, lease, within=within)
+    )
 
 
 @asynccontextmanager
@@ -116,7 +118,7 @@ async def claimed(
             )
             within = RESUMES_AFTER if goes_on else None
             if before is None or not await is_driven(workload, before, within=within):
-                held = leases.held(
+                claim = leases.held(
                     workload,
                     namespace,
                     name,
@@ -126,14 +128,14 @@ async def claimed(
                     clock=space.clock,
                 )
                 try:
-                    lease = await stack.enter_async_context(held)
+                    lease = await stack.enter_async_context(claim)
                     break
                 except leases.NoNamespace as error:
                     where = {"namespace": namespace, "environment": plan.environment}
                     raise errors.Refused("claim.no-namespace", place=None, **where) from error
-                except leases.HeldByAnother as taken:
+                except leases.HeldByAnother as error:
                     # Without a holder it was released meanwhile, and the next round may take it.
-                    busy = taken.lease if taken.lease.holder else None
+                    busy = error.lease if error.lease.holder else None
             if busy is not None:
                 await others.wait(busy)
         yield lease, before
@@ -149,7 +151,7 @@ def _marks_over(
     return {
         **(past if goes_on else {}),
         **own,
-        **{mark: past.get(mark, "") for mark in _KEPT},
+        **{mark: past.get(mark, "") for mark in _APPLICATION_MARKS},
         # A request to stop was meant for the previous holder.
         "stop": "",
         _UNBEGUN: "",

@@ -57,29 +57,29 @@ def of(
     if not proof.files:
         return
     folder = str(PurePosixPath(proof.files[0]).parent)
-    there = _versions(running, folder)
+    running_versions = _versions(running, folder)
     for version, path in zip(proof.versions, proof.files, strict=True):
-        if version in there:
+        if version in running_versions:
             continue
         text = (source.revision.read(path) or b"").decode("utf-8", "replace")
         mark = contracts.mark(text)
-        for taken in _taken(source, path):
+        for removal in _taken(source, path):
             facts = {
-                "migration": f"{path}:{taken.line}",
-                "name": taken.called,
+                "migration": f"{path}:{removal.line}",
+                "name": removal.called,
                 "environment": source.environment,
                 "service": source.service,
                 "revision": running.commit[:12],
             }
             # A mark is taken at its word: once that migration is there, the code is not searched.
             if mark is not None and mark.after is not None:
-                if mark.after not in there:
+                if mark.after not in running_versions:
                     about = facts | {"after": proof.named(mark.after)}
                     yield wording.Text("contract.before-expand", about)
                     # One sentence per file: the mark covers everything that it takes away.
                     break
                 continue
-            usage = usages.of(taken, _code(source, running), running.read)
+            usage = usages.of(removal, _code(source, running), running.read)
             if usage is not None:
                 about = facts | {"usage": f"{usage.path}:{usage.line}"}
                 yield wording.Text("contract.still-used", about)

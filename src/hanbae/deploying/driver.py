@@ -179,9 +179,9 @@ class _Run:
         # reported at once.
         clusters.outlast_restarts()
         await self._open()
-        left = claiming.left_behind(before, order.deployment)
-        if left is not None:
-            await self._record.add(None, events.Noted(left))
+        leftover = claiming.left_behind(before, order.deployment)
+        if leftover is not None:
+            await self._record.add(None, events.Noted(leftover))
         engine = choosing_engine.engine(
             space,
             clusters,
@@ -215,17 +215,17 @@ class _Run:
             # allowed to finish.
             await asyncio.gather(driving, return_exceptions=True)
             return await self._stop(clusters, engine, await stopping)
-        except leases.HeldByAnother as taken:
-            raise self._overtaken(taken) from None
+        except leases.HeldByAnother as error:
+            raise self._overtaken(error) from None
         finally:
             for task in (driving, stopping):
                 task.cancel()
             await asyncio.gather(driving, stopping, return_exceptions=True)
 
-    def _overtaken(self, taken: leases.HeldByAnother) -> errors.Error:
+    def _overtaken(self, error: leases.HeldByAnother) -> errors.Error:
         """What it means that somebody else holds the Lease by now: this one writes nothing more."""
-        about = claiming.facts(taken.lease)
-        if taken.lease.marks.get("deployment") == self._order.deployment:
+        about = claiming.facts(error.lease)
+        if error.lease.marks.get("deployment") == self._order.deployment:
             return claiming.TakenOver("deploy.taken-over", place=None, **about)
         # What this driver asked for may still run, so its end is unknown and not refused.
         self._enter(phases.Phase.REQUESTED)
@@ -323,13 +323,13 @@ class _Run:
             await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
         # Also where nothing was ended: an earlier `stop` may have been broken off while it waited.
         deleted = not was_ended
-        left = await stopping.still_running(clusters.workload, self._plan, deleted=deleted)
-        started = [pod.ref for pod in left if pod.was_started]
+        pods = await stopping.still_running(clusters.workload, self._plan, deleted=deleted)
+        started = [pod.ref for pod in pods if pod.was_started]
         if started:
             facts = {"pods": ", ".join(map(str, started))}
             text = wording.Text("deploy.pods-ending", facts)
             await self._record.add(step.id, events.Noted(text))
-        if left:
+        if pods:
             await stopping.until_ended(clusters.workload, self._plan, deleted=deleted)
 
     async def _read_migrations(self, clusters: workspaces.Clusters) -> None:

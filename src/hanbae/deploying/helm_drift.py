@@ -109,9 +109,9 @@ def _of(
     present = {ref: live[ref] for ref in refs}
     differing = drifting.of(present, applied, namespace, manager=program.MANAGER)
     name, value = _KEEP
-    kept = [
+    retained_refs = [
         ref
         for ref, item in refs.items()
         if (item["metadata"].get("annotations") or {}).get(name) == value
     ]
-    return Installed((*foreign, *differing), present, frozenset(kept))
+    return Installed((*foreign, *differing), present, frozenset(retained_refs))

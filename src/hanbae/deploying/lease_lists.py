@@ -30,7 +30,8 @@ async def of_services(
     """
     spaces = naming.spaces(policy, services, environment)
     by_namespace = await gathering.whole(
-        _of_namespace(workload, name, here, environment) for name, here in spaces.items()
+        _of_namespace(workload, name, service_names, environment)
+        for name, service_names in spaces.items()
     )
     return {service: lease for namespace in by_namespace for service, lease in namespace.items()}
 

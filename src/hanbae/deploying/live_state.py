@@ -67,7 +67,7 @@ async def _of_release(
     )
     api_versions = _api_versions(source, _objects(source))
     live = await live_objects.read(clusters.workload, api_versions)
-    others = {ref: here for ref, here in installed.present.items() if ref not in live}
+    others = {ref: live_object for ref, live_object in installed.present.items() if ref not in live}
     release = naming.release(source.policy, source.service, source.environment)
     targets = [
         owning_releases.owned(target, release=release, namespace=source.namespace)

@@ -136,18 +136,18 @@ async def prepare(
     space.refuse_unknown(requested, environment)
     commit = await _commit(space, environment, claim, older, goes_back=back is not None)
     revision = space.checkout.revision(commit)
-    shown = commit[:12] if older else space.environment(environment).branch or ""
+    revision_label = commit[:12] if older else space.environment(environment).branch or ""
     if claim is not None:
         freezing.check_names(claim, space.policy, services.every(space.policy, revision))
     names = services.chosen(
-        space.policy, revision, requested, revision=shown, environment=environment
+        space.policy, revision, requested, revision=revision_label, environment=environment
     )
     async with space.clusters(environment) as clusters:
         by, cluster = await asyncio.gather(
             clusters.identity(), cluster_versions.read(clusters.workload)
         )
-        left = await _left_half_done(space, clusters, names, environment, claim)
-        resumed = {past.deployment: past for past in left if past is not None}
+        leftovers = await _left_half_done(space, clusters, names, environment, claim)
+        resumed = {past.deployment: past for past in leftovers if past is not None}
         going_on = {past.plan.service for past in resumed.values() if past.revision == commit}
         anew = [name for name in names if name not in going_on]
         waived, approved = await _allowed(
@@ -172,7 +172,7 @@ async def prepare(
             space, clusters, sources, fresh, marks, is_older=bool(older), forced=forced
         )
         drifted = await _drifted(space, clusters, (*fresh, *same), environment)
-    planned = _in_turn(space, names, left, fresh)
+    planned = _in_turn(space, names, leftovers, fresh)
     if back is None:
         _refuse_nothing((*planned, *same), skipped, environment)
     unchecked = tuple(text for answer in examined.values() for text in answer.unchecked)
@@ -230,12 +230,12 @@ def _identity(clusters: workspaces.Clusters) -> checklists.Identity:
 def _in_turn(
     space: workspaces.Workspace,
     names: Iterable[str],
-    left: Iterable[resuming.Past | None],
+    leftovers: Iterable[resuming.Past | None],
     fresh: Mapping[str, plans.Plan],
 ) -> dict[str, plans.Plan]:
     """Deployment id → plan: for each service, what is left half done before what is new."""
     planned: dict[str, plans.Plan] = {}
-    for name, past in zip(names, left, strict=True):
+    for name, past in zip(names, leftovers, strict=True):
         if past is not None:
             planned[past.deployment] = past.plan
         if name in fresh:
@@ -323,12 +323,12 @@ async def _left_half_done(
     claim: saved_plans.Frozen | None,
 ) -> list[resuming.Past | None]:
     """For each service, the deployment of an earlier run that nobody drives any more, or None."""
-    left = await asyncio.gather(
+    leftovers = await asyncio.gather(
         *(resuming.of_application(space, clusters, name, environment) for name in names)
     )
     if claim is None:
-        return left
-    return [past and await _held(space, clusters, past, claim) for past in left]
+        return leftovers
+    return [past and await _held(space, clusters, past, claim) for past in leftovers]
 
 
 def _without(
@@ -413,13 +413,13 @@ async def _check(
     return dict(zip(planned, answers, strict=True))
 
 
-def _refuse_nothing(chosen: Collection[str], skipped: Iterable[str], environment: str) -> None:
+def _refuse_nothing(candidates: Collection[str], skipped: Iterable[str], environment: str) -> None:
     """Refuse a run in which nothing is left to be deployed, nor was found to be unchanged.
 
     Raises:
         hanbae.errors.Refused: Nothing is.
     """
-    if not chosen:
+    if not candidates:
         facts = {"environment": environment, "services": ", ".join(skipped)}
         raise errors.Refused("preflight.nothing-begun", place=None, **facts)
 

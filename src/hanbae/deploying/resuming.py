@@ -66,12 +66,12 @@ class Past(Struct, frozen=True):
     @property
     def taken_back(self) -> dict[str, frozenset[int]]:
         """Step → the versions that the record says were taken back."""
-        taken: dict[str, frozenset[int]] = {}
+        versions: dict[str, frozenset[int]] = {}
         for event in self.recorded:
             if isinstance(event.fact, events.TakenBack):
                 step = event.step or ""
-                taken[step] = taken.get(step, frozenset()) | set(event.fact.versions)
-        return taken
+                versions[step] = versions.get(step, frozenset()) | set(event.fact.versions)
+        return versions
 
     @property
     def reached(self) -> int:

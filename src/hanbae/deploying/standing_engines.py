@@ -101,9 +101,11 @@ class Engines:
     ) -> list[standings.Standing]:
         policy = self._space.policy
         judged: dict[str, standings.Standing] = {}
-        for namespace, here in naming.spaces(policy, services, environment).items():
+        for namespace, service_names in naming.spaces(policy, services, environment).items():
             listed = await helm.read(clusters.workload, namespace)
-            names = {service: naming.release(policy, service, environment) for service in here}
+            names = {
+                service: naming.release(policy, service, environment) for service in service_names
+            }
             releases = {name: listed.get(name, helm.NONE) for name in names.values()}
             newest = {name: release.record for name, release in releases.items() if release.record}
             installed = await helm_drift.of_releases(clusters.workload, namespace, newest)

@@ -75,13 +75,13 @@ async def add(
     today = space.clock().astimezone(UTC).date().isoformat()
 
     def marks(before: Mapping[str, str]) -> dict[str, str]:
-        kept = tuple(
+        statements = tuple(
             earlier
             for earlier in of(before)
             if (earlier.item, earlier.revision) != (statement.item, statement.revision)
             and today <= (earlier.until or today)
         )
-        return {MARK: msgspec.json.encode((*kept, statement)[-MOST:]).decode()}
+        return {MARK: msgspec.json.encode((*statements, statement)[-MOST:]).decode()}
 
     namespace = naming.namespace(space.policy, service, environment)
     await leases.amend(workload, namespace, naming.lease(service, environment), marks)

@@ -136,13 +136,13 @@ class WaysBack:
         status = await self._ask(cluster, step, does.proof, "after")
         await self._add(step, self._taken(step, status, ended.log))
         del self._ended[step.id]
-        left = [number for number in does.versions if number in status.applied]
-        if left or not ended.succeeded:
+        remaining_versions = [number for number in does.versions if number in status.applied]
+        if remaining_versions or not ended.succeeded:
             facts = {
                 "database": does.database,
                 "version": str(status.version),
                 "target": str(does.version),
-                "file": does.proof.named(left[0]) if left else "-",
+                "file": does.proof.named(remaining_versions[0]) if remaining_versions else "-",
                 "log": proving.last_words(ended, self._record.redact),
             }
             raise errors.Failed("rollback.stopped-at", place=None, **facts)
@@ -166,15 +166,15 @@ class WaysBack:
             return
         # Its driver may have been killed between goose's end and the record of it.
         if step.id in self._begun:
-            taken = self._taken(step, await self._ask(cluster, step, _way(step).proof, "after"))
-            self.unseen.discard(taken.database)
-            if taken.versions:
-                await self._add(step, taken)
+            fact = self._taken(step, await self._ask(cluster, step, _way(step).proof, "after"))
+            self.unseen.discard(fact.database)
+            if fact.versions:
+                await self._add(step, fact)
 
-    async def _add(self, step: plans.Step, taken: events.TakenBack) -> None:
-        await self._record.add(step.id, taken)
-        self.unseen.discard(taken.database)
-        self._reported[step.id] = self._reported.get(step.id, frozenset()) | set(taken.versions)
+    async def _add(self, step: plans.Step, fact: events.TakenBack) -> None:
+        await self._record.add(step.id, fact)
+        self.unseen.discard(fact.database)
+        self._reported[step.id] = self._reported.get(step.id, frozenset()) | set(fact.versions)
 
     def _taken(
         self, step: plans.Step, status: statuses.Status, log: Sequence[str] = ()
