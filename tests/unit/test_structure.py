@@ -297,7 +297,7 @@ FORMATS = {
     SOURCE / "rules/casebook.py": {"at"},
 }
 #: Packages and modules that still use some of these as variables.
-NOT_YET: frozenset[str] = frozenset({"releases", "sandbox"})
+NOT_YET: frozenset[str] = frozenset({"sandbox"})
 
 
 def _assigned(module: Sequence[ast.AST]) -> list[tuple[int, str]]:

@@ -108,7 +108,7 @@ def _words(value: Any) -> list[str]:
     return [str(entry) for entry in entries if isinstance(entry, str | int | float)]
 
 
-class _Left:
+class _Budget:
     """How much of a container's text is still read."""
 
     def __init__(self, size: int) -> None:
@@ -122,10 +122,10 @@ class _Left:
 
 def _read(invocation: Invocation) -> Iterator[Invocation]:
     with contextlib.suppress(_Exhausted):
-        yield from _run(invocation, 0, _Left(_MOST))
+        yield from _run(invocation, 0, _Budget(_MOST))
 
 
-def _run(invocation: Invocation, depth: int, left: _Left) -> Iterator[Invocation]:
+def _run(invocation: Invocation, depth: int, budget: _Budget) -> Iterator[Invocation]:
     """What an invocation comes to: what the shell or the wrapper that it calls runs."""
     texts = [_text(word) for word in invocation.words]
     skipped, assignments = _wrapped(invocation.words, texts)
@@ -139,7 +139,7 @@ def _run(invocation: Invocation, depth: int, left: _Left) -> Iterator[Invocation
     if _SHELL.fullmatch(program) and depth < _DEEPEST:
         script = _script(inner.words, texts)
         if script is not None:
-            yield from _of_shell(script, inner, depth, left)
+            yield from _of_shell(script, inner, depth, budget)
             return
     if inner.words:
         yield inner
@@ -202,17 +202,17 @@ def _is_computed(word: Word) -> bool:
     return any(isinstance(part, shells.Computed) for part in word)
 
 
-def _of_shell(script: Word, outer: Invocation, depth: int, left: _Left) -> Iterator[Invocation]:
-    left.take(_size(script))
+def _of_shell(script: Word, outer: Invocation, depth: int, budget: _Budget) -> Iterator[Invocation]:
+    budget.take(_size(script))
     states: dict[shell_commands.Subshell | None, _State] = {
         None: _State(dict(outer.assignments), outer.folder)
     }
     ends = shell_options.ends_at_failures(outer.words[1:])
     for command in shell_commands.commands(script, ends_at_failures=ends):
-        state = _state(states, command.subshell, left)
+        state = _state(states, command.subshell, budget)
         bound = state.assignments
-        own = {name: _with(value, bound, left) for name, value in command.assignments}
-        words = tuple(_with(word, bound, left) for word in command.words)
+        own = {name: _with(value, bound, budget) for name, value in command.assignments}
+        words = tuple(_with(word, bound, budget) for word in command.words)
         texts = [shells.literal(word) for word in words]
         if texts[:1] in (["export"], ["readonly"], ["declare"]):
             # `export NAME` without a value assigns nothing and is passed over.
@@ -230,9 +230,9 @@ def _of_shell(script: Word, outer: Invocation, depth: int, left: _Left) -> Itera
             state.folder = _entered(state.folder, [] if command.within else target)
         else:
             within = outer.within or command.within
-            left.take(len(bound))
+            budget.take(len(bound))
             inner = Invocation(words, {**bound, **own}, state.folder, within, from_shell=True)
-            yield from _run(inner, depth + 1, left)
+            yield from _run(inner, depth + 1, budget)
 
 
 class _State(Struct):
@@ -245,7 +245,7 @@ class _State(Struct):
 def _state(
     states: dict[shell_commands.Subshell | None, _State],
     subshell: shell_commands.Subshell | None,
-    left: _Left,
+    budget: _Budget,
 ) -> _State:
     """The state of a subshell: it begins with that of what is around it, and leaves nothing behind."""
     begun = []
@@ -254,7 +254,7 @@ def _state(
         subshell = subshell.around
     state = states[subshell]
     for inner in reversed(begun):
-        left.take(len(state.assignments))
+        budget.take(len(state.assignments))
         state = states[inner] = _State(dict(state.assignments), state.folder)
     return state
 
@@ -272,7 +272,7 @@ def _entered(folder: Word | None, target: Sequence[Word]) -> Word | None:
     return (f"{before.rstrip('/')}/{path}",)
 
 
-def _with(word: Word, bound: Mapping[str, Word], left: _Left) -> Word:
+def _with(word: Word, bound: Mapping[str, Word], budget: _Budget) -> Word:
     """A word with the values of the variables that the shell itself has set."""
     parts: list[shells.Part] = []
     size = 0
@@ -285,7 +285,7 @@ def _with(word: Word, bound: Mapping[str, Word], left: _Left) -> Word:
         if size > shells.LONGEST:
             return (shells.Computed("…"),)
         parts += values
-    left.take(max(size - _size(word), 0))
+    budget.take(max(size - _size(word), 0))
     return shells.joined(parts)
 
 

@@ -115,14 +115,16 @@ def _named(
     pairs = [name(migration) for migration in read]
     counts = Counter(database for database, _ in pairs)
     # Those that stay, also of later Jobs: a name that a Job gives must be none of them.
-    taken = {database for database, by in pairs if counts[database] == 1 or by in _EXPLICIT}
+    reserved_names = {
+        database for database, by in pairs if counts[database] == 1 or by in _EXPLICIT
+    }
     result = []
     for migration, (database, by) in zip(read, pairs, strict=True):
         if counts[database] > 1 and by not in _EXPLICIT:  # a proof could not tell them apart
             database, by = database_names.of_job(migration, service, release), "job"  # noqa: PLW2901
-            if database in taken:
+            if database in reserved_names:
                 database = f"{database}_{migration.order}"  # noqa: PLW2901
-            taken.add(database)
+            reserved_names.add(database)
         result.append(msgspec.structs.replace(migration, database=database, named_by=by))
     return tuple(result)
 
