@@ -296,8 +296,6 @@ FORMATS = {
     SOURCE / "charts/pools.py": {"asked", "what"},
     SOURCE / "rules/casebook.py": {"at"},
 }
-#: Packages and modules that still use some of these as variables.
-NOT_YET: frozenset[str] = frozenset({"sandbox"})
 
 
 def _assigned(module: Sequence[ast.AST]) -> list[tuple[int, str]]:
@@ -355,10 +353,4 @@ def test_names_say_what_they_hold() -> None:
 
 
 def test_variables_do_not_stand_in_for_a_noun() -> None:
-    clean = [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in NOT_YET]
-    assert not all_of(clean, lambda module: module.stand_ins)
-
-
-def test_only_packages_that_still_use_stand_ins_are_exempt() -> None:
-    using = {path.relative_to(SOURCE).parts[0] for path in MODULES if facts(path).stand_ins}
-    assert using == NOT_YET
+    assert not all_of(MODULES, lambda module: module.stand_ins)

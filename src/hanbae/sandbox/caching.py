@@ -146,8 +146,8 @@ def remove(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what interrupted builders left in `folder`; only under the lock."""
-    for left in folder.glob(f"{_STAGING}*"):
-        remove(left)
+    for leftover in folder.glob(f"{_STAGING}*"):
+        remove(leftover)
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -158,10 +158,10 @@ def remove(
         The groups that could not be removed, empty when all is well.
     """
     end = time.monotonic() + deadline_s
-    left = [hierarchy.root / name for hierarchy in mounted]
+    groups = [hierarchy.root / name for hierarchy in mounted]
     while True:
-        left = [group for group in left if not _gone(group)]
-        if not left or time.monotonic() > end:
+        groups = [group for group in groups if not _gone(group)]
+        if not groups or time.monotonic() > end:
             break
         # rmdir says EBUSY until the last process is reaped; nothing can be waited on.
         time.sleep(0.05)
@@ -172,7 +172,7 @@ def remove(
                 (Path(root) / "cgroup.subtree_control").write_text(f"-{controller}")
             except OSError:
                 continue  # another group has come to use it; it is theirs now
-    return left
+    return groups
 
 
 def _gone(group: Path) -> bool:

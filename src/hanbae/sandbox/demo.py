@@ -92,7 +92,7 @@ def run(telling: Telling, *, name: str = "default", keep: bool = False) -> Outco
             telling.note(wording.Text("demo.starting-over", {"name": name}))
             running.down(name, progress=telling)
         if _is_somebodys(folder):
-            return _on(running.up(name, progress=telling), source, telling, kept=True)
+            return _on(running.up(name, progress=telling), source, telling, stays_up=True)
         return _on_its_own(folder, source, telling, keep=keep)
 
 
@@ -106,7 +106,7 @@ def _on_its_own(folder: folders.Folder, source: Path, telling: Telling, *, keep:
         sandbox = running.up(folder.name, progress=telling)
         # Rebuilding a sandbox that was dead has removed it.
         folders.write(folder.root / _MARK, "")
-        outcome = _on(sandbox, source, telling, kept=keep)
+        outcome = _on(sandbox, source, telling, stays_up=keep)
         proven = not outcome.unproven
     except KeyboardInterrupt:
         stopped = True
@@ -122,13 +122,13 @@ def _on_its_own(folder: folders.Folder, source: Path, telling: Telling, *, keep:
                 telling.note(wording.Text("demo.logs-kept", {"folder": str(folder.logs)}))
 
 
-def _on(sandbox: running.Sandbox, source: Path, telling: Telling, *, kept: bool) -> Outcome:
+def _on(sandbox: running.Sandbox, source: Path, telling: Telling, *, stays_up: bool) -> Outcome:
     with _logged_in(sandbox):
-        return asyncio.run(_main_job(sandbox, source, telling, kept=kept))
+        return asyncio.run(_main_job(sandbox, source, telling, stays_up=stays_up))
 
 
 async def _main_job(
-    sandbox: running.Sandbox, source: Path, telling: Telling, *, kept: bool
+    sandbox: running.Sandbox, source: Path, telling: Telling, *, stays_up: bool
 ) -> Outcome:
     began = time.monotonic()
     shop = await _publish(sandbox, source, telling)
@@ -153,7 +153,7 @@ async def _main_job(
         unproven=tuple(unproven(promised, ended)),
         clone=shop.repository.clone,
         seconds=time.monotonic() - began,
-        kept=kept,
+        kept=stays_up,
     )
 
 

@@ -141,7 +141,7 @@ class Folder:
         # The identity goes last: as long as it is there, an interrupted removal is found and finished. What says that
         # the sandbox is whole goes first, so that nobody repairs what is left of it.
         order = {self.ready: -1, self.identity: 1}
-        for left in reversed(range(_REMOVALS)):
+        for retries in reversed(range(_REMOVALS)):
             for path in sorted(self.root.iterdir(), key=lambda path: order.get(path, 0)):
                 if not keep_logs or path != self.logs:
                     _remove(path)
@@ -150,7 +150,7 @@ class Folder:
             try:
                 self.root.rmdir()
             except OSError as error:
-                if error.errno != errno.ENOTEMPTY or not left:
+                if error.errno != errno.ENOTEMPTY or not retries:
                     raise
             else:
                 return

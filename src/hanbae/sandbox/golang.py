@@ -62,7 +62,7 @@ def find() -> Go:
 
 def environment() -> dict[str, str]:
     """The environment for a build: the user's, with its proxy and checksum settings, made predictable."""
-    kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    inherited = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     # GOWORK: the folders may lie below a go.work of somebody's; GO111MODULE: "off" would break all.
     settings = {
         "CGO_ENABLED": "0",
@@ -80,7 +80,7 @@ def environment() -> dict[str, str]:
         "GOFIPS140": "off",
     }
     # The later ones win: the user's GOGC over ours, our GOTOOLCHAIN over the user's.
-    return _GARBAGE | kept | settings
+    return _GARBAGE | inherited | settings
 
 
 def number(version: str) -> tuple[int, int, int]:

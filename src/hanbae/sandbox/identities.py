@@ -62,18 +62,18 @@ def boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def derive(place: Path, taken: Iterable[IPv4Network]) -> Identity:
+def derive(place: Path, networks: Iterable[IPv4Network]) -> Identity:
     """The identity of the sandbox whose folder is `place`: the same for the same place, if nothing is in its way.
 
     Args:
         place: The folder; two users' (or tests') sandboxes of one name differ in it.
-        taken: Networks that other sandboxes or the machine's own routes use.
+        networks: Networks that other sandboxes or the machine's own routes use.
 
     Raises:
         errors.Lacking: Every network of the range is taken.
     """
     digest = hashlib.sha256(str(place).encode()).hexdigest()
-    blocked = [network for network in taken if network.prefixlen > _WIDEST]
+    blocked = [network for network in networks if network.prefixlen > _WIDEST]
     # One gigantic list is not made: networks are computed and mostly the first is free.
     count = 2 ** (_LENGTH - _RANGE.prefixlen)
     start = int(digest[:8], 16) % count
@@ -123,12 +123,12 @@ def claim(folder: folders.Folder, ip: Path, environment: dict[str, str]) -> Iden
     with (folder.root.parent / ".identities.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         others = [load(other) for other in folders.every() if other != folder]
-        taken = [
+        networks = [
             IPv4Network((other.outer, _LENGTH), strict=False)
             for other in others
             if other is not None
         ]
-        identity = derive(folder.root, [*taken, *_routes(ip, environment)])
+        identity = derive(folder.root, [*networks, *_routes(ip, environment)])
         folders.write(folder.identity, msgspec.json.encode(identity))
     return identity
 

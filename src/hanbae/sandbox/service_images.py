@@ -41,13 +41,13 @@ def program(sources: Path) -> Path:
     """
     go = golang.find()
     cache = caching.root()
-    kept = caching.private(cache / "programs") / f"{sources.name}-{_digest(sources, go)}"
-    if not caching.intact(kept):
+    folder = caching.private(cache / "programs") / f"{sources.name}-{_digest(sources, go)}"
+    if not caching.intact(folder):
         log = caching.private(cache / "logs") / f"{sources.name}.log"
         with caching.locked(cache, lambda: None):
-            if not caching.intact(kept):
-                caching.store(kept, lambda into: _build(sources, go, into / "program", log))
-    return kept / "program"
+            if not caching.intact(folder):
+                caching.store(folder, lambda into: _build(sources, go, into / "program", log))
+    return folder / "program"
 
 
 def image(

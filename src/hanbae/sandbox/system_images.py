@@ -53,8 +53,8 @@ def load(site: sites.Site) -> bool:
     """
     environment = site.environment()
     listed = calling.run(node.ctr(site, "images", "list", "-q"), environment=environment)
-    there = frozenset(listed.decode().split())
-    missing = [image for image in _RECIPES if reference(image, site.programs) not in there]
+    loaded_images = frozenset(listed.decode().split())
+    missing = [image for image in _RECIPES if reference(image, site.programs) not in loaded_images]
     for image in missing:
         tar = _tar(image, site.programs)
         calling.run(node.ctr(site, "images", "import", str(tar)), environment=environment)

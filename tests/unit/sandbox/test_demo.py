@@ -83,7 +83,7 @@ async def test_nothing_is_promoted_after_an_environment_that_has_failed(
     )
     monkeypatch.setattr(demo_promotion, "carry_out", carry_out)
     telling = SimpleNamespace(step=lambda _: None)
-    outcome = await demo._main_job(None, tmp_path, telling, kept=False)  # type: ignore[arg-type]
+    outcome = await demo._main_job(None, tmp_path, telling, stays_up=False)  # type: ignore[arg-type]
     assert deployed_to == ["dev"]
     assert outcome.unproven == ("identity/dev",)
 
