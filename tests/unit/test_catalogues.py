@@ -312,6 +312,30 @@ def test_both_languages_use_the_same_facts() -> None:
     }
 
 
+#: Sentences that write a command of kubectl's out although it asks a cluster, with the reason.
+NAMES_NO_CLUSTER: Final = {
+    "backup.no-keys": "whoever has lost the keys says of which cluster",
+    "demo.kept": "in the sandbox's shell, whose kubeconfig has one cluster",
+}
+ASKS_A_CLUSTER: Final = re.compile(
+    r"kubectl (?:annotate|apply|cordon|delete|describe|edit|exec|get|label|logs|patch|rollout|scale|top|wait)\b"
+)
+
+
+def test_commands_that_ask_a_cluster_come_as_facts_that_name_it() -> None:
+    """A policy may know several clusters, and the kubeconfig's current one may be none of them."""
+    written_out = {
+        text_id
+        for catalogue in (ENGLISH, KOREAN)
+        for text_id, sentence in catalogue.items()
+        # A rule speaks of a habit, and help of what is alike; neither asks anybody.
+        if ASKS_A_CLUSTER.search(sentence)
+        and TEXT_ID.match(text_id)
+        and not text_id.startswith("rule.")
+    }
+    assert written_out == NAMES_NO_CLUSTER.keys()
+
+
 def test_korean_help_invents_no_fact() -> None:
     # click fills both of a plural's forms with the same facts.
     clicks = {"possibilities", "choices", "nargs"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -80,6 +81,10 @@ class Cluster:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+    def kubectl(self, *words: str) -> str:
+        """A command with which a person asks this cluster; a policy may know several, and none be the current one."""
+        return shlex.join(("kubectl", *words, "--context", self.context))
 
     def describe(
         self,

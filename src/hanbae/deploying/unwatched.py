@@ -59,9 +59,11 @@ async def until_ended(
         jobs = _listed(running)
         if limit is not None and limit.left() <= 0:
             seconds = f"{limit.seconds:g}"
-            raise errors.Refused("rollback.waited-goose", place=None, jobs=jobs, seconds=seconds)
+            facts = {"jobs": jobs, "seconds": seconds, "command": _looking(cluster, running)}
+            raise errors.Refused("rollback.waited-goose", place=None, **facts)
         if time.monotonic() >= ends:
-            raise errors.Refused("rollback.goose-remains", place=None, jobs=jobs)
+            facts = {"jobs": jobs, "command": _looking(cluster, running)}
+            raise errors.Refused("rollback.goose-remains", place=None, **facts)
         if not was_told:
             longest = proof_rules.LONGEST
             within = longest if limit is None else min(longest, math.ceil(limit.left()))
@@ -110,6 +112,11 @@ def _container(job: Mapping[str, Any]) -> Mapping[str, Any]:
     """The first container, which is the one that runs goose; empty where there is none."""
     listed = foreign_json.below(dict(job), "spec", "template", "spec").get("containers")
     return next(iter(foreign_json.mappings(listed)), {})
+
+
+def _looking(cluster: connections.Cluster, jobs: list[subjects.Ref]) -> str:
+    """The command that shows the Jobs with their pods; of several namespaces, the first one's."""
+    return cluster.kubectl("get", "jobs,pods", "-n", jobs[0].namespace)
 
 
 def _listed(jobs: list[subjects.Ref]) -> str:

@@ -125,7 +125,15 @@ async def _fetched(target: targets.Target, external: Mapping[str, Any]) -> verdi
     if state == "Synced":
         return verdicts.passed("gate.external-fetched", **facts)
     if state == "NotSynced":
-        return verdicts.failed("gate.external-not-fetched", **facts, message=message[:300] or "-")
+        own = ("externalsecret", name, "-n", namespace)
+        return verdicts.failed(
+            "gate.external-not-fetched",
+            **facts,
+            message=message[:300] or "-",
+            describe=target.workload.kubectl("describe", *own),
+            # Each time another value, or nothing changes; the shell of whoever runs it knows one.
+            annotate=f"{target.workload.kubectl('annotate', *own, '--overwrite')} force-sync=$RANDOM",
+        )
     return verdicts.pending("gate.external-waits", **facts)
 
 

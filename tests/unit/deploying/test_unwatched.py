@@ -17,7 +17,9 @@ from hanbae.planning import proofs
 from hanbae.policy import labels
 from hanbae.results import plans
 
-CLUSTER: Any = None
+UNSENT: Any = None
+CLUSTER = connections.Cluster(UNSENT, context="pods", server="https://10.0.0.1:6443")
+LOOKING = "kubectl get jobs,pods -n services --context pods"
 HOOK = subjects.Ref("Job", "services", "auth-service-migrate")
 
 
@@ -129,6 +131,7 @@ async def test_one_that_does_not_end_refuses(waits: Waits, monkeypatch: pytest.M
     with pytest.raises(errors.Refused, match=r"rollback\.goose-remains") as refused:
         await waits(BACK, [running()])
     assert "auth-service-take-back-auth-db" in refused.value.text.facts["jobs"]
+    assert refused.value.text.facts["command"] == LOOKING
 
 
 async def test_nobody_waits_longer_than_the_person_has_said(waits: Waits) -> None:
@@ -139,6 +142,7 @@ async def test_nobody_waits_longer_than_the_person_has_said(waits: Waits) -> Non
         async with asyncio.timeout(5):
             await waits(BACK, [suspended], limit=deadlines.Limit.beginning(0.05))
     assert refused.value.text.facts["seconds"] == "0.05"
+    assert refused.value.text.facts["command"] == LOOKING
     assert "auth-service-take-back-auth-db" in refused.value.text.facts["jobs"]
 
 

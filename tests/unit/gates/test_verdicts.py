@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from hanbae import errors, subjects, wording
-from hanbae.clusters import kinds, logs, reading, rereading, service_proxies
+from hanbae.clusters import connections, kinds, logs, reading, rereading, service_proxies
 from hanbae.gates import (
     api_tested,
     deciding,
@@ -222,6 +222,8 @@ async def test_a_controller_that_is_silent_is_given_up(monkeypatch: pytest.Monke
     assert "cluster.service-silent" in ids(verdict)
 
 
+UNSENT: Any = None
+PODS = connections.Cluster(UNSENT, context="pods", server="https://10.0.0.1:6443")
 EXTERNAL: dict[str, Any] = {
     "kind": "ExternalSecret",
     "metadata": {"name": "auth-secrets"},
@@ -274,8 +276,24 @@ async def test_the_operators_word_on_what_the_commit_refers_to(
         return live
 
     monkeypatch.setattr(reading, "get", get)
-    verdict = await secrets_sealed.decide(target(objects=(EXTERNAL,)))
+    verdict = await secrets_sealed.decide(target(objects=(EXTERNAL,), workload=PODS))
     assert (verdict.outcome, text_id in ids(verdict)) == (outcome, True)
+
+
+async def test_the_commands_about_what_was_not_fetched_ask_the_cluster_of_the_pods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def get(*_: object) -> Any:
+        return fetched("False")
+
+    monkeypatch.setattr(reading, "get", get)
+    verdict = await secrets_sealed.decide(target(objects=(EXTERNAL,), workload=PODS))
+    (facts,) = [text.facts for text in verdict.reasons]
+    own = "externalsecret auth-secrets -n services"
+    assert facts["describe"] == f"kubectl describe {own} --context pods"
+    assert facts["annotate"] == (
+        f"kubectl annotate {own} --overwrite --context pods force-sync=$RANDOM"
+    )
 
 
 def by_store(*keys: str, external: dict[str, Any] | None = None) -> Any:

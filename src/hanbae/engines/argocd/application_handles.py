@@ -198,7 +198,8 @@ class Application:
                         await self._tell_to_end(is_ours)
         except TimeoutError:
             pass
-        raise transports.stuck(self.ref)
+        described = ("describe", "application", self.ref.name, "-n", self.ref.namespace)
+        raise transports.stuck(self.ref, self._cluster.kubectl(*described))
 
     async def _tell_to_end(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         """Write down that the operation is to end, or take it back if it has not begun; False where there is none."""

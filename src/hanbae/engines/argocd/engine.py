@@ -247,7 +247,9 @@ class ArgoCD:
                 if release == target.release or (
                     release and ownership.is_marked(live, target.release)
                 ):
-                    facts = {"object": str(ref), "release": release, "namespace": ref.namespace}
+                    records = ("secret", "-n", ref.namespace, "-l", f"owner=helm,name={release}")
+                    command = self._cluster.kubectl("delete", *records)
+                    facts = {"object": str(ref), "release": release, "command": command}
                     raise errors.Refused("argo.helm-owns", place=None, **facts)
 
     def _has_run(

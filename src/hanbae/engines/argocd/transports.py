@@ -145,9 +145,14 @@ def present(ref: subjects.Ref, application: kinds.Object | None) -> kinds.Object
     return application
 
 
-def stuck(ref: subjects.Ref) -> errors.Unreachable:
-    """The error for an operation that was told to end and does not."""
-    return errors.Unreachable("argo.does-not-end", application=ref.name, namespace=ref.namespace)
+def stuck(ref: subjects.Ref, command: str) -> errors.Unreachable:
+    """The error for an operation that was told to end and does not.
+
+    Args:
+        ref: The Application.
+        command: The command that shows what holds it up.
+    """
+    return errors.Unreachable("argo.does-not-end", application=ref.name, command=command)
 
 
 def busy(ref: subjects.Ref, current: operations.Operation) -> protocol.Busy:

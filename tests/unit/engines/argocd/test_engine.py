@@ -10,7 +10,7 @@ from tests.support import applications as samples
 
 from hanbae import errors, subjects
 from hanbae.argo import operations
-from hanbae.clusters import kinds, reading
+from hanbae.clusters import connections, kinds, reading
 from hanbae.engines import owning_releases
 from hanbae.engines.argocd import engine
 from hanbae.results import plans
@@ -27,7 +27,8 @@ def argocd(application: kinds.Object) -> engine.ArgoCD:
     through: Any = SimpleNamespace(ref=REF, existing=existing)
     target = engine.Target("auth-dev", "argocd", "services-dev", "auth-service", "auth-secrets")
     about = {"revision": samples.REVISION}
-    cluster: Any = None
+    unsent: Any = None
+    cluster = connections.Cluster(unsent, context="control", server="https://10.0.0.1:6443")
     return engine.ArgoCD(through, cluster, target, by="hanbae/jiwon", about=about)
 
 
@@ -104,8 +105,11 @@ async def test_what_argo_cd_has_taken_over_is_not_helms_for_the_annotations_that
     if not is_refused:
         await argocd(application)._refuse_helm(applied)
         return
-    with pytest.raises(errors.Refused, match=r"argo\.helm-owns"):
+    with pytest.raises(errors.Refused, match=r"argo\.helm-owns") as refused:
         await argocd(application)._refuse_helm(applied)
+    assert refused.value.text.facts["command"] == (
+        "kubectl delete secret -n services-dev -l owner=helm,name=auth-service --context control"
+    )
 
 
 def test_a_label_that_is_the_releases_as_well_as_the_applications_is_not_argo_cds_alone() -> None:
