@@ -394,6 +394,43 @@ def test_a_check_goes_on_where_only_argo_cds_cluster_is_known(
     assert site.clusters.contacted() == site.argocd("dev")
 
 
+def test_who_has_deployed_a_changed_migration_is_asked_in_the_cluster_of_the_pods(
+    own_site: Site,
+) -> None:
+    site = own_site
+    (path,) = (site.root / "services/auth/migrations").glob("*.sql")
+    path.write_text(path.read_text() + "-- changed\n")
+    code, out, err = site.run("check", "--live", "--env", "dev", "--output", "json")
+    assert code == 1, err
+    assert "MIG012" in {finding["code"] for finding in json.loads(out)["findings"]}
+    asked = {request.context for request in site.clusters.requests if "/leases/" in request.path}
+    assert asked == {layouts.workload("dev", site.layout)}
+
+
+def test_what_an_operator_fetches_is_asked_in_the_cluster_of_the_pods(own_site: Site) -> None:
+    site = own_site
+    external: dict[str, Any] = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {"name": "auth-more"},
+        "spec": {
+            "secretStoreRef": {"kind": "ClusterSecretStore", "name": "shop"},
+            "data": [{"secretKey": "MAIL_URL", "remoteRef": {"key": "auth", "property": "mail"}}],
+        },
+    }
+    template = site.root / "services/auth/helm/templates/external.yaml"
+    template.write_text(json.dumps(external))
+    metadata = {"namespace": layouts.namespace("dev", site.layout), "name": "auth-more"}
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    live = external | {"metadata": metadata, "status": status}
+    site.clusters.put(layouts.workload("dev", site.layout), live)
+    words = ("secrets", "verify", "auth", "--live", "--env", "dev", "--output", "json")
+    _, out, err = site.run(*words)
+    states = {row["key"]: row["state"] for row in json.loads(out)["keys"]}
+    assert states["MAIL_URL"] == "fetched", err
+    assert site.clusters.contacted() == site.pods("dev")
+
+
 def test_a_check_of_nothing_asks_no_cluster(site: Site) -> None:
     code, _, err = site.run("check", "--live", "--changed-since", "HEAD")
     assert code == 0, err

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hanbae.checking import findings_of_rules, searches
 from hanbae.policy import loading
-from hanbae.repository import histories
+from hanbae.repository import encodings, histories
 from hanbae.results import findings
 from hanbae.rules import rulebook
 from hanbae.rules.layout import file_kinds, plaintexts, secrets
@@ -153,12 +153,7 @@ def _kind(path: str) -> Hashable | None:
 
 def _text(path: str, data: bytes) -> str | None:
     """The text of a file; None where it is none. Keystores are binary, and known by their names alone."""
-    if plaintexts.is_keystore(path):
-        return ""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
+    return "" if plaintexts.is_keystore(path) else encodings.legible(data)
 
 
 def _exposed(path: str, text: str, data: bytes) -> Iterator[tuple[secrets.Exposed, _Lines]]:

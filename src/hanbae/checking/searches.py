@@ -13,7 +13,7 @@ class Unsearched(Struct, frozen=True):
     Attributes:
         file: The file, relative to the policy's folder.
         commit: The commit that brought the first of them.
-        reason: Why: too large, or no text in UTF-8.
+        reason: Why: too large, or no text.
     """
 
     file: str

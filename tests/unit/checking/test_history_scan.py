@@ -176,6 +176,18 @@ def test_clone_that_was_cut_off_says_so(clone: Clone, tmp_path: Path) -> None:
     assert history_scan.check_history(cut) == history_scan.Result((), searched)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp949", "utf-16"])
+def test_a_secret_is_found_whatever_encoding_an_editor_has_saved(
+    clone: Clone, encoding: str
+) -> None:
+    (clone.root / "app.env").write_bytes(f"# 암호\nDB_PASSWORD={PASSWORD}\n".encode(encoding))
+    brought = clone.commit({})[:12]
+    clone.commit({"app.env": None})
+    result = history_scan.check_history(clone.root)
+    assert shown(result) == [("app.env:2:1", "rule.lay014-found-named", brought)]
+    assert left_out(clone) == []
+
+
 def left_out(clone: Clone) -> list[tuple[str, str, str]]:
     return [
         (content.file, content.commit, content.reason)
@@ -188,7 +200,7 @@ def test_what_is_too_large_or_no_text_is_told(clone: Clone) -> None:
     large = clone.commit({VALUES: secret + "#" * histories.LARGEST_FILE})[:12]
     assert left_out(clone) == [(VALUES, large, "large")]
     (clone.root / "deploy").mkdir()
-    (clone.root / "deploy/.env").write_bytes("DB_PASSWORD=9f-Tulpe-kiesel # 암호".encode("euc-kr"))
+    (clone.root / "deploy/.env").write_bytes(b"\xff\0DB_PASSWORD=9f-Tulpe-kiesel")
     odd = clone.commit({VALUES: secret + "#" * (histories.LARGEST_FILE + 1)})[:12]
     clone.commit({VALUES: "a: 1\n", "deploy/.env": None, "a.png": "\0"})
     assert left_out(clone) == [(VALUES, large, "large"), ("deploy/.env", odd, "no-text")]
@@ -199,7 +211,7 @@ def test_what_is_left_out_is_counted_where_it_is_too_much_to_be_listed(
 ) -> None:
     monkeypatch.setattr(history_scan, "_MOST_UNSEARCHED", 2)
     for name in ("a.env", "b.env", "c.env", "d.env"):
-        (clone.root / name).write_bytes(b"\xff" + name.encode())
+        (clone.root / name).write_bytes(b"\xff\0" + name.encode())
         clone.commit({})
     searched = history_scan.check_history(clone.root).searched
     assert [content.file for content in searched.unsearched] == ["a.env", "b.env"]

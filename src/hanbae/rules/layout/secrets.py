@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import base64
 import bisect
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import libyaml, subjects
+from hanbae import errors, libyaml, subjects
+from hanbae.repository import encodings
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.rules.layout import file_kinds, plaintexts
@@ -70,24 +72,22 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
 def in_service(service: views.Service) -> Iterator[rulebook.Hit]:
     """A plaintext secret in a file of a service."""
     for path in service.files:
-        yield from _hits(path, service.text)
+        yield from _hits(path, service.text, service.project)
 
 
 @rulebook.of_project("LAY010", "error", source=_POLICY, essential=True)
 def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
     """A plaintext secret in a file that belongs to no service."""
     for path in project.others:
-        yield from _hits(path, project.text)
+        yield from _hits(path, project.text, project)
 
 
 # A plaintext secret in a former commit, which ``hanbae check --history`` looks for.
 rulebook.reported(FORMER, "error", "project", source=_POLICY, essential=True)
 
 
-def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
-    # A keystore is known by its name, and what it holds is no text.
-    empty = "" if plaintexts.is_keystore(path) else None
-    text = read(path) if plaintexts.looked_at(path) else empty
+def _hits(path: str, read: Read, project: views.Project) -> Iterator[rulebook.Hit]:
+    text = _text(path, read, project)
     if text is None:
         return
     local = bool(_LOCAL.fullmatch(path))
@@ -99,6 +99,19 @@ def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(
             exposed.place, {"name": exposed.name}, exposed.variant, severity=severity
         )
+
+
+def _text(path: str, read: Read, project: views.Project) -> str | None:
+    """What is searched of a file; None where it holds no values, or is no text."""
+    if not plaintexts.looked_at(path):
+        # A keystore is known by its name, and what it holds is no text.
+        return "" if plaintexts.is_keystore(path) else None
+    text = read(path)
+    if text is None:  # it is not there, may not be read, or is not in UTF-8
+        with contextlib.suppress(errors.FileFault):
+            data = project.tree.read(path)
+            return None if data is None else encodings.legible(data)
+    return text
 
 
 def _manifests(path: str, text: str) -> Iterator[tuple[Exposed | None, range]]:
