@@ -398,13 +398,14 @@ def test_who_has_deployed_a_changed_migration_is_asked_in_the_cluster_of_the_pod
     own_site: Site,
 ) -> None:
     site = own_site
-    (path,) = (site.root / "services/auth/migrations").glob("*.sql")
-    path.write_text(path.read_text() + "-- changed\n")
+    path = min((site.root / "services/auth/migrations").glob("*.sql"))
+    up = "-- +goose Up\n"
+    path.write_text(path.read_text().replace(up, f"{up}SELECT 2;\n"))
     code, out, err = site.run("check", "--live", "--env", "dev", "--output", "json")
     assert code == 1, err
     assert "MIG012" in {finding["code"] for finding in json.loads(out)["findings"]}
-    asked = {request.context for request in site.clusters.requests if "/leases/" in request.path}
-    assert asked == {layouts.workload("dev", site.layout)}
+    contexts = {r.context for r in site.clusters.requests if "/leases/" in r.path}
+    assert contexts == {layouts.workload("dev", site.layout)}
 
 
 def test_what_an_operator_fetches_is_asked_in_the_cluster_of_the_pods(own_site: Site) -> None:
@@ -420,9 +421,12 @@ def test_what_an_operator_fetches_is_asked_in_the_cluster_of_the_pods(own_site: 
     }
     template = site.root / "services/auth/helm/templates/external.yaml"
     template.write_text(json.dumps(external))
-    metadata = {"namespace": layouts.namespace("dev", site.layout), "name": "auth-more"}
-    status = {"conditions": [{"type": "Ready", "status": "True"}]}
-    live = external | {"metadata": metadata, "status": status}
+    namespace = layouts.namespace("dev", site.layout)
+    condition = {"type": "Ready", "status": "True", "reason": "SecretSynced"}
+    live = external | {
+        "metadata": {"namespace": namespace, "name": "auth-more", "generation": 1},
+        "status": {"conditions": [condition], "syncedResourceVersion": "1-abc"},
+    }
     site.clusters.put(layouts.workload("dev", site.layout), live)
     words = ("secrets", "verify", "auth", "--live", "--env", "dev", "--output", "json")
     _, out, err = site.run(*words)
