@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -64,8 +66,11 @@ func compile(name string, text []byte) (result *schema) {
 	if result.err = compiler.AddResource("file:///values.schema.json", content); result.err == nil {
 		result.compiled, result.err = compiler.Compile("file:///values.schema.json")
 	}
+	var invalid *jsonschema.SchemaValidationError
 	if result.err != nil && reference != "" {
 		result.err = outside{name, reference}
+	} else if errors.As(result.err, &invalid) {
+		arrangeAll(invalid.Err)
 	}
 	return result
 }
@@ -139,6 +144,7 @@ func (j *job) single(c *chart.Chart, values map[string]any) (words, public strin
 		}
 	}()
 	if err := known.compiled.Validate(values); err != nil {
+		arrangeAll(err)
 		words = spoken(err)
 		var invalid *jsonschema.ValidationError
 		if errors.As(err, &invalid) {
@@ -151,6 +157,33 @@ func (j *job) single(c *chart.Chart, values map[string]any) (words, public strin
 
 func spoken(err error) string {
 	return strings.TrimPrefix(err.Error(), "jsonschema validation failed with 'file:///values.schema.json#'\n") + "\n"
+}
+
+func arrangeAll(err error) {
+	var invalid *jsonschema.ValidationError
+	if errors.As(err, &invalid) {
+		arrange(invalid)
+	}
+}
+
+// arrange puts what is said of values in one order: the library goes through maps, and a finding must be the same one
+// each time, or neither a baseline nor a person knows it again.
+func arrange(invalid *jsonschema.ValidationError) {
+	if fault, ok := invalid.ErrorKind.(*kind.AdditionalProperties); ok {
+		slices.Sort(fault.Properties)
+	}
+	for _, cause := range invalid.Causes {
+		arrange(cause)
+	}
+	slices.SortStableFunc(invalid.Causes, func(first, second *jsonschema.ValidationError) int {
+		return cmp.Or(
+			slices.Compare(first.InstanceLocation, second.InstanceLocation),
+			cmp.Compare(first.SchemaURL, second.SchemaURL),
+			slices.Compare(first.ErrorKind.KeywordPath(), second.ErrorKind.KeywordPath()),
+			// What lies below is arranged already.
+			cmp.Compare(first.Error(), second.Error()),
+		)
+	})
 }
 
 // withheld is a fault in words that do not repeat the value, which may be a secret.
