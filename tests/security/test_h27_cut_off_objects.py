@@ -67,6 +67,9 @@ BODY = b"x" * 400
 CUT_OFF = {
     "in the header": zlib.compress(b"tree 400\0" + BODY)[:2],
     "in the content": zlib.compress(b"tree 999999\0" + bytes(range(256)) * 40)[:60],
+    "behind blocks of nothing": b"\x78\x01"
+    + b"\0\0\0\xff\xff" * 2000
+    + zlib.compress(b"tree 999\0" + BODY)[2:-4],
     "of the format that git gave up": b"\xb0\x19" + zlib.compress(BODY)[:9],
 }
 ODD = {

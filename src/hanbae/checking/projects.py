@@ -62,19 +62,26 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     path = loading.find(directory)
     if revision is None:
         loaded = loading.load(path)
-        tree: trees.Tree = trees.WorkingTree(loaded.root)
-        policy = services.located(loaded.policy, tree)
-        names = services.of(policy, tree)
-        heads = branches(policy, loaded.root)
-        return views.Project(policy, loaded.places, tree, names, heads)
+        files = trees.WorkingTree(loaded.root)
+        policy = services.located(loaded.policy, files)
+        names = services.of(policy, files)
+        heads = branches(policy, loaded.root, _checkout(files))
+        return views.Project(policy, loaded.places, files, names, heads)
     tree = tree_at(path.parent, revision)
     data = tree.read(loading.NAME)
     if data is None:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
     policy, places = loading.parse(data, loading.NAME)
     policy = services.located(policy, tree)
-    heads = branches(policy, path.parent)
+    heads = branches(policy, path.parent, checkouts.Checkout.open(path.parent))
     return views.Project(policy, places, tree, services.of(policy, tree), heads)
+
+
+def _checkout(tree: trees.WorkingTree) -> checkouts.Checkout | None:
+    """The clone of a working tree, which is not opened once more; None where it is in none."""
+    if tree.repository is None:
+        return None
+    return checkouts.Checkout(tree.repository, Path(tree.repository.workdir).resolve())
 
 
 def opened(
@@ -124,22 +131,21 @@ def at_base(directory: Path, revision: str, newer: views.Project) -> views.Proje
     return dataclasses.replace(newer, tree=tree)
 
 
-def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
+def branches(
+    policy: documents.Policy, root: Path, checkout: checkouts.Checkout | None
+) -> dict[str, trees.Tree]:
     """The heads of the environments' branches, as they were last fetched; nothing is fetched, and little is read.
 
     Args:
         policy: The policy.
-        root: The policy's folder; where it is not the root of a clone, no branch is known.
+        root: The policy's folder; where it is not the root of the clone, no branch is known.
+        checkout: The clone that it is in; None for none.
     """
     named = {
         name: settings.branch for name, settings in policy.environments.items() if settings.branch
     }
-    try:
-        checkout = checkouts.Checkout.open(root)
-    except errors.WrongUse:
-        return {}
     heads: dict[str, trees.Tree] = {}
-    if checkout.root == root.resolve():
+    if checkout is not None and checkout.root == root.resolve():
         for environment, branch in named.items():
             # A clone may lack the remote, or a branch that was never fetched. Rules that compare
             # with it then say nothing.

@@ -22,6 +22,8 @@ _METHOD: Final = 0x8F
 _DEFLATE: Final = 0x08
 _LEAST: Final = 2
 """Bytes by which zlib's format is known."""
+_FIRST: Final = 4096
+"""Bytes that are read of each file: room for a larger piece takes longer to get than most objects take to read."""
 _PIECE: Final = 1024 * 1024
 _DEEPEST: Final = 5
 """How many clones may borrow from each other in a row, as in git."""
@@ -103,25 +105,35 @@ def _stamp(status: os.stat_result) -> tuple[int, int]:
 def _is_whole(path: str, size: int, changed: int, *, contents: bool) -> bool:
     """Whether as much comes out of a file as libgit2 waits for; a content is left alone unless it is asked for."""
     del size, changed  # only what the answer is kept under
-    inflating = zlib.decompressobj()
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  faster
-            data = file.read(_PIECE)
-            if not _is_deflated(data):
-                return len(data) < _LEAST
-            head = inflating.decompress(data, _HEADER)
-            if head.startswith(b"blob ") and not contents:
-                return True
-            expected, length = _expected(head), len(head)
-            while length < expected and not inflating.eof:
-                # Piece by piece on both sides: a few kilobytes may inflate to gigabytes.
-                data = inflating.unconsumed_tail or file.read(_PIECE)
-                piece = inflating.decompress(data, _PIECE)
-                if not data and not piece:
-                    return False
-                length += len(piece)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _ends(file, contents=contents)
+        finally:
+            os.close(file)
     except (OSError, zlib.error):
-        pass  # libgit2 says what is wrong with it
+        return True  # libgit2 says what is wrong with it
+
+
+def _ends(file: int, *, contents: bool) -> bool:
+    """The same of an open file."""
+    data = os.read(file, _FIRST)
+    if not _is_deflated(data):
+        return len(data) < _LEAST
+    inflating = zlib.decompressobj()
+    head = inflating.decompress(data, _HEADER)
+    if head.startswith(b"blob ") and not contents:
+        return True
+    if len(head) < _HEADER:
+        head += inflating.decompress(os.read(file, _PIECE), _HEADER - len(head))
+    expected, length = _expected(head), len(head)
+    while length < expected and not inflating.eof:
+        # Piece by piece on both sides: a few kilobytes may inflate to gigabytes.
+        data = inflating.unconsumed_tail or os.read(file, _PIECE)
+        piece = inflating.decompress(data, _PIECE)
+        if not data and not piece:
+            return False
+        length += len(piece)
     return True
 
 

@@ -87,7 +87,7 @@ class Written(NamedTuple):
 
 
 class Checkout:
-    """A clone with a working tree. Made by :meth:`open`.
+    """A clone with a working tree. Made by :meth:`open`, unless a tree has opened it already.
 
     Attributes:
         root: The folder of the working tree.

@@ -179,17 +179,18 @@ class WorkingTree:
     Attributes:
         root: The folder.
         prefix: Its path from the clone's root, with a ``/`` at its end; empty for the root itself, and for no clone.
+        repository: The clone; None for no clone.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._perhaps_links: set[str] = set()
         self._unwatched: frozenset[str] = frozenset()
-        self._repository, self.prefix = _clone(self.root)
+        self.repository, self.prefix = _clone(self.root)
         self._patterns: ignore_patterns.IgnorePatterns | None = None
         with clones.readable(self.root):
-            if self._repository is not None:
-                self._patterns = ignore_patterns.IgnorePatterns(self._repository)
+            if self.repository is not None:
+                self._patterns = ignore_patterns.IgnorePatterns(self.repository)
             self._files = self._listed()
         # Sorted (`_listed`), as `below` needs them.
         self._paths = list(self._files)
@@ -226,12 +227,12 @@ class WorkingTree:
         place = subjects.Place(path)
         if self._files[path].startswith(SUBMODULE):
             raise errors.FileFault("repository.submodule", place=place, revision="-")
-        if path in self._unwatched and self._repository is not None:
-            with clones.readable(self._repository.path):
+        if path in self._unwatched and self.repository is not None:
+            with clones.readable(self.repository.path):
                 blob = self._files[path]
-                refuse_large(self._repository.odb.read_header(blob)[1], path)
-                clones.refuse_damaged(self._repository, blob)
-                return bytes(self._repository.odb.read(blob)[1])
+                refuse_large(self.repository.odb.read_header(blob)[1], path)
+                clones.refuse_damaged(self.repository, blob)
+                return bytes(self.repository.odb.read(blob)[1])
         try:
             # Git lists nothing below a link, so only what is a link itself can lead anywhere.
             is_link = self._files[path].startswith("link:")
@@ -240,9 +241,13 @@ class WorkingTree:
             # A named pipe is opened without waiting for somebody to write to it, and refused as any other oddity.
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if is_link else os.O_NOFOLLOW)
             with open(os.open(target, flags), "rb", buffering=0) as file:  # noqa: PTH123  faster
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
                     raise errors.FileFault("values.not-a-file", place=place)
-                data = file.read(LARGEST_FILE + 1)
+                # Room for the largest file takes longer to get than most files take to read. A file may still grow.
+                data = file.read(min(status.st_size, LARGEST_FILE) + 1)
+                if len(data) > status.st_size:
+                    data += file.read(LARGEST_FILE + 1 - len(data))
         except (OSError, RuntimeError) as error:
             reason = files.reason(error)
             raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
@@ -260,11 +265,11 @@ class WorkingTree:
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
-        if self._repository is None or self._patterns is None:
+        if self.repository is None or self._patterns is None:
             return True  # nothing here can be committed by mistake
         self._patterns.refuse_slow(self.prefix + path)
-        with clones.readable(self._repository.path):
-            return bool(self._repository.path_is_ignored(self.prefix + path))
+        with clones.readable(self.repository.path):
+            return bool(self.repository.path_is_ignored(self.prefix + path))
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder; see :class:`Tree`."""
@@ -275,7 +280,7 @@ class WorkingTree:
         return dict(sorted(targets.items()))
 
     def _listed(self) -> dict[str, str]:
-        if self._repository is None:
+        if self.repository is None:
             self._perhaps_links = {
                 str(Path(folder, name).relative_to(self.root))
                 for folder, folders, names in os.walk(self.root)
@@ -294,15 +299,15 @@ class WorkingTree:
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
         untracked, new = pygit2.enums.FileStatus.INDEX_DELETED, pygit2.enums.FileStatus.WT_NEW
-        listing, links = self._indexed(self._repository)
-        root = Path(self._repository.workdir)
+        listing, links = self._indexed(self.repository)
+        root = Path(self.repository.workdir)
         cut = len(self.prefix)
-        unwatched = set(index_flags.unwatched(self._repository)) - links
+        unwatched = set(index_flags.unwatched(self.repository)) - links
         self._unwatched = frozenset(path[cut:] for path in unwatched & listing.keys())
         if self._patterns is not None:
             # Before the next call, in which libgit2 holds every untracked file against the patterns.
-            self._patterns.refuse_slow_over(entry.path for entry in self._repository.index)
-        changed = self._repository.status(untracked_files="all")
+            self._patterns.refuse_slow_over(entry.path for entry in self.repository.index)
+        changed = self.repository.status(untracked_files="all")
         for path, status in changed.items():
             if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
