@@ -42,7 +42,10 @@ def render(report: reports.Report) -> str:
     }
     if result.searched is not None:
         document["searched"] = msgspec.to_builtins(result.searched)
-    encoded = msgspec.json.encode(_whole(document))
+    try:
+        encoded = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        encoded = msgspec.json.encode(_whole(document))
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
@@ -76,11 +77,12 @@ def first_sentence(text: str) -> str:
     return match[0] if match else text
 
 
-def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
+@lru_cache(maxsize=1024)  # thousands of findings have the same few reasons and fixes
+def wrapped(text: str, width: int, head: str, indent: str) -> tuple[str, ...]:
     """Text after a head, in lines of so many columns, none of which a build server takes for a command."""
     lines = wrapping.wrap(text, width, head=head, indent=indent, cut=True)
     # After wrapping, because any word can begin a line now.
-    return [escaping.terminal(line) for line in lines]
+    return tuple(escaping.terminal(line) for line in lines)
 
 
 def colored(report: reports.Report, line: str, head: str, severity: findings.Severity) -> str:

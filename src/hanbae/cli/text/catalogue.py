@@ -14,7 +14,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -72,6 +72,12 @@ def _translations(language: str) -> gettext.NullTranslations:
     return gettext.translation(_DOMAIN, _FOLDER, [language], kind, fallback=True)
 
 
+@lru_cache(maxsize=4096)  # more messages than any report has
+def _looked_up(language: str, msgid: str) -> str:
+    """A message of a language, searched for once: a report of thousands of findings says few different ones."""
+    return _translations(language).gettext(msgid)
+
+
 @contextlib.contextmanager
 def untranslated() -> Iterator[None]:
     """Have click take its own words as they are: they are looked up with ours when they are shown.
@@ -89,7 +95,7 @@ def untranslated() -> Iterator[None]:
 def _translated(msgid: str) -> str:
     language = os.environ.get("LANGUAGE", "")
     if language in LANGUAGES and gettext.textdomain() == _DOMAIN:
-        return _translations(language).gettext(msgid)
+        return _looked_up(language, msgid)
     # Nobody has chosen a language yet, or `untranslated` keeps the msgids for click.
     return gettext.gettext(msgid)
 
