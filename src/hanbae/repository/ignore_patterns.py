@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from hanbae import errors, files, subjects
 from hanbae.policy import boundaries, clones
+from hanbae.repository import index_entries
 
 if TYPE_CHECKING:
     import pygit2
@@ -57,13 +58,16 @@ class IgnorePatterns:
 
     Args:
         repository: The clone.
+        entries: Its index.
 
     Raises:
         errors.FileFault: A file of patterns is larger than any is.
     """
 
-    def __init__(self, repository: pygit2.Repository) -> None:
-        self._patterns = tuple(_patterns(repository))
+    def __init__(
+        self, repository: pygit2.Repository, entries: Iterable[index_entries.Entry]
+    ) -> None:
+        self._patterns = tuple(_patterns(repository, entries))
         self._left = _MOST_IN_ALL
 
     def refuse_slow(self, path: str) -> None:
@@ -107,12 +111,13 @@ def _length(name: str) -> int:
     return len(name.encode("utf-8", "surrogateescape"))
 
 
-def _patterns(repository: pygit2.Repository) -> Iterator[_Pattern]:
+def _patterns(
+    repository: pygit2.Repository, entries: Iterable[index_entries.Entry]
+) -> Iterator[_Pattern]:
     root = Path(repository.workdir)
-    for entry in repository.index:
-        path = str(entry.path)
-        if path.rpartition("/")[2] in NAMES:
-            for content in _contents(repository, root, path, str(entry.id)):
+    for path, blob, *_ in entries:
+        if path.endswith(NAMES) and path.rpartition("/")[2] in NAMES:
+            for content in _contents(repository, root, path, blob):
                 yield from _slow(path, content)
 
 

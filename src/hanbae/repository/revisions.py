@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hanbae import errors, subjects
 from hanbae.policy import clones
-from hanbae.repository import ignore_patterns, trees
+from hanbae.repository import ignore_patterns, index_entries, trees
 
 if TYPE_CHECKING:
     import pygit2
@@ -208,7 +208,8 @@ class Revision:
 
     @cached_property
     def _patterns(self) -> ignore_patterns.IgnorePatterns:
-        return ignore_patterns.IgnorePatterns(self._repository)
+        entries = index_entries.of(self._repository)
+        return ignore_patterns.IgnorePatterns(self._repository, entries)
 
     def _readable(self) -> AbstractContextManager[None]:
         return clones.readable(self._repository.path)

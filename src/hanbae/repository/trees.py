@@ -10,13 +10,13 @@ import contextlib
 import os
 import stat
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hanbae import errors, files, subjects
 from hanbae.policy import boundaries, clones, folders
-from hanbae.repository import ignore_patterns, index_flags
+from hanbae.repository import ignore_patterns, index_entries
 
 if TYPE_CHECKING:
     import pygit2
@@ -189,9 +189,9 @@ class WorkingTree:
         self.repository, self.prefix = _clone(self.root)
         self._patterns: ignore_patterns.IgnorePatterns | None = None
         with clones.readable(self.root):
-            if self.repository is not None:
-                self._patterns = ignore_patterns.IgnorePatterns(self.repository)
-            self._files = self._listed()
+            self._files = (
+                self._walked() if self.repository is None else self._listed(self.repository)
+            )
         # Sorted (`_listed`), as `below` needs them.
         self._paths = list(self._files)
 
@@ -279,35 +279,37 @@ class WorkingTree:
                 targets[path] = (self.root / path).readlink().as_posix()
         return dict(sorted(targets.items()))
 
-    def _listed(self) -> dict[str, str]:
-        if self.repository is None:
-            self._perhaps_links = {
-                str(Path(folder, name).relative_to(self.root))
-                for folder, folders, names in os.walk(self.root)
-                for name in [*_only_folders(folder, folders), *names]
-                if Path(folder, name).is_symlink()
-            }
-            walked = {
-                str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
-                for folder, folders, names in os.walk(self.root)
-                for name in [*_only_folders(folder, folders), *names]
-                if _is_content(Path(folder, name))
-            }
-            return dict(sorted(walked.items()))
+    def _walked(self) -> dict[str, str]:
+        self._perhaps_links = {
+            str(Path(folder, name).relative_to(self.root))
+            for folder, folders, names in os.walk(self.root)
+            for name in [*_only_folders(folder, folders), *names]
+            if Path(folder, name).is_symlink()
+        }
+        walked = {
+            str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
+            for folder, folders, names in os.walk(self.root)
+            for name in [*_only_folders(folder, folders), *names]
+            if _is_content(Path(folder, name))
+        }
+        return dict(sorted(walked.items()))
+
+    def _listed(self, repository: pygit2.Repository) -> dict[str, str]:
         import pygit2
 
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
         untracked, new = pygit2.enums.FileStatus.INDEX_DELETED, pygit2.enums.FileStatus.WT_NEW
-        listing, links = self._indexed(self.repository)
-        root = Path(self.repository.workdir)
+        root = Path(repository.workdir)
+        entries = index_entries.of(repository)
+        self._patterns = ignore_patterns.IgnorePatterns(repository, entries)
+        listing, links = self._indexed(root, entries)
         cut = len(self.prefix)
-        unwatched = set(index_flags.unwatched(self.repository)) - links
+        unwatched = {entry.path for entry in entries if not entry.is_watched} - links
         self._unwatched = frozenset(path[cut:] for path in unwatched & listing.keys())
-        if self._patterns is not None:
-            # Before the next call, in which libgit2 holds every untracked file against the patterns.
-            self._patterns.refuse_slow_over(entry.path for entry in self.repository.index)
-        changed = self.repository.status(untracked_files="all")
+        # Before the next call, in which libgit2 holds every untracked file against the patterns.
+        self._patterns.refuse_slow_over(entry.path for entry in entries)
+        changed = repository.status(untracked_files="all")
         for path, status in changed.items():
             if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
@@ -322,21 +324,22 @@ class WorkingTree:
         self._perhaps_links = {path[cut:] for path in links | changed.keys()}
         return {path[cut:]: content for path, content in sorted(listing.items())}
 
-    def _indexed(self, repository: pygit2.Repository) -> tuple[dict[str, str], set[str]]:
-        """The index below the folder, and which of it are links: each entry once, it takes as long as a small file.
+    def _indexed(
+        self, root: Path, entries: Iterable[index_entries.Entry]
+    ) -> tuple[dict[str, str], set[str]]:
+        """The index below the folder, and which of it are links.
 
         An unchanged file is a link when the index says so; whether a changed one is, only the file says.
         """
-        root = Path(repository.workdir)
         listing: dict[str, str] = {}
         links: set[str] = set()
-        for entry in repository.index:
-            path, mark = entry.path, _MARKS.get(entry.mode, "")
+        for path, content, mode, _ in entries:
+            mark = _MARKS.get(mode, "")
             is_link = mark == _MARKS[_LINK]
             if is_link and path.rpartition("/")[2] in _OF_GIT:
                 _refuse_odd(root, path)
             if path.startswith(self.prefix):
-                listing[path] = f"{mark}{entry.id}"
+                listing[path] = f"{mark}{content}"
                 if is_link:
                     links.add(path)
         return listing, links

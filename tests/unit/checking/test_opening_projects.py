@@ -13,7 +13,7 @@ from tests.support import layouts
 
 from hanbae.checking import projects
 from hanbae.policy import clones, loading
-from hanbae.repository import trees
+from hanbae.repository import index_entries, trees
 
 
 @pytest.fixture
@@ -58,3 +58,20 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
 
     monkeypatch.setattr(os, "fstat", shorter)
     assert tree.read("hanbae.yaml") == (shop / "hanbae.yaml").read_bytes()
+
+
+def test_an_index_is_gone_through_once(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[int] = []
+    entries = index_entries.of
+
+    def counted(repository: pygit2.Repository) -> list[index_entries.Entry]:
+        listed = entries(repository)
+        walks.append(len(listed))
+        return listed
+
+    monkeypatch.setattr(index_entries, "of", counted)
+    # Each of pygit2's entries takes ten times as long.
+    monkeypatch.delattr(pygit2.index.Index, "__iter__")
+    tree = trees.WorkingTree(shop)
+    assert not tree.ignored("hanbae.yaml")
+    assert walks == [len(tree.files())]
