@@ -48,12 +48,15 @@ class RenderedService(Struct, frozen=True):
     missing: errors.FileFault | None = None
 
 
-def project(directory: Path, *, revision: str | None = None) -> views.Project:
+def project(
+    directory: Path, *, revision: str | None = None, listing: trees.Listing | None = None
+) -> views.Project:
     """The repository of a folder.
 
     Args:
         directory: The folder of the policy, or one below it.
         revision: A commit to read instead of the working tree; the policy is read from it as well.
+        listing: What another process has found in the working tree; None to look.
 
     Raises:
         hanbae.errors.WrongUse: No policy, or no such revision.
@@ -62,7 +65,7 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     path = loading.find(directory)
     if revision is None:
         loaded = loading.load(path)
-        files = trees.WorkingTree(loaded.root)
+        files = trees.WorkingTree(loaded.root, listing)
         policy = services.located(loaded.policy, files)
         names = services.of(policy, files)
         heads = branches(policy, loaded.root, _checkout(files))
@@ -85,7 +88,12 @@ def _checkout(tree: trees.WorkingTree) -> checkouts.Checkout | None:
 
 
 def opened(
-    directory: Path, revision: str | None, policy_from: str | None, *, now: datetime | None = None
+    directory: Path,
+    revision: str | None,
+    policy_from: str | None,
+    *,
+    now: datetime | None = None,
+    listing: trees.Listing | None = None,
 ) -> tuple[views.Project, views.Project | None]:
     """The repository as it is to be checked, and the one whose policy, baseline and comments count if not its own.
 
@@ -94,8 +102,9 @@ def opened(
         revision: A commit to check instead of the working tree.
         policy_from: A commit whose policy counts; where it has none yet, what is checked brings it, and counts itself.
         now: The time of the check; None for this moment.
+        listing: What another process has found in the working tree; None to look.
     """
-    checked = project(directory, revision=revision)
+    checked = project(directory, revision=revision, listing=listing)
     base = at_base(directory, policy_from, checked) if policy_from else None
     if base is not None and base.policy is checked.policy:
         base = None  # the commit that brings the policy: nothing could count but what it brings

@@ -118,8 +118,9 @@ async def _work(
 ) -> views.Project:
     """Inspect what is scheduled while the overlays are built; the repository with these overlays."""
     further = workers.further(schedule.waiting) if task is not None else 0
-    if further:
+    if further and task is not None:
         pool.narrow(1)  # each of the further processes has a renderer of its own
+        task = task.of(project.tree)
     async with tasks.group() as group:
         overlays = group.create_task(kustomize_builds.built(project, cache))
         for _ in range(further):

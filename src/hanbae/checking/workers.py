@@ -2,7 +2,8 @@
 
 The process that was started inspects services itself; each further core gets a process that is sent a few names at a
 time, as long as there are some, and answers with their inspections.
-It opens the repository by itself and is spawned, never forked: a copy of a process that has threads may hang.
+It opens the repository by itself, but for the listing of the files, which it is sent. It is spawned, never forked: a
+copy of a process that has threads may hang.
 When one dies, its services go back into the schedule and are inspected by the others.
 """
 
@@ -27,7 +28,7 @@ from hanbae import errors
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache, schedules, tasks
-from hanbae.repository import keeping
+from hanbae.repository import keeping, trees
 from hanbae.rules import own
 
 LEAST: Final = 24
@@ -48,6 +49,7 @@ class Task(Struct, frozen=True):
         folder: Where results are kept, in bytes likewise; None for nowhere.
         served: Environment → what its cluster says of itself, where it was asked.
         added: Environment → the API versions that the repository adds to its cluster; None to look for them.
+        listing: What there is in the working tree; None to look, and for a commit.
     """
 
     directory: bytes
@@ -57,6 +59,13 @@ class Task(Struct, frozen=True):
     folder: bytes | None
     served: dict[str, serving.Cluster] = {}
     added: dict[str, tuple[str, ...]] | None = None
+    listing: trees.Listing | None = None
+
+    def of(self, tree: trees.Tree) -> Task:
+        """The same, with what there is in a working tree: that is listed once for all processes."""
+        if not isinstance(tree, trees.WorkingTree):
+            return self
+        return msgspec.structs.replace(self, listing=tree.listing())
 
 
 def batch_size(waiting: int) -> int:
@@ -165,7 +174,11 @@ async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
 
 async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO[bytes]) -> None:
     project, _ = projects.opened(
-        Path(os.fsdecode(task.directory)), task.revision, task.policy_from, now=task.now
+        Path(os.fsdecode(task.directory)),
+        task.revision,
+        task.policy_from,
+        now=task.now,
+        listing=task.listing,
     )
     project = dataclasses.replace(project, served=task.served, added=task.added)
     rules = own.held(project.policy)

@@ -23,11 +23,12 @@ _FOREIGN: Final = "not owned by current user"
 """What libgit2 says where git says "dubious ownership"."""
 
 
-def discover(path: Path) -> pygit2.Repository | None:
+def discover(path: Path, *, examined: bool = False) -> pygit2.Repository | None:
     """The repository that a folder is in; None where it is in none.
 
     Args:
         path: The folder.
+        examined: Whether the process that started this one has just looked for damage.
 
     Raises:
         errors.WrongUse: It cannot be opened. A clone of another user's is refused as git refuses it: its configuration
@@ -44,7 +45,8 @@ def discover(path: Path) -> pygit2.Repository | None:
         folder = discovered
         repository = pygit2.Repository(folder)
         _refuse_embedded(path, repository)
-        _refuse_damaged(repository)
+        if not examined:
+            _refuse_damaged(repository)
     except (pygit2.GitError, OSError, ValueError) as error:  # libgit2's codes become any of these
         if _FOREIGN in str(error):
             root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from msgspec import Struct
+
 from hanbae import errors, files, subjects
 from hanbae.policy import boundaries, clones, folders
 from hanbae.repository import ignore_patterns, index_entries
@@ -170,11 +172,28 @@ class Overlaid:
         return self._tree.links(folder)
 
 
+class Listing(Struct, frozen=True):
+    """What a working tree was found to have, for another process: to find it takes as long as all imports.
+
+    All in the system's bytes, since neither paths nor where links lead need be text.
+
+    Attributes:
+        files: Path → id of the content.
+        links: The files that may be links.
+        unwatched: The files of which the index counts, and not what lies there.
+    """
+
+    files: dict[bytes, bytes]
+    links: tuple[bytes, ...]
+    unwatched: tuple[bytes, ...]
+
+
 class WorkingTree:
     """What git would commit of a folder: tracked files as they are now, and untracked ones that are not ignored.
 
     Args:
         root: The folder; it may be a clone's root, a folder in one, or no clone at all.
+        listing: What another process has just found there; None to look.
 
     Attributes:
         root: The folder.
@@ -182,16 +201,19 @@ class WorkingTree:
         repository: The clone; None for no clone.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, listing: Listing | None = None) -> None:
         self.root = root.resolve()
         self._perhaps_links: set[str] = set()
         self._unwatched: frozenset[str] = frozenset()
-        self.repository, self.prefix = _clone(self.root)
+        self.repository, self.prefix = _clone(self.root, examined=listing is not None)
         self._patterns: ignore_patterns.IgnorePatterns | None = None
         with clones.readable(self.root):
-            self._files = (
-                self._walked() if self.repository is None else self._listed(self.repository)
-            )
+            if listing is not None:
+                self._files = self._taken_over(listing)
+            elif self.repository is not None:
+                self._files = self._listed(self.repository)
+            else:
+                self._files = self._walked()
         # Sorted (`_listed`), as `below` needs them.
         self._paths = list(self._files)
 
@@ -265,8 +287,12 @@ class WorkingTree:
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
-        if self.repository is None or self._patterns is None:
+        if self.repository is None:
             return True  # nothing here can be committed by mistake
+        if self._patterns is None:
+            with clones.readable(self.repository.path):
+                entries = index_entries.of(self.repository)
+                self._patterns = ignore_patterns.IgnorePatterns(self.repository, entries)
         self._patterns.refuse_slow(self.prefix + path)
         with clones.readable(self.repository.path):
             return bool(self.repository.path_is_ignored(self.prefix + path))
@@ -278,6 +304,21 @@ class WorkingTree:
             with contextlib.suppress(OSError):  # it is no link any more
                 targets[path] = (self.root / path).readlink().as_posix()
         return dict(sorted(targets.items()))
+
+    def listing(self) -> Listing:
+        """What it has, for another process that looks at the same."""
+        encode = os.fsencode
+        return Listing(
+            {encode(path): encode(content) for path, content in self._files.items()},
+            tuple(map(encode, self._perhaps_links)),
+            tuple(map(encode, self._unwatched)),
+        )
+
+    def _taken_over(self, listing: Listing) -> dict[str, str]:
+        decode = os.fsdecode
+        self._perhaps_links = set(map(decode, listing.links))
+        self._unwatched = frozenset(map(decode, listing.unwatched))
+        return {decode(path): decode(content) for path, content in listing.files.items()}
 
     def _walked(self) -> dict[str, str]:
         self._perhaps_links = {
@@ -349,9 +390,9 @@ def _unlisted(path: str, target: str) -> errors.FileFault:
     return errors.FileFault("repository.link-unlisted", place=subjects.Place(path), target=target)
 
 
-def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
+def _clone(root: Path, *, examined: bool) -> tuple[pygit2.Repository | None, str]:
     """The clone that a folder is in, and the folder's path in it with a ``/`` at its end."""
-    repository = clones.discover(root)
+    repository = clones.discover(root, examined=examined)
     if repository is None:
         return None, ""
     if repository.is_bare or repository.workdir is None:

@@ -7,12 +7,13 @@ import stat
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pygit2
 import pytest
 from tests.support import layouts
 
-from hanbae.checking import projects
-from hanbae.policy import clones, loading
+from hanbae.checking import projects, workers
+from hanbae.policy import clones, loading, loose_objects
 from hanbae.repository import index_entries, trees
 
 
@@ -35,9 +36,9 @@ def test_a_working_tree_and_its_branches_are_of_one_opened_clone(
     folders: list[Path] = []
     discover = clones.discover
 
-    def recorded(path: Path) -> pygit2.Repository | None:
+    def recorded(path: Path, *, examined: bool = False) -> pygit2.Repository | None:
         folders.append(path)
-        return discover(path)
+        return discover(path, examined=examined)
 
     monkeypatch.setattr(clones, "discover", recorded)
     project = projects.project(shop)
@@ -75,3 +76,28 @@ def test_an_index_is_gone_through_once(shop: Path, monkeypatch: pytest.MonkeyPat
     tree = trees.WorkingTree(shop)
     assert not tree.ignored("hanbae.yaml")
     assert walks == [len(tree.files())]
+
+
+def test_what_one_process_has_listed_another_need_not_list(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop / "link").symlink_to("hanbae.yaml")
+    (shop / os.fsdecode(b"\xe4.yaml")).write_text("a: 1\n")
+    (shop / "hanbae.yaml").write_text((shop / "hanbae.yaml").read_text() + "# changed\n")
+    subprocess.run(
+        ["git", "update-index", "--assume-unchanged", ".gitignore"], cwd=shop, check=True
+    )
+    (shop / ".gitignore").write_text("nothing\n")
+    own = projects.project(shop)
+    assert isinstance(own.tree, trees.WorkingTree)
+    task = workers.Task(os.fsencode(shop), None, None, own.now, None).of(own.tree)
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(task), type=workers.Task)
+    for function in ("_listed", "_walked"):
+        monkeypatch.delattr(trees.WorkingTree, function)
+    monkeypatch.delattr(loose_objects, "damaged")
+    other, _ = projects.opened(shop, None, None, now=own.now, listing=sent.listing)
+    assert other.services == own.services
+    assert other.tree.files() == own.tree.files()
+    assert other.tree.links() == own.tree.links() == {"link": "hanbae.yaml"}
+    assert other.tree.read(".gitignore") == own.tree.read(".gitignore") != b"nothing\n"
+    assert other.tree.ignored("x/values.yaml") is own.tree.ignored("x/values.yaml")
