@@ -14,17 +14,20 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
 from hanbae import errors, wording
-from hanbae.history import locations, stores
+from hanbae.history import locations
 from hanbae.migrations import goose_files
 from hanbae.repository import checkouts
 from hanbae.results import claims, deployments, findings, plans
 from hanbae.rules import views
+
+if TYPE_CHECKING:
+    from hanbae.history import stores
 
 CODE: Final = "MIG012"
 _MOST: Final = 1000
@@ -91,8 +94,11 @@ def _store(project: views.Project, root: Path) -> stores.Store | None:
     if not isinstance(location, locations.File):
         return None  # a check opens no connection
     path = location.path
-    inside = path.resolve().is_relative_to(root.resolve())
-    return None if inside or not path.is_file() else stores.open_store(url)
+    if path.resolve().is_relative_to(root.resolve()) or not path.is_file():
+        return None
+    from hanbae.history import stores  # only who has a history waits for SQLite
+
+    return stores.open_store(url)
 
 
 class _Judge:

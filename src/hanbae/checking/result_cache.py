@@ -256,7 +256,12 @@ class _States:
 
     def of(self, method: str, argument: str) -> str | None:
         """What an answer depends on; None where only asking would show, or where there is no such method."""
-        states: dict[str, Callable[[str], str | None]] = {
+        state = self._of_method.get(method)
+        return state(argument) if state is not None else None
+
+    @cached_property
+    def _of_method(self) -> Mapping[str, Callable[[str], str | None]]:
+        return {
             "files": self._folder,
             "read": self._file,
             _CONTENT: self._content,
@@ -264,8 +269,6 @@ class _States:
             "ignored": lambda path: self._answer(lambda: self.tree.ignored(path)),
             "links": lambda folder: self._answer(lambda: self.tree.links(folder)),
         }
-        state = states.get(method)
-        return state(argument) if state is not None else None
 
     def _answer(self, ask: Callable[[], object]) -> str:
         try:

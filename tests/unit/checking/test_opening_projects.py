@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -101,3 +102,8 @@ def test_what_one_process_has_listed_another_need_not_list(
     assert other.tree.links() == own.tree.links() == {"link": "hanbae.yaml"}
     assert other.tree.read(".gitignore") == own.tree.read(".gitignore") != b"nothing\n"
     assert other.tree.ignored("x/values.yaml") is own.tree.ignored("x/values.yaml")
+
+
+def test_a_check_imports_no_database_where_there_is_no_history() -> None:
+    program = "import sys; import hanbae.actions.check; sys.exit('sqlite3' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
