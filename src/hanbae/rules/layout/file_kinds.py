@@ -7,6 +7,7 @@ translation; ``DB_PASSWORD: Joi.string()`` is a value in YAML and an expression 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 FileKind = Literal["values", "samples", "script", "code", "words"]
@@ -68,16 +69,24 @@ def of(path: str) -> FileKind:
     """
     *folders, name = path.split("/")
     lowered = {folder.lower() for folder in folders}
+    return _named(
+        name,
+        translated=not lowered.isdisjoint(_TRANSLATED),
+        sampled=not lowered.isdisjoint(_SAMPLED),
+    )
+
+
+@lru_cache(maxsize=4096)  # services are alike, and so are the names of their files
+def _named(name: str, *, translated: bool, sampled: bool) -> FileKind:
+    """The kind of a file of some name in folders of translations, or of samples."""
     if _PACKAGES.fullmatch(name):
         return "words"
-    translated = not lowered.isdisjoint(_TRANSLATED) or bool(
-        _TRANSLATION.fullmatch(name) or _LOCALE.fullmatch(name)
-    )
+    translated = translated or bool(_TRANSLATION.fullmatch(name) or _LOCALE.fullmatch(name))
     # A service may be called `messages` or `lang`; its values are values all the same.
     if translated and not name.startswith((".env", "values")):
         return "words"
     if name.endswith(_CODE):
         return "code"
-    if not lowered.isdisjoint(_SAMPLED) or _SAMPLE.fullmatch(name) or _PIPELINE.fullmatch(name):
+    if sampled or _SAMPLE.fullmatch(name) or _PIPELINE.fullmatch(name):
         return "samples"
     return "script" if name.endswith(_SCRIPTS) else "values"

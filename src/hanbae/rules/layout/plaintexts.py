@@ -16,6 +16,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -48,13 +49,17 @@ _NAMES: Final = frozenset({"config", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519
 _LEFT_OUT: Final = (".schema.json", "go.sum")
 _KEYSTORES: Final = (".p12", ".pfx", ".jks", ".keystore", ".kdbx")
 
+# The same few names are everywhere.
+_strength: Final = lru_cache(maxsize=4096)(shapes.strength)
+
 _BODY: Final = re.compile(r"(?:\\n|[\s\"'+|>-])*[A-Za-z0-9+/=]{16}")
 
+_ASCII_ROOTS: Final = tuple(filter(str.isascii, shapes.ROOTS))
 _HANGUL_ROOTS: Final = tuple(root for root in shapes.ROOTS if not root.isascii())
 _KEY: Final = string.ascii_letters + string.digits + "_.-"
-_RIGHT: Final = re.compile(r"([A-Za-z0-9_.-]{0,48})[\"']?[ \t]*(?::=|=>|[:=])(?!/)[ \t]*")
+_RIGHT: Final = re.compile(r"([A-Za-z0-9_.-]{0,48}+)[\"']?[ \t]*+(?::=|=>|[:=])(?!/)[ \t]*")
 _VALUE_BELOW: Final = re.compile(
-    r"[A-Za-z0-9_.-]{0,48}[\"']?[ \t]*(?:#[^\n]{0,200})?\r?\n[ \t]*value[ \t]*:[ \t]*"
+    r"([A-Za-z0-9_.-]{0,48}+)[\"']?[ \t]*+(?:#[^\n]{0,200})?\r?\n[ \t]*value[ \t]*:[ \t]*"
 )
 _BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]*")
 _VALUE: Final = re.compile(
@@ -221,9 +226,12 @@ def is_placeholder(value: str) -> bool:
 
 def _is_in_its_place(value: str) -> bool:
     """Whether something stands where a secret would: a placeholder, a reference, a sentence, a ciphertext."""
-    if not value.isascii() or len(set(value)) < _FEWEST_CHARACTERS or value.lower() in _DEFAULTS:
+    # What a look at the beginning decides comes first, and ciphertexts are most of what there is.
+    if _CIPHERTEXT.fullmatch(value) or _REFERENCE.match(value) or not value.isascii():
         return True
-    if _SAMPLE.search(value[:200]) or _REFERENCE.match(value) or _CIPHERTEXT.fullmatch(value):
+    if len(set(value)) < _FEWEST_CHARACTERS or value.lower() in _DEFAULTS:
+        return True
+    if _SAMPLE.search(value[:200]):
         return True
     if any(form.fullmatch(value[:1024]) for form in (_ANY, _MARKED, _CALL, _VERSION, _FILE)):
         return True
@@ -295,39 +303,54 @@ def _named(text: str, file_kind: file_kinds.FileKind) -> Iterator[_Hit]:
     lower = text.lower()
     if len(lower) != len(text):  # a letter whose lower case is longer; the places would be wrong
         lower = text
+    roots = _ASCII_ROOTS if text.isascii() else shapes.ROOTS
     following, spent = 0, 0
-    for start in sorted({start for root in shapes.ROOTS for start in _positions(lower, root)}):
+    for start in sorted({start for root in roots for start in _positions(lower, root)}):
         if start < following:
             continue
         if spent > _MOST_VALUES:
             return
-        hangul = next((root for root in _HANGUL_ROOTS if text.startswith(root, start)), "")
-        name = start + len(hangul)
-        right = _RIGHT.match(text, name)
-        near = text[max(0, start - _REACH) : start]
-        before = near[len(near.rstrip(_KEY)) :]
-        if right is not None:
-            key, value_start = before + hangul + right[1], right.end()
-        else:
-            head = text[max(0, start - 2 * _REACH) : start - len(before)].rstrip(" \t\"'")
-            below = _VALUE_BELOW.match(text, name) if head.endswith("name:") else None
-            if below is None:
-                continue
-            word = re.match(r"[A-Za-z0-9_.-]{0,48}", text[name : name + 48])
-            key, value_start = before + hangul + (word[0] if word else ""), below.end()
+        assigned = _assigned(text, start)
+        if assigned is None:
+            continue
         following = start + 1
-        strength = shapes.strength(key)
-        if strength is None or near.endswith(f"checksum/{before}") or _in_comment(text, start):
+        first, key, value_start = assigned
+        strength = _strength(key)
+        if strength is None or _in_comment(text, start):
             continue
         value = _value(text, value_start, file_kind)
         spent += len(value)
         strong = strength == "strong" and file_kind != "samples"
-        if not _is_same_word(value, key) and is_plain(value, strong=strong):
+        if is_plain(value, strong=strong) and not _is_same_word(value, key):
             # A key may have several such words, as `SECRET_KEY` has: what is left of it is passed
             # over.
             following = value_start
             end = text.index(value, value_start) + len(value)
-            yield start - len(before), end, "named", key[:_REACH]
+            yield first, end, "named", key[:_REACH]
+
+
+def _assigned(text: str, start: int) -> tuple[int, str, int] | None:
+    """The key around a word of a secret, between its first character and that of its value; None where it has none."""
+    hangul = ""
+    if not text[start].isascii():
+        hangul = next((root for root in _HANGUL_ROOTS if text.startswith(root, start)), "")
+    name = start + len(hangul)
+    right = _RIGHT.match(text, name)
+    below = _VALUE_BELOW.match(text, name) if right is None else None
+    # Most are words of a sentence, or parts of other names: there is nothing more to look at.
+    if right is None and below is None:
+        return None
+    near = text[max(0, start - _REACH) : start]
+    before = near[len(near.rstrip(_KEY)) :]
+    first = start - len(before)
+    if near.endswith(f"checksum/{before}"):
+        return None
+    if right is not None:
+        return first, before + hangul + right[1], right.end()
+    head = text[max(0, start - 2 * _REACH) : first].rstrip(" \t\"'")
+    if below is None or not head.endswith("name:"):
+        return None
+    return first, before + hangul + below[1], below.end()
 
 
 def _is_same_word(value: str, key: str) -> bool:

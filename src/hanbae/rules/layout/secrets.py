@@ -90,9 +90,9 @@ def _hits(path: str, read: Read, project: views.Project) -> Iterator[rulebook.Hi
     text = _text(path, read, project)
     if text is None:
         return
-    local = bool(_LOCAL.fullmatch(path))
-    samples = file_kinds.of(path) == "samples"
     for exposed in in_file(path, text):
+        local = bool(_LOCAL.fullmatch(path))
+        samples = file_kinds.of(path) == "samples"
         # Tests bring keys that are made for them; a key that is more must not be among them either.
         grave = not local and not (samples and exposed.variant == "private-key")
         severity: findings.Severity | None = None if grave else "warning"
@@ -122,7 +122,7 @@ def _manifests(path: str, text: str) -> Iterator[tuple[Exposed | None, range]]:
     if not path.endswith((".yaml", ".yml")) or len(text) > _LARGEST_MANIFEST:
         return
     # A template is no YAML before it is rendered; what it renders is SEC012's.
-    if "{{" in text or not _SECRET.search(text):
+    if "{{" in text or "kind:" not in text or not _SECRET.search(text):
         return
     try:
         roots = list(libyaml.compose_all(text))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import time
+from collections import UserString
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hanbae.masking import shapes
 from hanbae.rules.layout import plaintexts, secrets
 
 # Put together here, so that no scanner takes this file for a leak.
@@ -266,3 +269,28 @@ BY_KIND = [
 @pytest.mark.parametrize(("path", "text", "secret"), BY_KIND)
 def test_kind_of_file_says_what_a_value_is(path: str, text: str, secret: bool) -> None:
     assert bool(secrets.in_file(path, f"{text}\n")) is secret
+
+
+class Searched(UserString):
+    """A text that counts how often it is searched."""
+
+    searches = 0
+
+    def __contains__(self, word: object) -> bool:
+        self.searches += 1
+        return super().__contains__(word)
+
+    def find(self, *arguments: Any) -> int:
+        self.searches += 1
+        return super().find(*arguments)
+
+
+def test_text_without_tokens_is_not_searched_for_each_prefix() -> None:
+    values = Searched("replicas: 2\nservice: {name: auth, port: 8080}\n")
+    assert not list(shapes.tokens(cast("str", values)))
+    assert values.searches < len(shapes._SHAPES) * 2 / 3
+
+
+def test_long_ciphertexts_are_judged_by_their_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plaintexts, "_SAMPLE", None)  # a slow search of each value
+    assert not plaintexts.find(f"JWT_SECRET: {SEALED}\n")
