@@ -92,16 +92,20 @@ def _read_example(service: views.Service) -> Mapping[str, Any] | None:
     text = service.text(_path(service))
     if text is None:
         return None
-    lines = _outline(text)
+    lines = _outline(text.encode())
     files = [service.text(release.values_file) for release in service.releases.values()]
     defaults = service.text(service.chart_file("values.yaml"))
-    if defaults is None and all(file is not None and _outline(file) == lines for file in files):
+    if defaults is None and all(
+        file is not None and _outline(file.encode()) == lines for file in files
+    ):
         return None
     return libyaml.mapping(text)
 
 
-def _outline(text: str) -> list[tuple[str, ...]]:
-    return _LINE.findall(_SEALED.sub("", text))
+@valuesfiles.of_layout
+def _outline(data: bytes) -> list[tuple[str, ...]]:
+    """The keys, each with its indentation, outside of what is sealed."""
+    return _LINE.findall(_SEALED.sub("", data.decode()))
 
 
 def _path(service: views.Service) -> str:
