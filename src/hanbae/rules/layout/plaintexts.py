@@ -305,7 +305,7 @@ def _named(text: str, file_kind: file_kinds.FileKind) -> Iterator[_Hit]:
         lower = text
     roots = _ASCII_ROOTS if text.isascii() else shapes.ROOTS
     following, spent = 0, 0
-    for start in sorted({start for root in roots for start in _positions(lower, root)}):
+    for start in _positions(lower, *roots):
         if start < following:
             continue
         if spent > _MOST_VALUES:
@@ -367,7 +367,8 @@ def _value(text: str, start: int, file_kind: file_kinds.FileKind) -> str:
         if match[name] is not None:
             return str(match[name])
     bare = str(match["bare"])
-    end = _END_OF_STRING.search(bare)
+    has_quotes = '"' in bare or "'" in bare or "`" in bare
+    end = _END_OF_STRING.search(bare) if has_quotes else None
     if end is not None and not _CALL.fullmatch(bare[:1024]):
         bare = bare[: end.start()]  # of the string of a program that it stands in
     if _MORE.match(text, match.end()) or file_kind == "code":
@@ -382,11 +383,15 @@ def _in_comment(text: str, index: int) -> bool:
     return line.startswith(("#", "//", "{{- /*", "{{/*"))
 
 
-def _positions(text: str, word: str) -> Iterator[int]:
-    start = text.find(word)
-    while start >= 0:
-        yield start
-        start = text.find(word, start + len(word))
+def _positions(text: str, *words: str) -> list[int]:
+    """Where any of some words begin, in order."""
+    positions = set()
+    for word in words:
+        start = text.find(word)
+        while start >= 0:
+            positions.add(start)
+            start = text.find(word, start + len(word))
+    return sorted(positions)
 
 
 def _entropy(value: str) -> float:
