@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final
 
 _QUANTITIES: Final = frozenset(
@@ -41,8 +42,13 @@ def is_same(live: Any, target: Any, key: str = "") -> bool:
 def quantity(value: Any) -> Decimal | None:
     """A number or a quantity such as ``500m`` or ``1Gi``; None for what is none, or too large for the server."""
     text = str(value).strip() if isinstance(value, int | float | str) else ""
-    if not text or len(text) > _MOST_DIGITS:
-        return None
+    # The length first: what is too long is neither read nor kept.
+    return _read(text) if 0 < len(text) <= _MOST_DIGITS else None
+
+
+# The same few amounts are in every container of a repository.
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Decimal | None:
     for suffix, factor in _SUFFIXES.items():
         if text.endswith(suffix):
             text, times = text[: -len(suffix)], factor

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, lru_cache
+from typing import Any, Final, TypeVar, TypeVarTuple
 
+import msgspec
 from msgspec import Struct
 
 from hanbae import subjects
@@ -17,6 +18,11 @@ Pointer = tuple[str | int, ...]
 Contained = tuple[Pointer, dict[str, Any]]
 """A container, and where it is."""
 
+T = TypeVar("T")
+A = TypeVarTuple("A")
+
+_MOST: Final = 256
+"""Contents of objects of which results are kept: many times what the environments of one service have."""
 _PODS: Final[Mapping[str, Pointer]] = {
     "Pod": ("spec",),
     "Deployment": ("spec", "template", "spec"),
@@ -63,7 +69,7 @@ class Object:
             return ""
         return str(metadata.get("name") or metadata.get("generateName") or "")
 
-    @property
+    @cached_property
     def ref(self) -> subjects.Ref:
         """The object in its environment."""
         return subjects.Ref(self.kind, self.namespace, self.name)
@@ -84,6 +90,11 @@ class Object:
         return hooks.wave(self.data)
 
     @cached_property
+    def is_ignored(self) -> bool:
+        """Whether Argo CD neither applies nor runs it, as Helm's tests."""
+        return hooks.is_ignored(self.data)
+
+    @cached_property
     def annotations(self) -> Mapping[str, Any]:
         """``metadata.annotations``; empty where there are none or they are not a mapping."""
         value = self.get("metadata", "annotations")
@@ -101,6 +112,35 @@ class Object:
             node = node[key]
         return node
 
+    def once(self, compute: Callable[[Object, *A], T], *arguments: *A) -> T:
+        """What a function makes of its content, worked out once for all objects that have the same.
+
+        The environments of a service differ in few objects: the Jobs and Services of the second are those of the first.
+
+        Args:
+            compute: A function of a module, given the object without its place: no template, no index, no namespace of
+                the release. The result is kept under the function, and nobody writes into it.
+            arguments: What else it is given, by its place.
+        """
+        results = self._results
+        key: tuple[Any, ...] = (compute, *arguments)
+        if key not in results:
+            results[key] = compute(self._content, *arguments)
+        result: T = results[key]
+        return result
+
+    @cached_property
+    def _content(self) -> Object:
+        return Object(self.data, "", 0, "")
+
+    @cached_property
+    def _results(self) -> dict[tuple[Any, ...], Any]:
+        try:
+            # By its bytes: of two mappings that Python calls equal one may have 1 where the other has true.
+            return _results(msgspec.msgpack.encode(self.data))
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return {}  # of a shape that has no bytes, and so nobody's but its own
+
     @property
     def template_metadata(self) -> Pointer:
         """Where the metadata of its pods are, of what makes pods."""
@@ -113,22 +153,30 @@ class Object:
 
     def containers(self, *, init: bool = True) -> tuple[Contained, ...]:
         """The containers of its pods, init containers first, each with its pointer; none for what makes no pods."""
-        return self._all_containers if init else self._containers("containers")
+        if init:
+            return self._all_containers
+        return tuple(entry for entry in self._all_containers if "initContainers" not in entry[0])
 
     @cached_property
     def _all_containers(self) -> tuple[Contained, ...]:
-        return self._containers("initContainers", "containers")
-
-    def _containers(self, *keys: str) -> tuple[Contained, ...]:
-        if self.pod is None:
+        pod = self.pod
+        if pod is None or not isinstance(spec := self.get(*pod), dict):
             return ()
-        lists = ((key, self.get(*self.pod, key)) for key in keys)
         return tuple(
-            ((*self.pod, key, index), container)
-            for key, containers in lists
-            for index, container in enumerate(containers if isinstance(containers, list) else ())
+            ((*pod, key, index), container)
+            for key in ("initContainers", "containers")
+            for index, container in enumerate(_entries(spec.get(key)))
             if isinstance(container, dict)
         )
+
+
+def _entries(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+@lru_cache(maxsize=_MOST)
+def _results(_content: bytes) -> dict[tuple[Any, ...], Any]:
+    return {}
 
 
 class On(Struct, frozen=True):

@@ -55,7 +55,8 @@ def over_project(project: views.Project, rules: Iterable[rulebook.Rule]) -> list
 
 def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list[RuleHit]:
     """What the rules over a service and over each of its releases find."""
-    results = []
+    results: list[RuleHit] = []
+    releases = tuple(service.releases.values())
     for rule in rules:
         if service.incomplete and rule.code in NEEDS_ALL:
             continue
@@ -63,19 +64,25 @@ def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list
             hits = _hits(rule, service, service.chart)
             results += [RuleHit(rule, hit, service.name) for hit in hits]
         elif rule.scope == "release":
-            for release in service.releases.values():
-                results += _over_release(rule, release)
+            for release in releases:
+                # Nearly every rule finds nothing in nearly every release, and most clusters are known.
+                hits = _hits(rule, release, release.values_file)
+                if hits or release.alternatives:
+                    results += _over_release(rule, release, hits)
     return results
 
 
-def _over_release(rule: rulebook.Rule, release: views.Release) -> list[RuleHit]:
+def _over_release(
+    rule: rulebook.Rule, release: views.Release, hits: list[rulebook.Hit]
+) -> list[RuleHit]:
     """What a rule finds in a release, and what it finds besides where the cluster has more API versions."""
-    results, reported = [], set()
-    for rendering in (release, *release.alternatives):
+    name, environment = release.service.name, release.environment
+    results = [RuleHit(rule, hit, name, environment, release.assumed) for hit in hits]
+    reported = {_identity(hit) for hit in hits}
+    for rendering in release.alternatives:
         for hit in _hits(rule, rendering, release.values_file):
-            if rendering is release or _identity(hit) not in reported:
+            if _identity(hit) not in reported:
                 reported.add(_identity(hit))
-                name, environment = release.service.name, release.environment
                 results.append(RuleHit(rule, hit, name, environment, rendering.assumed))
     return results
 

@@ -115,8 +115,12 @@ def _problems(release: views.Release) -> list[tuple[views.Object, schemas.Proble
     for manifest in release.objects:
         schema_ = schema(release, manifest)
         if schema_ is not None:
-            problems += [(manifest, problem) for problem in schema_.problems(manifest.data)]
+            problems += [(manifest, problem) for problem in manifest.once(_problems_by, schema_)]
     return problems
+
+
+def _problems_by(manifest: views.Object, schema_: schemas.Schema) -> list[schemas.Problem]:
+    return schema_.problems(manifest.data)
 
 
 @rulebook.of_release("KUB003", "error", source=_DEPRECATIONS, essential=True)

@@ -70,26 +70,34 @@ def wrong_name(release: views.Release) -> Iterator[rulebook.Hit]:
 def wrong_label(release: views.Release) -> Iterator[rulebook.Hit]:
     """A label, an annotation or a selector's label that the API server refuses."""
     for manifest in release.objects:
-        for pointer, labels in _labels(manifest):
-            for key, value in labels.items():
-                reason = _fault(key, value)
-                if reason:
-                    facts = {"object": manifest.label, "key": str(key)[:300]}
-                    yield rulebook.Hit(views.On(manifest, (*pointer, key)), facts, reason)
-        for pointer in (("metadata",), manifest.template_metadata if manifest.pod else ()):
-            annotations = shapes.mapping(manifest.get(*pointer, "annotations")) if pointer else {}
-            for key in annotations:
-                # The API server looks at the key of an annotation as if it were in lower case.
-                if not _is_key(str(key).lower()):
-                    facts = {"object": manifest.label, "key": str(key)[:300]}
-                    on = views.On(manifest, (*pointer, "annotations", key), key=True)
-                    yield rulebook.Hit(on, facts, "annotation")
-            if (
-                sum(len(str(key)) + len(str(value)) for key, value in annotations.items())
-                > _ANNOTATIONS
-            ):
-                on = views.On(manifest, (*pointer, "annotations"), key=True)
-                yield rulebook.Hit(on, {"object": manifest.label}, "large")
+        for pointer, variant in manifest.once(_wrong_labels):
+            facts = {"object": manifest.label}
+            if variant != "large":
+                facts["key"] = str(pointer[-1])[:300]
+            is_key = variant in ("annotation", "large")
+            yield rulebook.Hit(views.On(manifest, pointer, key=is_key), facts, variant)
+
+
+def _wrong_labels(manifest: views.Object) -> tuple[tuple[views.Pointer, str], ...]:
+    """What the API server refuses, and which sentence says why."""
+    wrong = [
+        ((*pointer, key), reason)
+        for pointer, labels in _labels(manifest)
+        for key, value in labels.items()
+        if (reason := _fault(key, value))
+    ]
+    for pointer in (("metadata",), manifest.template_metadata if manifest.pod else ()):
+        annotations = shapes.mapping(manifest.get(*pointer, "annotations")) if pointer else {}
+        # The API server looks at the key of an annotation as if it were in lower case.
+        wrong += [
+            ((*pointer, "annotations", key), "annotation")
+            for key in annotations
+            if not _is_key(str(key).lower())
+        ]
+        size = sum(len(str(key)) + len(str(value)) for key, value in annotations.items())
+        if size > _ANNOTATIONS:
+            wrong.append(((*pointer, "annotations"), "large"))
+    return tuple(wrong)
 
 
 def _labels(manifest: views.Object) -> Iterator[tuple[views.Pointer, dict[str, Any]]]:
@@ -105,21 +113,23 @@ def _labels(manifest: views.Object) -> Iterator[tuple[views.Pointer, dict[str, A
 
 
 def _fault(key: Any, value: Any) -> str:
-    if not isinstance(key, str) or not _is_key(key):
+    # The lengths first: what is too long is neither matched nor kept.
+    if not isinstance(key, str) or len(key) > _KEY_LENGTH:
         return "key"
-    if not isinstance(value, str):
-        return ""  # KUB001 says so
-    return "" if len(value) <= _LABEL_LENGTH and _is_value(value) else "value"
+    if not isinstance(value, str) or len(value) > _LABEL_LENGTH:
+        return _fault_of_pair(key, "") or ("value" if isinstance(value, str) else "")
+    return _fault_of_pair(key, value)
 
 
 # The same few labels are on every object of a chart.
 @lru_cache(maxsize=4096)
-def _is_value(value: str) -> bool:
-    return bool(_VALUE.fullmatch(value))
+def _fault_of_pair(key: str, value: str) -> str:
+    if not _is_short_key(key):
+        return "key"
+    return "" if _VALUE.fullmatch(value) else "value"
 
 
 def _is_key(key: str) -> bool:
-    # The length first: what is too long is neither matched nor kept.
     return len(key) <= _KEY_LENGTH and _is_short_key(key)
 
 

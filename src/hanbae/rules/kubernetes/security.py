@@ -77,10 +77,9 @@ def insecure(release: views.Release) -> Iterator[rulebook.Hit]:
         standard = level(release, manifest)
         if standard == "privileged":
             continue
-        results = list(broken(manifest, restricted=standard == "restricted"))
+        results = list(manifest.once(_broken, standard == "restricted"))
         if serving.number(release.settings.kubernetes) >= _ASKED_SINCE:
-            for pointer, container in manifest.containers():
-                results += _asked_elsewhere(pointer, container)
+            results += manifest.once(_all_asked_elsewhere)
         for location, fields in _lacking(manifest, results).items():
             # What one block mends is one finding.
             results = [field for field in results if field not in fields]
@@ -121,6 +120,10 @@ def level(release: views.Release, manifest: views.Object) -> str:
         return "privileged"
     own = naming.namespaces_of_services(policy, release.environment)
     return "restricted" if manifest.namespace in own else "privileged"
+
+
+def _broken(manifest: views.Object, restricted: bool) -> tuple[Broken, ...]:
+    return tuple(broken(manifest, restricted=restricted))
 
 
 def broken(manifest: views.Object, *, restricted: bool) -> Iterator[Broken]:
@@ -187,6 +190,14 @@ def _host(pointer: views.Pointer, container: dict[str, Any]) -> Iterator[Broken]
     for index, port in shapes.entries(container.get("ports")):
         if port.get("hostPort"):
             yield (*pointer, "ports", index, "hostPort"), "0"
+
+
+def _all_asked_elsewhere(manifest: views.Object) -> tuple[Broken, ...]:
+    return tuple(
+        result
+        for pointer, container in manifest.containers()
+        for result in _asked_elsewhere(pointer, container)
+    )
 
 
 def _asked_elsewhere(location: views.Pointer, container: dict[str, Any]) -> Iterator[Broken]:

@@ -70,9 +70,13 @@ _BUILT_IN: Final = (
 def fields_do_not_go_together(release: views.Release) -> Iterator[rulebook.Hit]:
     """Fields that exclude, repeat or need each other."""
     for manifest in release.objects:
-        for refusal in itertools.islice(_refusals(manifest), refusals.MOST):
+        for refusal in manifest.once(_first_refusals):
             facts = {"object": manifest.label, **refusal.facts}
             yield rulebook.Hit(views.On(manifest, refusal.pointer), facts, refusal.variant)
+
+
+def _first_refusals(manifest: views.Object) -> tuple[refusals.Refusal, ...]:
+    return tuple(itertools.islice(_refusals(manifest), refusals.MOST))
 
 
 def _refusals(manifest: views.Object) -> refusals.Refusals:

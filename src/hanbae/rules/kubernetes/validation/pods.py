@@ -60,7 +60,9 @@ def _of_pod(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refu
 
 def _profiles(context: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
     for name in ("seccompProfile", "appArmorProfile"):
-        profile = shapes.mapping(context.get(name))
+        if name not in context:
+            continue
+        profile = shapes.mapping(context[name])
         place = (*pointer, name)
         if profile.get("type") == "Localhost" and not profile.get("localhostProfile"):
             yield refusals.missing(place, "localhostProfile", "type: Localhost")
@@ -69,13 +71,15 @@ def _profiles(context: Mapping[str, Any], pointer: refusals.Pointer) -> refusals
 
 
 def _container(container: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    yield from _resources(shapes.mapping(container.get("resources")), (*pointer, "resources"))
+    if "resources" in container:
+        yield from _resources(shapes.mapping(container["resources"]), (*pointer, "resources"))
     for index, variable in shapes.entries(container.get("env")):
         # The API server takes an empty `value` for none.
         if variable.get("value") and variable.get("valueFrom"):
             yield refusals.beside((*pointer, "env", index, "valueFrom"), "value")
     for name in _PROBES:
-        yield from _probe(name, shapes.mapping(container.get(name)), (*pointer, name))
+        if name in container:
+            yield from _probe(name, shapes.mapping(container[name]), (*pointer, name))
     for index, mount in shapes.entries(container.get("volumeMounts")):
         yield from _mount(mount, (*pointer, "volumeMounts", index))
     context = shapes.mapping(container.get("securityContext"))

@@ -13,28 +13,32 @@ _VALUELESS: Final = frozenset({"Exists", "DoesNotExist"})
 _NUMERIC: Final = frozenset({"Gt", "Lt"})
 _EXPRESSIONS: Final = "matchExpressions"
 _DEEPEST: Final = 40
-_PLACES: Final[tuple[refusals.Pointer, ...]] = (
-    ("aggregationRule",),
-    ("webhooks",),
-    *(
-        ("spec", name)
-        for name in (
-            "egress",
-            "ingress",
-            "podSelector",
-            "scopeSelector",
-            "selector",
-            "volumeClaimTemplates",
-        )
-    ),
+_OF_OBJECT: Final = ("aggregationRule", "webhooks")
+_OF_SPEC: Final = (
+    "egress",
+    "ingress",
+    "podSelector",
+    "scopeSelector",
+    "selector",
+    "volumeClaimTemplates",
 )
 _OF_PODS: Final = ("affinity", "topologySpreadConstraints", "volumes")
 
 
 def expressions(manifest: Object) -> refusals.Refusals:
     """The expressions of all selectors in an object, which are at a few places and below them."""
-    pointers = [*_PLACES, *((*manifest.pod, name) for name in _OF_PODS if manifest.pod)]
-    waiting = [(pointer, manifest.get(*pointer)) for pointer in pointers]
+    around: tuple[tuple[refusals.Pointer, tuple[str, ...]], ...] = (
+        ((), _OF_OBJECT),
+        (("spec",), _OF_SPEC),
+        *(((manifest.pod, _OF_PODS),) if manifest.pod else ()),
+    )
+    waiting: list[tuple[refusals.Pointer, Any]] = [
+        ((*pointer, name), part[name])
+        for pointer, names in around
+        if isinstance(part := manifest.get(*pointer), dict)
+        for name in names
+        if name in part
+    ]
     while waiting:
         pointer, node = waiting.pop()
         if isinstance(node, dict):
