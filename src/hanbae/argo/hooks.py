@@ -130,8 +130,8 @@ def _ref(manifest: Mapping[str, Any], namespace: str) -> subjects.Ref:
 
 def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata = manifest.get("metadata")
-    values = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    return values if isinstance(values, Mapping) else {}
+    values = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return values if isinstance(values, dict) else {}
 
 
 def _listed(value: object) -> list[str]:

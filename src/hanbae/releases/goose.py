@@ -19,6 +19,7 @@ MIGRATING: Final = frozenset(("up", "up-by-one", "up-to", "down", "down-to", "re
 _COMMANDS: Final = MIGRATING | {"status", "version", "create", "fix", "validate"}
 # Words that other programs have as well: of an entry point that is not known they tell nothing.
 _COMMON: Final = frozenset(("beta", "env", "init"))
+_WORDS: Final = _COMMANDS | _COMMON
 _DRIVERS: Final = frozenset(
     (
         *("auroradsql", "azuresql", "clickhouse", "duckdb", "libsql", "mssql", "mysql", "pgx"),
@@ -64,7 +65,7 @@ def is_goose(invocation: invocations.Invocation, own: variables.Variables) -> bo
         return invocation.program in tools.OF_GOOSE
     # The entry point is in the image, which is not asked here: its arguments and variables have to tell.
     words = [shells.literal(word) for word in invocation.words]
-    if own.text("GOOSE_DRIVER") and any(word in _COMMANDS for word in words):
+    if any(word in _COMMANDS for word in words) and own.text("GOOSE_DRIVER"):
         return True
     flags, rest = _divided(invocation.words)
     driver = shells.literal(rest[0]) if rest else None
@@ -88,7 +89,7 @@ def read(invocation: invocations.Invocation, own: variables.Variables) -> Invoca
         driver = driver or "postgres"
         address = own.variable(_DIRECT, set_) or address
     # `goose DRIVER DBSTRING COMMAND`; with GOOSE_DRIVER and GOOSE_DBSTRING set, the command stands alone.
-    if rest and shells.literal(rest[0]) not in _COMMANDS | _COMMON:
+    if rest and shells.literal(rest[0]) not in _WORDS:
         driver = variables.text(own.value(rest[0], set_)) or ""
         address = own.value(rest[1], set_) if len(rest) > 1 else None
         rest = rest[2:]

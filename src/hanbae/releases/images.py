@@ -19,28 +19,33 @@ def accounts(objects: Iterable[Object]) -> dict[str, tuple[str, ...]]:
 
 
 def of_container(
-    manifest: Object, contained: Contained, accounts_: Mapping[str, tuple[str, ...]]
+    manifest: Object, contained: Contained, pulls: tuple[str, ...] = ()
 ) -> parts.Image:
     """The image of a container.
 
     Args:
         manifest: What makes the pod.
         contained: The container, and where it is.
-        accounts_: Name of a ServiceAccount → its pull secrets.
+        pulls: The pull secrets of the pod.
     """
     pointer, container = contained
-    pod = manifest.pod or ()
-    account = str(manifest.get(*pod, "serviceAccountName") or "default")
-    own = _names(manifest.get(*pod, "imagePullSecrets"))
     return parts.Image(
         workload=manifest.ref,
         container=str(container.get("name") or ""),
         reference=str(container.get("image") or ""),
         part=On(manifest, (*pointer, "image")),
-        # A pod that names some gets none of its ServiceAccount's.
-        pull_secrets=own or accounts_.get(account, ()),
+        pull_secrets=pulls,
         init="initContainers" in pointer,
     )
+
+
+def _pulls(manifest: Object, accounts_: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The pull secrets of a pod: one that names some gets none of its ServiceAccount's."""
+    pod = manifest.get(*(manifest.pod or ()))
+    if not isinstance(pod, dict):
+        return accounts_.get("default", ())
+    account = str(pod.get("serviceAccountName") or "default")
+    return _names(pod.get("imagePullSecrets")) or accounts_.get(account, ())
 
 
 def workloads(
@@ -48,14 +53,15 @@ def workloads(
 ) -> tuple[parts.Workload, ...]:
     """What makes pods, each with the images of its containers."""
     return tuple(
-        parts.Workload(
-            manifest.ref,
-            manifest,
-            tuple(of_container(manifest, entry, accounts_) for entry in manifest.containers()),
-        )
+        _workload(manifest, _pulls(manifest, accounts_))
         for manifest in objects
         if manifest.pod is not None
     )
+
+
+def _workload(manifest: Object, pulls: tuple[str, ...]) -> parts.Workload:
+    images = (of_container(manifest, entry, pulls) for entry in manifest.containers())
+    return parts.Workload(manifest.ref, manifest, tuple(images))
 
 
 def is_begun(images: Iterable[parts.Image], values: Mapping[str, Any]) -> bool:
@@ -87,5 +93,5 @@ def _names(entries: Any) -> tuple[str, ...]:
     return tuple(
         str(entry["name"])
         for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, Mapping) and entry.get("name")
+        if isinstance(entry, dict) and entry.get("name")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from hanbae.releases.objects import Contained, Object, On, Pointer
 _PHASES: Final = {"PreSync": 0, "Sync": 1, "PostSync": 2}
 _PROVABLE_DRIVERS: Final = frozenset({"postgres", "clickhouse"})
 """What a proof is tried with; goose knows more drivers."""
+_UNKNOWN: Final = variables.Sources()
 _ENDLESS: Final = frozenset(
     {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout", "Pod"}
 )
@@ -23,20 +24,16 @@ _ENDLESS: Final = frozenset(
 
 
 def of(
-    objects: Iterable[Object], sources: variables.Sources, accounts: Mapping[str, tuple[str, ...]]
+    workloads: Iterable[parts.Workload], sources: variables.Sources
 ) -> tuple[parts.Migration, ...]:
     """The migrations in the order in which they run; databases have no name yet.
 
     Args:
-        objects: What Argo CD applies or runs.
+        workloads: What makes pods, of what Argo CD applies or runs.
         sources: What is known of the namespace's ConfigMaps and Secrets.
-        accounts: Name of a ServiceAccount → its pull secrets.
     """
     migrations = [
-        migration
-        for manifest in objects
-        if manifest.pod is not None
-        for migration in _of_object(manifest, sources, accounts)
+        migration for workload in workloads for migration in _of_workload(workload, sources)
     ]
     # What is no hook belongs to Argo CD's phase Sync. The sort is stable: within a wave, the order
     # of rendering stays.
@@ -46,38 +43,63 @@ def of(
     )
 
 
+def _of_workload(workload: parts.Workload, sources: variables.Sources) -> Iterator[parts.Migration]:
+    manifest = workload.object
+    # Where a container names each key that it reads, its manifest alone says what it does.
+    alone = not any(variables.depends(container) for _, container in manifest.containers())
+    for index, migration in manifest.once(_of_object) if alone else _of_object(manifest, sources):
+        yield msgspec.structs.replace(
+            migration,
+            job=workload.ref,
+            part=On(manifest, migration.part.pointer),
+            image=workload.images[index],
+        )
+
+
 def _of_object(
-    manifest: Object, sources: variables.Sources, accounts: Mapping[str, tuple[str, ...]]
-) -> tuple[parts.Migration, ...]:
+    manifest: Object, sources: variables.Sources = _UNKNOWN
+) -> tuple[tuple[int, parts.Migration], ...]:
+    """The migrations of an object, each with the place of its container among all."""
     migrations = [
-        migration
-        for contained in manifest.containers()
-        if (migration := _of_container(manifest, contained, sources, accounts)) is not None
+        (index, migration)
+        for index, contained in enumerate(manifest.containers())
+        if (migration := _of_container(manifest, contained, sources)) is not None
     ]
-    if all(migration.tool == tools.UNKNOWN for migration in migrations):
+    if all(migration.tool == tools.UNKNOWN for _, migration in migrations):
         return tuple(migrations)
     # The object is called after the one whose tool is known: the others wait for the database, or stand beside it.
     return tuple(
-        migration
-        for migration in migrations
+        (index, migration)
+        for index, migration in migrations
         if migration.tool != tools.UNKNOWN or tools.is_migration_by_name(migration.container)
     )
 
 
 def _of_container(
-    manifest: Object,
-    contained: Contained,
-    sources: variables.Sources,
-    accounts: Mapping[str, tuple[str, ...]],
+    manifest: Object, contained: Contained, sources: variables.Sources
 ) -> parts.Migration | None:
     pointer, container = contained
     own = variables.Variables(container, sources)
     runs = invocations.of(container, own)
+    called = [invocation for invocation in runs if goose.is_goose(invocation, own)]
+    request = [(invocation, goose.read(invocation, own)) for invocation in called]
+    # A command that cannot be read may be `up`: it is kept, and said to be unprovable.
+    migrating = [
+        pair for pair in request if pair[1].command in goose.MIGRATING or not pair[1].command
+    ]
+    if called and not migrating:
+        return None  # it asks for a status, or makes a file
+    image = images.of_container(manifest, contained)
+    # goose goes first: other tools are recognized by words as common as `up` and `migrate`.
+    others = (tools.other(invocation, image.reference) for invocation in runs)
+    tool = "" if called else next(filter(None, others), "")
+    if not (called or tool or _is_unknown(manifest, image, container)):
+        return None
     migration = parts.Migration(
         job=manifest.ref,
-        container=str(container.get("name") or ""),
+        container=image.container,
         part=On(manifest, pointer),
-        image=images.of_container(manifest, contained, accounts),
+        image=image,
         tool=tools.GOOSE,
         # The first in which it runs: the later ones find nothing left to do.
         phase=next((phase for phase in _PHASES if phase in manifest.phases), ""),
@@ -85,21 +107,8 @@ def _of_container(
         per_pod=manifest.kind in _ENDLESS,
         lock_timeout=lock_timeouts.of_options(own.text(connection_options.VARIABLE)),
     )
-    called = [invocation for invocation in runs if goose.is_goose(invocation, own)]
-    request = [(invocation, goose.read(invocation, own)) for invocation in called]
-    # A command that cannot be read may be `up`: it is kept, and said to be unprovable.
-    migrating = [
-        pair for pair in request if pair[1].command in goose.MIGRATING or not pair[1].command
-    ]
     if migrating:
         return _of_goose(migration, migrating)
-    if called:
-        return None  # it asks for a status, or makes a file
-    image = migration.image.reference
-    # goose goes first above: other tools are recognized by words as common as `up` and `migrate`.
-    tool = next((name for invocation in runs if (name := tools.other(invocation, image))), "")
-    if not tool and not _is_unknown(migration, container):
-        return None
     reason = wording.Text("release.other-tool", _object(migration) | {"tool": tool})
     if not tool:
         named = any(invocation.program for invocation in runs)
@@ -110,18 +119,18 @@ def _of_container(
     return msgspec.structs.replace(migration, tool=tool, provable=reason)
 
 
-def _is_unknown(migration: parts.Migration, container: Mapping[str, Any]) -> bool:
+def _is_unknown(manifest: Object, image: parts.Image, container: Mapping[str, Any]) -> bool:
     """Whether something migrates by its name although no tool is to be seen."""
-    if migration.job.kind not in ("Job", "CronJob") and "init" not in str(migration.part.pointer):
+    if manifest.kind not in ("Job", "CronJob") and not image.init:
         return False
-    repository = migration.image.reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    repository = image.reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
     words = [
         str(word).rpartition("/")[2]
         for part in (container.get("command"), container.get("args"))
         for word in (part if isinstance(part, list) else ())
         if len(str(word)) <= _LONGEST_NAME
     ]
-    return tools.is_migration_by_name(migration.job.name, migration.container, repository, *words)
+    return tools.is_migration_by_name(manifest.name, image.container, repository, *words)
 
 
 # What is longer is the text of a shell, which may mention migrations without being one.

@@ -63,6 +63,8 @@ _OF_OPERATORS: Final[Mapping[tuple[str, str], tuple[Pointer, frozenset[str]]]] =
     ),
 }
 _MAKING_FLAGS: Final = frozenset({"secret-name", "secretName", "tls-secret-name"})
+_CREATE: Final = "create secret "
+"""What nearly no word has is looked for before the pattern."""
 # The name is bounded by what the API server allows, 253 characters.
 _CREATES: Final = re.compile(
     r"\bcreate secret (?:generic|tls|docker-registry) [\"']?([a-z0-9][a-z0-9.-]{0,252})"
@@ -86,21 +88,34 @@ _CNPG: Final = frozenset(
 """Keys of the Secrets that CloudNativePG makes for a cluster's users."""
 
 
+_Named = tuple[str, str, str, Pointer]
+"""Kind, name and key of what a pod does not start without, and where it is named."""
+_Output = tuple[str, str, frozenset[str] | None, parts.By]
+"""Kind, name, keys and origin of what an object makes."""
+
+
 def needs(objects: Iterable[Object]) -> tuple[parts.Need, ...]:
     """What pods do not start without; what is optional, and tokens that the cluster gives, are left out."""
     return tuple(
-        need for manifest in objects if manifest.pod is not None for need in _of_pod(manifest)
+        parts.Need(kind, name, key, manifest.ref, On(manifest, pointer))
+        for manifest in objects
+        if manifest.pod is not None
+        for kind, name, key, pointer in manifest.once(_named)
     )
 
 
-def _of_pod(manifest: Object) -> Iterator[parts.Need]:
+def _named(manifest: Object) -> tuple[_Named, ...]:
+    return tuple(_of_pod(manifest))
+
+
+def _of_pod(manifest: Object) -> Iterator[_Named]:
     pod = manifest.pod or ()
     for location, _ in manifest.containers():
         for pointer, entry in _mappings(manifest, (*location, "env")):
-            if isinstance(entry.get("valueFrom"), dict):
-                yield from _referred(manifest, (*pointer, "valueFrom"), key=True)
-        for pointer, _ in _mappings(manifest, (*location, "envFrom")):
-            yield from _referred(manifest, pointer, key=False)
+            if isinstance(source := entry.get("valueFrom"), dict):
+                yield from _referred(manifest, (*pointer, "valueFrom"), source, key=True)
+        for pointer, source in _mappings(manifest, (*location, "envFrom")):
+            yield from _referred(manifest, pointer, source, key=False)
     for pointer, volume in _mappings(manifest, (*pod, "volumes")):
         yield from _mounted(manifest, pointer, volume)
         for inner, source in _mappings(manifest, (*pointer, "projected", "sources")):
@@ -112,21 +127,23 @@ def _of_pod(manifest: Object) -> Iterator[parts.Need]:
     yield from _need(manifest, (*pod, "serviceAccountName"), "ServiceAccount")
 
 
-def _referred(manifest: Object, pointer: Pointer, *, key: bool) -> Iterator[parts.Need]:
+def _referred(
+    manifest: Object, pointer: Pointer, source: Mapping[str, Any], *, key: bool
+) -> Iterator[_Named]:
     for field, (kind, name) in _REFERENCES.items():
-        reference = manifest.get(*pointer, field)
+        reference = source.get(field)
         if isinstance(reference, dict) and reference.get("optional") is not True:
             own = str(reference.get("key") or "") if key else ""
             yield from _need(manifest, (*pointer, field, name), kind, own)
 
 
-def _mounted(manifest: Object, pointer: Pointer, volume: Mapping[str, Any]) -> Iterator[parts.Need]:
+def _mounted(manifest: Object, pointer: Pointer, volume: Mapping[str, Any]) -> Iterator[_Named]:
     for field, (kind, name) in _VOLUMES.items():
         if isinstance(volume.get(field), dict):
             yield from _files(manifest, (*pointer, field), kind, name)
 
 
-def _files(manifest: Object, pointer: Pointer, kind: str, name: str) -> Iterator[parts.Need]:
+def _files(manifest: Object, pointer: Pointer, kind: str, name: str) -> Iterator[_Named]:
     if manifest.get(*pointer, "optional") is True:
         return
     # Without `items` the volume has whatever keys there are, so none of them is asked for.
@@ -135,35 +152,43 @@ def _files(manifest: Object, pointer: Pointer, kind: str, name: str) -> Iterator
         yield from _need(manifest, (*pointer, name), kind, key)
 
 
-def _need(manifest: Object, pointer: Pointer, kind: str, key: str = "") -> Iterator[parts.Need]:
+def _need(manifest: Object, pointer: Pointer, kind: str, key: str = "") -> Iterator[_Named]:
     name = manifest.get(*pointer)
     # Kubernetes makes the ServiceAccount `default` in every namespace.
     if isinstance(name, str) and name and (kind, name) != ("ServiceAccount", "default"):
-        yield parts.Need(kind, name, key, manifest.ref, On(manifest, pointer))
+        yield kind, name, key, pointer
 
 
 def makes(objects: Iterable[Object]) -> tuple[parts.Product, ...]:
     """What the objects make in their namespace, themselves or through an operator."""
-    return tuple(entry for manifest in objects for entry in _makes(manifest))
+    return tuple(
+        parts.Product(kind, name, keys, manifest.ref, origin)
+        for manifest in objects
+        for kind, name, keys, origin in manifest.once(_outputs)
+    )
 
 
-def _makes(manifest: Object) -> Iterator[parts.Product]:
-    kind, ref = manifest.kind, manifest.ref
+def _outputs(manifest: Object) -> tuple[_Output, ...]:
+    return tuple(_makes(manifest))
+
+
+def _makes(manifest: Object) -> Iterator[_Output]:
+    kind = manifest.kind
     if kind in ("Secret", "ConfigMap"):
         is_token = manifest.get("type") == _TOKEN
         # Kubernetes fills such a Secret in after it has been created.
         keys = None if is_token else _keys(manifest)
-        yield parts.Product(kind, manifest.name, keys, ref, "operator" if is_token else "object")
+        yield kind, manifest.name, keys, "operator" if is_token else "object"
     elif kind in ("PersistentVolumeClaim", "ServiceAccount"):
-        yield parts.Product(kind, manifest.name, frozenset(), ref, "object")
+        yield kind, manifest.name, frozenset(), "object"
     elif kind == "SealedSecret":
         # The controller ignores the name that the template has, and calls the Secret like this object.
-        yield parts.Product("Secret", manifest.name, _keys(manifest), ref, "sealed")
+        yield "Secret", manifest.name, _keys(manifest), "sealed"
     elif kind == external_secrets.KIND:
         if external_secrets.policy(manifest.data) != "None":
             name = external_secrets.secret(manifest.data)
             keys = external_secrets.keys(manifest.data)
-            yield parts.Product("Secret", name, keys, ref, "external")
+            yield "Secret", name, keys, "external"
     elif kind == "SecretProviderClass":
         for _, entry in _mappings(manifest, ("spec", "secretObjects")):
             data = entry.get("data")
@@ -172,10 +197,10 @@ def _makes(manifest: Object) -> Iterator[parts.Product]:
                 for item in (data if isinstance(data, list) else ())
                 if isinstance(item, dict)
             )
-            yield parts.Product("Secret", str(entry.get("secretName")), keys, ref, "external")
+            yield "Secret", str(entry.get("secretName")), keys, "external"
     elif kind == "Job":
         for name in _told_to_make(manifest):
-            yield parts.Product("Secret", name, None, ref, "operator")
+            yield "Secret", name, None, "operator"
     else:
         yield from _operated(manifest)
 
@@ -194,24 +219,25 @@ def _told_to_make(manifest: Object) -> Iterator[str]:
             flag, equals, value = word.partition("=")
             if flag.lstrip("-") in _MAKING_FLAGS and flag.startswith("-"):
                 yield value if equals else following
-            yield from (match[1] for match in _CREATES.finditer(word))
+            if _CREATE in word:
+                yield from (match[1] for match in _CREATES.finditer(word))
 
 
 def _texts(value: Any) -> list[str]:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def _operated(manifest: Object) -> Iterator[parts.Product]:
+def _operated(manifest: Object) -> Iterator[_Output]:
     """What other controllers make up for an object of theirs."""
     group = manifest.api_version.partition("/")[0]
     entry = _OF_OPERATORS.get((group, manifest.kind))
     if entry is not None:
         name = manifest.get(*entry[0])
         if isinstance(name, str):
-            yield parts.Product("Secret", name, entry[1], manifest.ref, "operator")
+            yield "Secret", name, entry[1], "operator"
     elif (group, manifest.kind) == ("postgresql.cnpg.io", "Cluster"):
         for end in ("app", "superuser"):
-            yield parts.Product("Secret", f"{manifest.name}-{end}", _CNPG, manifest.ref, "operator")
+            yield "Secret", f"{manifest.name}-{end}", _CNPG, "operator"
 
 
 def _keys(manifest: Object) -> frozenset[str]:

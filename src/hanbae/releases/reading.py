@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import msgspec
 
-from hanbae.argo import hooks
 from hanbae.policy import labels
 from hanbae.releases import database_names, images, migrations, needs, parts, variables
 from hanbae.releases.objects import Object
@@ -51,18 +50,12 @@ def of(
         names: Job or key → name of the database, as the policy has it.
         elsewhere: What other releases and overlays make in the namespace.
     """
-    ignored = tuple(manifest for manifest in objects if hooks.is_ignored(manifest.data))
-    # Objects are compared by their contents, so this is left out for the many releases that have none to ignore.
-    applied = (
-        tuple(manifest for manifest in objects if manifest not in ignored)
-        if ignored
-        else tuple(objects)
-    )
-    accounts = images.accounts(applied)
-    workloads = images.workloads(applied, accounts)
+    ignored = tuple(manifest for manifest in objects if manifest.is_ignored)
+    applied = tuple(manifest for manifest in objects if not manifest.is_ignored)
+    workloads = images.workloads(applied, images.accounts(applied))
     every = tuple(image for workload in workloads for image in workload.images)
     makes = needs.makes(applied)
-    read = migrations.of(applied, _sources(applied, (*makes, *elsewhere)), accounts)
+    read = migrations.of(workloads, _sources(applied, (*makes, *elsewhere)))
     return parts.Release(
         service=service,
         namespace=namespace,

@@ -58,6 +58,8 @@ _TOOLS: Final = (
     Tool("sequelize", "sequelize", ("db:migrate",)),
     Tool("sequelize", "sequelize-cli", ("db:migrate",)),
 )
+_IMAGES: Final = frozenset(end.rpartition("/")[2] for tool in _TOOLS for end in tool.images)
+"""How the images of tools are called, without what is before the last slash."""
 _RUNNERS: Final = frozenset(
     (
         *("bun", "bundle", "bundler", "dotnet", "node", "npm", "npx", "pnpm", "poetry", "python"),
@@ -78,7 +80,10 @@ def other(invocation: invocations.Invocation, image: str) -> str:
     words = [shells.literal(word) or "" for word in invocation.words]
     if not invocation.is_named:
         folder, slash, last = image.partition("@")[0].rpartition("/")
-        repository = f"{folder}{slash}{last.partition(':')[0]}"
+        last = last.partition(":")[0]
+        if last not in _IMAGES:  # as nearly every image
+            return ""
+        repository = f"{folder}{slash}{last}"
         return next(
             (tool.name for tool in _TOOLS if _is_of(tool, repository) and _asks(tool, words)), ""
         )

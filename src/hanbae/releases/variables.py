@@ -63,6 +63,14 @@ class Sources(Struct, frozen=True):
     secrets: Mapping[str, frozenset[str] | None] = {}
 
 
+def depends(container: Mapping[str, Any]) -> bool:
+    """Whether what a container's variables hold depends on what is known of the namespace's objects."""
+    if container.get("envFrom"):
+        return True
+    sources = (entry.get("valueFrom") for entry in _mappings(container.get("env")))
+    return any("configMapKeyRef" in source for source in sources if isinstance(source, Mapping))
+
+
 class Variables:
     """The variables of one container.
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from hanbae.argo import hooks
 from hanbae.releases import objects
 
 Owner = tuple[str, str]
@@ -65,7 +64,7 @@ def of(
     return tuple(
         _claim(manifest, cluster, cluster_scoped)
         for manifest in manifests
-        if not hooks.is_ignored(manifest.data)
+        if not manifest.is_ignored
     )
 
 

@@ -29,22 +29,29 @@ _KEY: Final = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
 _PROJECTED: Final = {"secret": "Secret", "configMap": "ConfigMap"}
 
 
-def needs(manifest: views.Object, provided: Mapping[Named, views.Object]) -> set[Named]:
+def needs(manifest: views.Object, provided: Mapping[Named, views.Object]) -> frozenset[Named]:
     """What an object's pods cannot start without; what is marked as optional is left out.
 
     Args:
         manifest: The object.
         provided: What the release brings: of a ServiceAccount among it, its pull secrets are needed as well.
     """
+    own = manifest.once(_of_pod)
+    # Kubernetes gives the pull secrets of an account to the pods that run as it.
+    accounts = [
+        provided[named] for named in own if named[0] == "ServiceAccount" and named in provided
+    ]
+    return own.union(*(_pulls(account.data) for account in accounts))
+
+
+def _of_pod(manifest: views.Object) -> frozenset[Named]:
+    """What the spec of an object's pods names itself."""
     if manifest.pod is None or not isinstance(spec := manifest.get(*manifest.pod), dict):
-        return set()
+        return frozenset()
     names = set(_pulls(spec))
     account = spec.get("serviceAccountName")
     if isinstance(account, str) and account:
         names.add(("ServiceAccount", account))
-        # Kubernetes gives the pull secrets of an account to the pods that run as it.
-        brought = provided.get(("ServiceAccount", account))
-        names.update(_pulls(brought.data) if brought is not None else ())
     for _, container in manifest.containers():
         for source in _items(container, "envFrom"):
             names.update(_named(source, _FROM))
@@ -52,7 +59,7 @@ def needs(manifest: views.Object, provided: Mapping[Named, views.Object]) -> set
             names.update(_named(variable.get("valueFrom"), _KEY))
     for volume in _items(spec, "volumes"):
         names.update(_of_volume(volume))
-    return names
+    return frozenset(names)
 
 
 def _pulls(part: Mapping[str, Any]) -> Iterator[Named]:
@@ -145,7 +152,7 @@ class Order(Struct, frozen=True):
     """
 
     steps: tuple[tuple[Step, views.Object], ...]
-    needed: dict[int, set[Named]]
+    needed: dict[int, frozenset[Named]]
     provided: dict[Named, views.Object]
 
 

@@ -26,9 +26,11 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     if not (release.prepared or release.service.kustomized):
         return
     makers = secret_readers.producers(release)
+    # What Argo CD does not apply is none of the model's.
+    makes = needs.makes(release.objects) if release.model.ignored else release.model.makes
     operated = {
         (entry.by.namespace, entry.name)
-        for entry in needs.makes(release.objects)
+        for entry in makes
         if entry.kind == "Secret" and entry.origin != "external"
     }
     missing: dict[secret_readers.Name, list[secret_readers.Read]] = {}

@@ -118,9 +118,11 @@ def pulls_without_secret(release: views.Release) -> Iterator[rulebook.Hit]:
     """A pod without pull secrets that pulls from the registry for which others of the release have one."""
     applied = _applied(release)
     accounts = images.accounts(applied)
+    is_modelled = applied == release.model.objects
+    workloads = release.model.workloads if is_modelled else images.workloads(applied, accounts)
     secrets: dict[str, tuple[str, str]] = {}
     bare: list[tuple[objects.Object, str]] = []
-    for workload in images.workloads(applied, accounts):
+    for workload in workloads:
         manifest = workload.object
         account = str(manifest.get(*(manifest.pod or ()), "serviceAccountName") or "default")
         foreign = account != "default" and account not in accounts  # it may well have one

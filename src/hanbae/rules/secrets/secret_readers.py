@@ -54,22 +54,33 @@ def reads(release: views.Release) -> tuple[Read, ...]:
 
 
 def _reads(release: views.Release) -> tuple[Read, ...]:
-    return tuple(_of_release(release))
+    return tuple(
+        Read((manifest.namespace, name), key, views.On(manifest, pointer), way, optional)
+        for manifest in release.objects
+        for name, key, pointer, way, optional in manifest.once(_readings)
+    )
 
 
-def _of_release(release: views.Release) -> Iterator[Read]:
-    for manifest in release.objects:
-        if manifest.pod is not None:
-            yield from _of_pod(manifest, manifest.pod)
-        elif manifest.kind == "Ingress":
-            for pointer, entry in _mappings(manifest, ("spec", "tls")):
-                yield from _read(manifest, entry, (*pointer, "secretName"), "tls")
-        elif manifest.kind == "ServiceAccount":
-            for pointer, entry in _mappings(manifest, ("imagePullSecrets",)):
-                yield from _read(manifest, entry, (*pointer, "name"), "pull")
+_Reading = tuple[str, str | None, views.Pointer, Way, bool]
+"""A reading as it follows from an object alone: the name of the Secret, then as in :class:`Read`."""
 
 
-def _of_pod(manifest: views.Object, pod: views.Pointer) -> Iterator[Read]:
+def _readings(manifest: views.Object) -> tuple[_Reading, ...]:
+    return tuple(_of_object(manifest))
+
+
+def _of_object(manifest: views.Object) -> Iterator[_Reading]:
+    if manifest.pod is not None:
+        yield from _of_pod(manifest, manifest.pod)
+    elif manifest.kind == "Ingress":
+        for pointer, entry in _mappings(manifest, ("spec", "tls")):
+            yield from _read(manifest, entry, (*pointer, "secretName"), "tls")
+    elif manifest.kind == "ServiceAccount":
+        for pointer, entry in _mappings(manifest, ("imagePullSecrets",)):
+            yield from _read(manifest, entry, (*pointer, "name"), "pull")
+
+
+def _of_pod(manifest: views.Object, pod: views.Pointer) -> Iterator[_Reading]:
     for location, container in manifest.containers():
         if "env" in container or "envFrom" in container:
             yield from _of_container(manifest, location)
@@ -83,7 +94,7 @@ def _of_pod(manifest: views.Object, pod: views.Pointer) -> Iterator[Read]:
         yield from _read(manifest, entry, (*pointer, "name"), "pull")
 
 
-def _of_container(manifest: views.Object, location: views.Pointer) -> Iterator[Read]:
+def _of_container(manifest: views.Object, location: views.Pointer) -> Iterator[_Reading]:
     for pointer, variable in _mappings(manifest, (*location, "env")):
         source = variable.get("valueFrom")
         reference = source.get("secretKeyRef") if isinstance(source, dict) else None
@@ -98,7 +109,7 @@ def _of_container(manifest: views.Object, location: views.Pointer) -> Iterator[R
             yield from _read(manifest, reference, (*pointer, "secretRef", "name"), "variables")
 
 
-def _of_volume(manifest: views.Object, location: views.Pointer, field: str) -> Iterator[Read]:
+def _of_volume(manifest: views.Object, location: views.Pointer, field: str) -> Iterator[_Reading]:
     volume = manifest.get(*location)
     if not isinstance(volume, dict):
         return
@@ -115,7 +126,7 @@ def _read(
     pointer: views.Pointer,
     way: Way,
     key: views.Pointer | None = None,
-) -> Iterator[Read]:
+) -> Iterator[_Reading]:
     name = reference.get(str(pointer[-1]))
     if not isinstance(name, str) or not name:
         return
@@ -123,7 +134,7 @@ def _read(
     if key is not None and not isinstance(key_, str):
         return
     optional = reference.get("optional") is True
-    yield Read((manifest.namespace, name), key_, views.On(manifest, key or pointer), way, optional)
+    yield name, key_, key or pointer, way, optional
 
 
 def _mappings(
