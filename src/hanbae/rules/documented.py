@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from hanbae import errors
@@ -20,6 +21,9 @@ _OTHERS: Final = frozenset(
 _SEALED: Final = "templates/sealed-secret.yaml"
 _DELETION: Final = "argocd.argoproj.io/hook-delete-policy"
 _LONGEST_COMMAND: Final = 40
+_LONGEST_WORD: Final = 200
+"""Characters of a word that is kept once it was masked; what is longer is a script of one service."""
+_REDACT: Final = redactor.Redactor()
 
 
 def service(view: views.Service, deployed: dict[str, facts.Deployed]) -> facts.Service:
@@ -114,11 +118,17 @@ def _reads_all(container: Any, secret: str) -> bool:
 
 def _words(container: Any) -> Iterator[str]:
     """What a container runs; what looks like a password in it is masked."""
-    redact = redactor.Redactor()
     for field in ("command", "args"):
         words = container.get(field) if isinstance(container, dict) else None
         for word in (words if isinstance(words, list) else [])[:_LONGEST_COMMAND]:
-            yield redact(str(word))
+            text = str(word)
+            yield _masked(text) if len(text) <= _LONGEST_WORD else _REDACT(text)
+
+
+# The Jobs of all environments and of most services are started with the same few words.
+@lru_cache(maxsize=1024)
+def _masked(word: str) -> str:
+    return _REDACT(word)
 
 
 def _count(value: object) -> int | None:
