@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from hanbae import errors
@@ -16,6 +17,8 @@ from hanbae import errors
 HUB: Final = "docker.io"
 LONGEST_NAME: Final = 255
 _LARGEST_PORT: Final = 65535
+_LONGEST_TEXT: Final = 512
+"""Characters of a name whose parts are kept; nearly all are shorter."""
 
 _HOST: Final = re.compile(
     r"(?:(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
@@ -70,6 +73,16 @@ def parse(text: str) -> Reference:
     Raises:
         errors.WrongUse: No container tool would take it.
     """
+    return _short(text) if len(text) <= _LONGEST_TEXT else _parsed(text)
+
+
+# A check asks for the parts of the same images in each rule that looks at them.
+@lru_cache(maxsize=1024)
+def _short(text: str) -> Reference:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Reference:
     name, sign, digest = text.partition("@")
     if sign and not _DIGEST.fullmatch(digest):
         raise errors.WrongUse("image.bad-digest", reference=text)

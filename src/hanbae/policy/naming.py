@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
@@ -165,19 +166,25 @@ def migration_job(release_name: str, database: str, *, several: bool) -> str:
     return f"{release_name}-migrate-{database.replace('_', '-')}"
 
 
+# A path works out its text once, and the same few are asked for by every rule and every gate.
+@lru_cache(maxsize=4096)
+def _path(text: str) -> PurePosixPath:
+    return PurePosixPath(text)
+
+
 def chart(policy: documents.Policy, service: str) -> PurePosixPath:
     """The chart folder of a service, relative to the repository: ``services/auth/helm``."""
-    return PurePosixPath(service_paths.place(policy.services, service).chart)
+    return _path(service_paths.place(policy.services, service).chart)
 
 
 def folder(policy: documents.Policy, service: str) -> PurePosixPath:
     """The folder of everything that is a service's own, relative to the repository: ``services/auth``."""
-    return PurePosixPath(service_paths.place(policy.services, service).own)
+    return _path(service_paths.place(policy.services, service).own)
 
 
 def around(policy: documents.Policy, service: str) -> PurePosixPath:
     """The folder in which the chart lies beside what else the service has; the chart's own where that is nothing."""
-    return PurePosixPath(service_paths.place(policy.services, service).around)
+    return _path(service_paths.place(policy.services, service).around)
 
 
 class ValuesFile(Struct, frozen=True):
@@ -236,7 +243,7 @@ def values_files(
     policy: documents.Policy, service: str, environment: str
 ) -> tuple[PurePosixPath, ...]:
     """The values files of a service in an environment, relative to the repository, in order: later ones win."""
-    return tuple(PurePosixPath(file.path) for file in values_sources(policy, service, environment))
+    return tuple(_path(file.path) for file in values_sources(policy, service, environment))
 
 
 def values_file(policy: documents.Policy, service: str, environment: str) -> PurePosixPath:
@@ -268,15 +275,15 @@ def migrations_folder(policy: documents.Policy, service: str) -> PurePosixPath:
     own = named.migrations if named is not None else None
     template = own if own is not None else policy.services.migrations
     if template is not None:
-        return PurePosixPath(filled(template, service, ""))
+        return _path(filled(template, service, ""))
     place = service_paths.place(policy.services, service)
     if service_paths.has_no_chart(policy.services, service):
-        return PurePosixPath(place.own) / "migrations"
+        return _path(place.own) / "migrations"
     # `charts/auth` of `charts/*` is the service's alone. A folder that is named for one service may
     # be shared, so what is not its chart lies beside it.
     if place.chart == place.own and place.star is not None:
-        return PurePosixPath(place.chart) / "migrations"
-    return PurePosixPath(place.chart).parent / "migrations"
+        return _path(place.chart) / "migrations"
+    return _path(place.chart).parent / "migrations"
 
 
 def databases(policy: documents.Policy, service: str, environment: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ All rules share them and none writes into them: what several rules work out of a
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, libyaml, subjects
 from hanbae.apis import crds, serving
 from hanbae.argo import authorizing
 from hanbae.charts import gathering, tracing
@@ -94,7 +95,7 @@ class Release(computing.Computing):
         """The policy."""
         return self.service.project.policy
 
-    @property
+    @cached_property
     def settings(self) -> documents.Environment:
         """The environment in the policy."""
         return self.policy.environments[self.environment]
@@ -193,7 +194,7 @@ class Release(computing.Computing):
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""
-        return (manifest for kind in kinds for manifest in self._by_kind.get(kind, ()))
+        return itertools.chain.from_iterable(self._by_kind.get(kind, ()) for kind in kinds)
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Object]]:
@@ -241,6 +242,11 @@ class Service(computing.Computing):
     def chart(self) -> str:
         """The chart's folder, relative to the repository's root."""
         return str(naming.chart(self.policy, self.name))
+
+    @cached_property
+    def about(self) -> Mapping[Any, Any] | None:
+        """What the chart's ``Chart.yaml`` says of it; None where that is not there or no mapping."""
+        return libyaml.mapping(self.text(self.chart_file("Chart.yaml")) or "")
 
     @cached_property
     def folder(self) -> str:

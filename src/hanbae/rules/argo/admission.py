@@ -86,13 +86,12 @@ def _group(manifest: views.Object) -> str:
 
 def _listed(entries: Any, group: str, kind: str) -> bool:
     """Whether a list of an AppProject has a kind; its entries may be patterns."""
-    return any(
-        _is(kind, str(entry.get("kind"))) and _is(group, str(entry.get("group", "")))
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
-    )
-
-
-def _is(name: str, pattern: str) -> bool:
-    # Nearly all entries are plain names, which need no pattern.
-    return name == pattern or (not pattern.isalpha() and fnmatchcase(name, pattern))
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict):
+            # Nearly all entries are plain names of other kinds, which need no pattern.
+            own = str(entry.get("kind"))
+            if own == kind or (not own.isalpha() and fnmatchcase(kind, own)):
+                groups = str(entry.get("group", ""))
+                if groups == group or fnmatchcase(group, groups):
+                    return True
+    return False

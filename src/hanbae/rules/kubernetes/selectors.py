@@ -58,7 +58,7 @@ def _versions_of_chart(service: views.Service) -> frozenset[str]:
     """The versions in the chart's ``Chart.yaml``."""
     if service.kustomized:
         return frozenset()
-    about = libyaml.mapping((service.text(service.chart_file("Chart.yaml")) or "").encode()) or {}
+    about = service.about or {}
     version, name = str(about.get("version")), str(about.get("name"))
     return frozenset({version, f"{name}-{version}", str(about.get("appVersion"))})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, subjects
 from hanbae.charts import declared, helmignore
 from hanbae.policy import naming, service_paths
 from hanbae.rules import rulebook, views
@@ -99,7 +99,7 @@ def _is_there(service: views.Service, file: naming.ValuesFile) -> bool:
 @rulebook.of_service("LAY008", "warning", source=_CHART, essential=False)
 def odd_chart(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``Chart.yaml`` that Helm takes and that does not say what was meant."""
-    data = libyaml.mapping(service.text(service.chart_file("Chart.yaml")) or "")
+    data = service.about
     if data is None:
         return
     parsed = service.values(service.chart_file("Chart.yaml")) if _suspect(service, data) else None
@@ -205,11 +205,10 @@ def _chart(service: views.Service) -> subjects.Place:
 
 
 def _is_library(service: views.Service) -> bool:
-    text = service.text(service.chart_file("Chart.yaml")) or ""
-    return "library" in text and (libyaml.mapping(text) or {}).get("type") == "library"
+    return (service.about or {}).get("type") == "library"
 
 
-def _suspect(service: views.Service, data: dict[Any, Any]) -> bool:
+def _suspect(service: views.Service, data: Mapping[Any, Any]) -> bool:
     """Whether anything may be wrong, so that the places are worth reading."""
     return not (
         data.get("apiVersion") == "v2"
