@@ -122,11 +122,15 @@ def annotation_where_nobody_looks(release: views.Release) -> Iterator[rulebook.H
         ):
             value = manifest.get(*pointer)
             for key in value if isinstance(value, dict) else ():
-                domain, _, name = str(key).rpartition("/")
-                hook = domain == _HELM and name.startswith("hook")
-                if (domain == _ARGO and name in _FIRST) or hook:
+                text = str(key)
+                if text.startswith((_ARGO, _HELM)) and _changes_a_sync(text):
                     facts = {"object": manifest.label, "key": str(key)}
                     yield rulebook.Hit(views.On(manifest, (*pointer, key), key=True), facts)
+
+
+def _changes_a_sync(key: str) -> bool:
+    domain, _, name = key.rpartition("/")
+    return (domain == _ARGO and name in _FIRST) or (domain == _HELM and name.startswith("hook"))
 
 
 @argo.of_release("ARG004", "error", source=argo.WAVES, essential=True)
@@ -152,12 +156,15 @@ def unknown_delete_policy(release: views.Release) -> Iterator[rulebook.Hit]:
         ):
             if key not in annotations:
                 continue
-            location = argo.annotation(manifest, key)
             unknown = [part for part in argo.listed(annotations[key]) if part not in values]
+            is_hook = argo.HOOK in annotations or argo.HELM_HOOK in annotations
+            if is_hook and not unknown:
+                continue
+            location = argo.annotation(manifest, key)
             facts = {"object": manifest.label, "known": ", ".join(sorted(values))}
             if unknown:
                 yield rulebook.Hit(location, {**facts, "value": unknown[0][:60]})
-            elif argo.HOOK not in annotations and argo.HELM_HOOK not in annotations:
+            else:
                 yield rulebook.Hit(location, facts, "no-hook", severity="warning")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae.rules import rulebook, views
+from hanbae.rules.kubernetes import shapes
 
 _SOURCE: Final = (
     "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/"
@@ -22,15 +23,16 @@ _WITH_STATUS: Final = frozenset({"CustomResourceDefinition"})
 def exported(release: views.Release) -> Iterator[rulebook.Hit]:
     """Fields that only the cluster writes: the API server refuses some, and Argo CD never sees the others in sync."""
     for manifest in release.objects:
+        metadata = shapes.mapping(manifest.data.get("metadata"))
         for field in _REFUSED:
-            if manifest.get("metadata", field):
+            if metadata.get(field):
                 on = views.On(manifest, ("metadata", field))
                 facts = {"object": manifest.label, "field": f"metadata.{field}"}
                 yield rulebook.Hit(on, facts, "refused", severity="error")
         pointers: list[tuple[str, ...]] = [
-            ("metadata", field) for field in _IDLE if manifest.get("metadata", field)
+            ("metadata", field) for field in _IDLE if metadata.get(field)
         ]
-        if manifest.get("status") and manifest.kind not in _WITH_STATUS:
+        if manifest.data.get("status") and manifest.kind not in _WITH_STATUS:
             pointers.append(("status",))
         if _LAST_APPLIED in manifest.annotations:
             pointers.append(("metadata", "annotations", _LAST_APPLIED))

@@ -36,14 +36,16 @@ def probe_of_no_port(release: views.Release) -> Iterator[rulebook.Hit]:
     """A probe, or a hook of the container's life, that asks a port by a name which its container does not have."""
     for manifest in release.objects:
         for pointer, container in manifest.containers():
-            ports = [
-                port["name"]
-                for _, port in shapes.entries(container.get("ports"))
-                if isinstance(port.get("name"), str)
-            ]
             for place, action in _requests(container):
                 name = action.get("port")
-                if isinstance(name, str) and not name.isdecimal() and name not in ports:
+                if not isinstance(name, str) or name.isdecimal():
+                    continue
+                ports = [
+                    port["name"]
+                    for _, port in shapes.entries(container.get("ports"))
+                    if isinstance(port.get("name"), str)
+                ]
+                if name not in ports:
                     facts = {"probe": place[0], "port": name, "ports": ", ".join(ports) or "-"}
                     on = views.On(manifest, (*pointer, *place, "port"))
                     yield rulebook.Hit(on, _about(manifest, container) | facts)
@@ -52,14 +54,19 @@ def probe_of_no_port(release: views.Release) -> Iterator[rulebook.Hit]:
 def _requests(container: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     """What the kubelet sends to the container by itself, and where that is said."""
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-        for handler in _HANDLERS:
-            action = shapes.mapping(shapes.mapping(container.get(name)).get(handler))
+        for handler, action in _actions(container.get(name)):
             yield (name, handler), action
     lifecycle = shapes.mapping(container.get("lifecycle"))
     for name in ("postStart", "preStop"):
-        for handler in _HANDLERS:
-            action = shapes.mapping(shapes.mapping(lifecycle.get(name)).get(handler))
+        for handler, action in _actions(lifecycle.get(name)):
             yield ("lifecycle", name, handler), action
+
+
+def _actions(asking: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(asking, dict):
+        for handler in _HANDLERS:
+            if isinstance(action := asking.get(handler), dict):
+                yield handler, action
 
 
 def _about(manifest: views.Object, container: dict[str, Any]) -> dict[str, str]:
