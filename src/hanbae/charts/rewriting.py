@@ -22,8 +22,11 @@ _LARGEST: Final = 5
 _TRUE: Final = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE: Final = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 # What a value may look like that is not itself afterwards; most files have none, and are not parsed.
+# A colon or dash that no space follows is part of a text, as in `app:1.10` and `app-1.10`; but behind a quote, or a
+# bracket, it has a value: `{"a":0644}`.
 _SUSPECT: Final = re.compile(
-    r"(?m)[:,\[-]\s*(?:[+-]?(?:0[0-9_]+|0[xXoObB]\w+|\d[\d_]*\.(?:\d*0)?|\d{7,}(?:\.\d*)?"
+    r"(?m)[:,\[-](?:(?=\s)|(?<=[,\[])|(?<=\W:))"
+    r"\s*(?:[+-]?(?:0[0-9_]+|0[xXoObB]\w+|\d[\d_]*\.(?:\d*0)?|\d{7,}(?:\.\d*)?"
     r"|\d[\d_]*(?:\.\d*)?[eE][+-]?\d+|\d+_[\d_]*|0?\.0000\d+|\.\d+)|\+[\d_]+|-0"
     r"|[yY](?:es|ES)?|[nN][oO]?|[oO](?:n|N|ff|FF))(?=[ \t\r]*(?:$|[,\]}#]))"
 )

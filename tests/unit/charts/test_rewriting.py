@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.support import trees
 
+from hanbae import libyaml
 from hanbae.charts import pools, rendering, rewriting
 
 SOURCES = (
@@ -64,3 +65,35 @@ def test_quoted_values_are_what_they_are_written_as() -> None:
 )
 def test_what_is_text_or_stays_itself_is_left(text: str) -> None:
     assert rewriting.scalars(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ('{"a":0644}', "0644"),
+        ("{'a':0644, b: 1}", "0644"),
+        ('{"a":yes}', "yes"),
+        ("{? [b] :0644}", "0644"),
+        ("[0644,1.10]", "0644"),
+        ("-\n  0644\n", "0644"),
+        ("a:\n  0644\n", "0644"),
+        ("a:\t0644\n", "0644"),
+        ("--- 0644\n", "0644"),
+        ("? a\n: 0644\n", "0644"),
+        ("a: -0\n", "-0"),
+        ("[-0]", "-0"),
+    ],
+)
+def test_values_are_known_however_they_are_set_off(text: str, source: str) -> None:
+    assert source in {scalar.source for scalar in rewriting.scalars(text)}
+
+
+def test_digits_behind_a_colon_or_dash_within_a_text_do_not_have_it_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(libyaml, "compose", None)
+    digest = f"sha256:{'0' * 64}"
+    texts = (
+        f"a: {digest}\nb: registry/auth:1.10\nc: auth-1.10\nd: [{digest}, x-0644]\ne: '9:0644'\n"
+    )
+    assert rewriting.scalars(texts) == ()
