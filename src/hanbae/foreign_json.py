@@ -30,6 +30,8 @@ _DIGITS_ALONE: Final = bytes(ord("0" if chr(code) in "0123456789" else " ") for 
 """Turns each digit into 0, and all else into space."""
 _LONG: Final = b"0" * 19
 """As many digits as a whole number of more than 64 bits has."""
+_BEHIND_WHOLE: Final = b",]} \t\r\n"
+"""What may follow a whole number."""
 _LONGEST: Final = 20
 """Characters of the longest whole number of 64 bits."""
 
@@ -58,7 +60,7 @@ def decode(data: bytes | str, kind: Any = Any) -> Any:
         if _goes_beyond(_MOST_LEVELS, stored):
             raise Fault("too many levels")
         decoded = msgspec.json.decode(data, type=kind)
-        # Hardly any text has so many digits in a row, so hardly any is read twice.
+        # Hardly any text has such a number, so hardly any is read twice.
         return decoded if not _has_long_number(stored) else _bounded(data, kind, decoded)
     except RecursionError:
         raise Fault("too many levels") from None
@@ -94,7 +96,15 @@ def _depth(stored: bytes, levels: int) -> int:
 
 
 def _has_long_number(stored: bytes) -> bool:
-    return _LONG in stored.translate(_DIGITS_ALONE)
+    digits = stored.translate(_DIGITS_ALONE)
+    begin = digits.find(_LONG)
+    while begin >= 0:
+        end = digits.find(b" ", begin)
+        # Digits with anything else behind them are part of a text, such as those of a digest, or of a fraction.
+        if end < 0 or stored[end] in _BEHIND_WHOLE:
+            return True
+        begin = digits.find(_LONG, end)
+    return False
 
 
 def _bounded(data: bytes | str, kind: Any, decoded: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import time
 import tracemalloc
 from pathlib import Path
@@ -115,3 +116,24 @@ def test_numbers_of_more_than_64_bits_are_floats_whatever_is_around_them() -> No
     decoded = foreign_json.decode(digest, Typed)
     assert decoded.numbers == {1: "1234567890123456789012345678"}
     assert bytes(decoded.kept) == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("behind", [",", "]", " ,", "\n]"])
+def test_a_long_number_behind_a_digest_is_one_of_64_bits(behind: str) -> None:
+    digits = "9" * 20
+    text = f'["sha256:{digits}", "{digits}a", 0.{digits}, -{digits}{behind}'
+    decoded = foreign_json.decode(text + ("" if "]" in behind else "1]"))
+    assert decoded[:4] == [f"sha256:{digits}", f"{digits}a", 1.0, -1e20]
+    assert isinstance(decoded[3], float)
+
+
+def test_digits_within_texts_do_not_have_json_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "loads", None)
+    digest = {"image": "auth@sha256:" + "0" * 64, "ratio": 0.1234567890123456789}
+    assert foreign_json.decode(msgspec.json.encode(digest)) == digest
+
+
+def test_long_runs_of_digits_are_looked_at_in_linear_time() -> None:
+    begun = time.process_time()
+    assert foreign_json.decode('"' + ("0" * 20 + "a") * 400_000 + "0" * 4_000_000 + '"')
+    assert time.process_time() - begun < 2
