@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -63,6 +64,7 @@ func compile(name string, text []byte) (result *schema) {
 	var reference string
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(refusing{&reference})
+	compiler.UseRegexpEngine(pattern)
 	if result.err = compiler.AddResource("file:///values.schema.json", content); result.err == nil {
 		result.compiled, result.err = compiler.Compile("file:///values.schema.json")
 	}
@@ -73,6 +75,31 @@ func compile(name string, text []byte) (result *schema) {
 		arrangeAll(invalid.Err)
 	}
 	return result
+}
+
+// patterns are those of schemas: many charts have the same ones, and each is asked for twice in a schema. They are none
+// of a chart's own, for what a pattern matches depends on nothing but its text.
+var patterns = map[string]*regexp.Regexp{}
+
+// mostPatterns are remembered; what patterns there are, charts say.
+const (
+	mostPatterns   = 1000
+	longestPattern = 1000
+)
+
+// pattern is a regular expression as the library would compile it, which says so of each fault itself.
+func pattern(text string) (jsonschema.Regexp, error) {
+	if known, is := patterns[text]; is {
+		return known, nil
+	}
+	compiled, err := regexp.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	if len(patterns) < mostPatterns && len(text) <= longestPattern {
+		patterns[strings.Clone(text)] = compiled
+	}
+	return compiled, nil
 }
 
 // refusal is what Helm says of values that do not satisfy a schema, and the same without what it repeats of them.
