@@ -34,15 +34,17 @@ def rewritten(release: views.Release) -> Iterator[rulebook.Hit]:
 
 # Every repetition is bounded: templates are hostile, and `\s*` would look at a run of spaces once
 # for each place in it to begin at.
-_KEYS: Final = r"\.Values\.([\w.()]{1,200})"
+_KEYS: Final = r"\.Values\.(?P<keys>[\w.()]{1,200})"
 _PARENTHESES: Final = re.compile("[()]")
-_NOT_FALSE: Final = r"[\"']?(true|[1-9][0-9]*)\b"
+_NOT_FALSE: Final = r"[\"']?(?P<default>true|[1-9][0-9]*)\b"
 _ANY: Final = r"\s{0,20}"
 _SOME: Final = r"\s{1,20}"
-_DEFAULTS: Final = re.compile(
-    rf"{_KEYS}{_ANY}\|{_ANY}default{_SOME}{_NOT_FALSE}"
-    rf"|\bdefault{_SOME}{_NOT_FALSE}[\"']?{_SOME}[($]?{_KEYS}"
-    rf"|\b(?:or|coalesce){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"
+# A pattern that begins with a word is looked for by it, and one of all of these would be tried in every place.
+_DEFAULTS: Final = (
+    re.compile(rf"{_KEYS}{_ANY}\|{_ANY}default{_SOME}{_NOT_FALSE}"),
+    re.compile(rf"default(?<=\bdefault){_SOME}{_NOT_FALSE}[\"']?{_SOME}[($]?{_KEYS}"),
+    re.compile(rf"or(?<=\bor){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"),
+    re.compile(rf"coalesce(?<=\bcoalesce){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"),
 )
 """A value that is taken only where Helm does not call it empty: ``false`` and 0 are."""
 
@@ -73,11 +75,19 @@ def _defaults(service: views.Service) -> tuple[tuple[str, tuple[str, ...], str, 
         # The values of a dependency are below its name in those of the chart around it.
         above = tuple(name for mark, name in itertools.pairwise(parts) if mark == "charts")
         line, counted = 1, 0
-        for match in _DEFAULTS.finditer(text):
-            keys = match[1] or match[4] or match[5]
-            default = match[2] or match[3] or match[6]
+        for match in _matches(text):
             line, counted = line + text.count("\n", counted, match.start()), match.start()
-            results.append(
-                (path, (*above, *_PARENTHESES.sub("", keys).strip(".").split(".")), default, line)
-            )
+            keys = _PARENTHESES.sub("", match["keys"]).strip(".").split(".")
+            results.append((path, (*above, *keys), match["default"], line))
     return tuple(results)
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    """What the patterns match, in order and none within another."""
+    waiting = [match for pattern in _DEFAULTS if (match := pattern.search(text))]
+    while waiting:
+        first = min(waiting, key=re.Match.start)
+        yield first
+        end = first.end()
+        later = (match if match.start() >= end else match.re.search(text, end) for match in waiting)
+        waiting = [match for match in later if match]

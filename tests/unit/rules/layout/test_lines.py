@@ -36,3 +36,24 @@ def test_defaults_of_a_long_template_are_found_soon() -> None:
     places = [hit.place for hit in texts.overruled(view)]
     assert time.process_time() - began < 4
     assert places[-1] == subjects.Place(f"{CHART}/templates/x.yaml", 40_000)
+
+
+def test_defaults_are_told_in_their_order_and_none_within_another() -> None:
+    template = """{{ or .Values.c 3 }}{{ .Values.a | default true .Values.b }}
+{{ default 5 .Values.b }}{{ xor .Values.d 3 }}
+{{ coalesce ($.Values.e) 4 }}{{ coalesce $.Values.c "4" }}{{ .Values.b
+ | default "7" }}
+"""
+    view = release(
+        (), dict.fromkeys("abcde", 0), of=project({f"{CHART}/templates/x.yaml": template})
+    )
+    defaults = [
+        (hit.place.line, hit.facts["key"], hit.facts["default"]) for hit in texts.overruled(view)
+    ]
+    assert defaults == [
+        (1, "c", "3"),
+        (1, "a", "true"),
+        (2, "b", "5"),
+        (3, "c", "4"),
+        (3, "b", "7"),
+    ]
