@@ -36,6 +36,11 @@ _CLICKHOUSE: Final = re.compile(
 _MYSQL: Final = re.compile(r"\bENGINE\s*=\s*(?:InnoDB|MyISAM)\b|\bAUTO_INCREMENT\b", re.IGNORECASE)
 # PostgreSQL creates no database "if not exists".
 _FOREIGN: Final = re.compile(r"\bCREATE\s+DATABASE\s+IF\b", re.IGNORECASE)
+# In each of these patterns, whatever it finds.
+_TELLING: Final = (
+    *("cluster", "engine", "mergetree", "lowcardinality", "nullable", "datetime64"),
+    *("auto_increment", "database"),
+)
 
 
 def of_driver(name: str) -> Dialect | None:
@@ -53,6 +58,11 @@ def of_text(text: str) -> Dialect | None:
     Args:
         text: The file.
     """
+    lowered = text.lower()
+    # Most files have none of these words, and patterns that begin with any letter take their time. Of letters that are
+    # no ASCII some count as one that is: the long s.
+    if text.isascii() and not any(word in lowered for word in _TELLING):
+        return None
     if _CLICKHOUSE.search(text):
         return "clickhouse"
     if _MYSQL.search(text):
