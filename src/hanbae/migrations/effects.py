@@ -7,6 +7,7 @@ block that may not run mostly create it: what adds to it is free as well, what t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ __all__ = ["Effect", "of"]
 _LOSING: Final = TAKING | {"table-truncated", "rows-deleted", "column-type"}
 """What a table that may have been there before is not new for."""
 _CONCURRENT: Final[Lock] = "SHARE UPDATE EXCLUSIVE"
+_REMEMBERED: Final = 1000
+"""Statements of which is kept what they do; none of them is longer than `postgresql.LONGEST`."""
 _LONGEST: Final = 60
 """Letters of a statement that is shown by its words."""
 _ARGUMENTS: Final = 3
@@ -78,12 +81,25 @@ def of(statements: Iterable[scripts.Statement]) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
-def _of_statement(statement: scripts.Statement) -> Iterator[Effect]:
+def _of_statement(statement: scripts.Statement) -> Iterable[Effect]:
+    # What is longer is not read anyway, and is not kept.
+    if len(statement.text) > postgresql.LONGEST:
+        return _read(statement.text, statement.line)
+    return _remembered(statement.text, statement.line)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _remembered(sql: str, line: int) -> tuple[Effect, ...]:
+    """The same statement stands in many services, such as the tables that each of them has."""
+    return tuple(_read(sql, line))
+
+
+def _read(sql: str, line: int) -> Iterator[Effect]:
     try:
-        commands = postgresql.commands(statement)
+        commands = postgresql.commands(scripts.Statement(sql, line))
     except postgresql.UnreadableError:
-        if statement.text:
-            yield Effect("unread", statement.line, words=_shown(statement.text))
+        if sql:
+            yield Effect("unread", line, words=_shown(sql))
         return
     for command in commands:
         if command.kind == "DoStmt":

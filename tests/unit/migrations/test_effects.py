@@ -208,3 +208,23 @@ def test_the_parser_is_loaded_without_the_rest_of_its_package() -> None:
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ended.stdout.strip() == "[]"
     assert importlib.metadata.version("postgast")
+
+
+def test_a_statement_that_several_files_have_is_parsed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines, commands = [], postgresql.commands
+
+    def counted(statement: scripts.Statement) -> tuple[postgresql.Command, ...]:
+        lines.append(statement.line)
+        return commands(statement)
+
+    monkeypatch.setattr(postgresql, "commands", counted)
+    sql = "ALTER TABLE parsed_once ADD COLUMN c int"
+    once, below = scripts.Statement(sql, 3), scripts.Statement(sql, 5)
+    assert effects.of([once]) == effects.of([once])
+    assert [effect.line for effect in effects.of([once, below])] == [3, 5]
+    assert lines == [3, 5]
+    long = scripts.Statement(f"{sql} /* {'-' * postgresql.LONGEST} */", 1)
+    assert effects.of([long]) == effects.of([long])
+    assert lines == [3, 5, 1, 1]
