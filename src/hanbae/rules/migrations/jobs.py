@@ -89,14 +89,14 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
         "activeDeadlineSeconds": naming.seconds(policy.deadline),
     }
     for _, job in with_jobs(release):
-        upgrade, named = _upgrade(release), {"service": release.service.name}
+        named = {"service": release.service.name}
         for field, value in limits_.items():
             actual = job.get("spec", field)
             if actual == value or (actual is None and field != "ttlSecondsAfterFinished"):
                 continue  # what a Job without a deadline or a number of tries does is told by the rules of Argo CD
             printable = "-" if actual is None else str(actual)[:20]
             facts = {"field": field, "found": printable, "wanted": str(value), **named}
-            yield rulebook.Hit(views.On(job, ("spec", field)), facts, fix=upgrade)
+            yield rulebook.Hit(views.On(job, ("spec", field)), facts, fix=_upgrade(release))
         yield from _patience(release, job)
         yield from _runner(release, job)
         # A word that is no phase has a rule of its own; Argo CD then goes by what Helm's annotation says.
@@ -105,7 +105,7 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
         if meant and policy.phase not in job.phases:
             part = views.On(job, ("metadata", "annotations", _HOOK))
             facts = {"found": ", ".join(job.phases), "wanted": policy.phase, **named}
-            yield rulebook.Hit(part, facts, "phase", fix=upgrade)
+            yield rulebook.Hit(part, facts, "phase", fix=_upgrade(release))
 
 
 def _upgrade(release: views.Release) -> str:

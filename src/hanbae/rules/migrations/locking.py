@@ -31,11 +31,17 @@ def ups(service: views.Service) -> Mapping[str, tuple[effects.Effect, ...]]:
     return {path: effects.of(parsed.up) for path, parsed in readable(service)}
 
 
-def readable(service: views.Service) -> Iterator[tuple[str, scripts.Parsed]]:
+def readable(service: views.Service) -> tuple[tuple[str, scripts.Parsed], ...]:
     """The files that goose can read and that are for PostgreSQL."""
-    for path, parsed in service.parsed_migrations.items():
-        if parsed.fault is None and drivers.dialect(service, path) == "postgres":
-            yield path, parsed
+    return service.once(_readable)
+
+
+def _readable(service: views.Service) -> tuple[tuple[str, scripts.Parsed], ...]:
+    return tuple(
+        (path, parsed)
+        for path, parsed in service.parsed_migrations.items()
+        if parsed.fault is None and drivers.dialect(service, path) == "postgres"
+    )
 
 
 def facts(effect: effects.Effect) -> dict[str, str]:
