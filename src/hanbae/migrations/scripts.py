@@ -275,6 +275,8 @@ def _ends(line: str) -> bool:
     """Whether a statement ends with this line: by its last word before one that begins a comment."""
     if ";" not in line:
         return False
+    if "--" not in line:
+        return line.rstrip(_BLANKS).endswith(";")
     last = ""
     for word in _WORDS.finditer(line):
         if word[0].startswith("--"):

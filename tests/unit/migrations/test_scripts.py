@@ -134,3 +134,19 @@ def test_what_an_empty_block_leaves_out_ends_with_its_part_and_is_no_blank_line(
 
 def test_an_annotation_that_is_there_twice_in_a_line_is_none() -> None:
     assert scripts.parse("-- +goose Up +goose\nSELECT 1;\n").fault == scripts.Fault("unknown", 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "ends"),
+    [
+        ("SELECT 1;\u3000\x85", True),
+        ("SELECT 1;\x1c", False),  # white space to Python and not to Go
+        ("SELECT ';' ", False),
+        ("SELECT 1; -- one", True),
+        ("SELECT 1 -- one;", False),
+        ("SELECT 1;--one", False),
+        ("; ", True),
+    ],
+)
+def test_a_statement_ends_with_the_last_word_before_a_comment(line: str, ends: bool) -> None:
+    assert (len(scripts.parse(f"{UP}{line}\nSELECT 2;\n").up) == 2) is ends
