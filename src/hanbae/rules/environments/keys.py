@@ -47,7 +47,8 @@ def _partial(names: list[str], every: list[dict[str, Any]]) -> dict[Keys, list[s
     """The topmost keys that some values lack, with the environments that have them."""
     has: dict[Keys, list[str]] = {}
     for name, values in zip(names, every, strict=True):
-        for key in {key for other in every for key in valuesfiles.missing(other, values)}:
+        others = (other for other in every if other is not values)
+        for key in {key for other in others for key in valuesfiles.missing(other, values)}:
             has.setdefault(key, []).append(name)
     return dict(sorted(has.items()))
 

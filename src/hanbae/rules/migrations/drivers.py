@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Final
 
 from hanbae.migrations import dialects
@@ -52,7 +51,7 @@ def goose(release: views.Release) -> tuple[parts.Migration, ...]:
 
 def _below(folder: str) -> str | None:
     """The part of a folder in an image that is below ``migrations``; None where it has no such part."""
-    steps = PurePosixPath(folder).parts
+    steps = [step for step in folder.split("/") if step not in ("", ".")]
     if _ROOT not in steps:
         return None
     # From the last of that name: `/migrations/auth/migrations/a` is `a`.

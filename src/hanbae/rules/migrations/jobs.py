@@ -168,7 +168,8 @@ def _misuse(
             views.On(job, (*pointer[:-1], "command")), facts, "shell", severity="warning"
         )
         return
-    if any(_URL.search(word) for word in words):
+    # First a look at characters of whatever it finds: it may begin in any place of a word, and hardly any has these.
+    if any(_URL.search(word) for word in words if "=" in word or "://" in word):
         yield rulebook.Hit(views.On(job, pointer), facts, "url")
     if goose.besides_flags(words)[-1:] not in (["up"], ["up-by-one"]):
         yield rulebook.Hit(views.On(job, pointer), facts, "up")
