@@ -412,3 +412,17 @@ async def test_what_a_schema_refuses_is_not_shown(chart: Path) -> None:
         error = caught.value.text.facts["error"]
         assert "- at '/token': does not match pattern '^Ag[A-Z]{5}$'" in error
         assert secret[:5] not in error
+
+
+@pytest.mark.parametrize("begin", ["", "---\n", "\ufeff---\n", "\n \n---\n", "--- \t\n---\n"])
+@pytest.mark.parametrize("between", ["\n---\n", "\n---", "\n--- \t", "\n\n---\n---\r\n"])
+async def test_documents_are_between_the_lines_that_begin_with_dashes(
+    chart: Path, begin: str, between: str
+) -> None:
+    config_map = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a: '---', b: \"- ---\"}"
+    )
+    texts = [config_map % name for name in "abc"]
+    documents = await rendered(chart, begin + between.join(texts) + "\n---")
+    assert [document["metadata"]["name"] for document in documents] == ["a", "b", "c"]
+    assert documents[0]["data"] == {"a": "---", "b": "- ---"}

@@ -180,25 +180,30 @@ func keeps(each entry) bool {
 
 var keeping = regexp.MustCompile(`[|>][1-9]?\+`)
 
-// documents are those of a file, as Helm splits it, in their order.
+// documents are those of a file, in their order: what is between the lines that begin with three dashes, whatever stands
+// behind these. That is how Helm's SplitManifests has it, whose regular expression takes longer than the parsing.
 func documents(text string) []string {
-	if strings.TrimSpace(text) == "" {
-		return nil
+	var result []string
+	keep := func(part string) {
+		if part = strings.TrimLeftFunc(part, unicode.IsSpace); part != "" {
+			result = append(result, part)
+		}
 	}
-	if !strings.Contains(text, "---") { // as of most files; looking for the lines themselves takes a tenth of all the time
-		return []string{strings.TrimLeftFunc(text, unicode.IsSpace)}
+	text = strings.TrimLeftFunc(text, unicode.IsSpace)
+	begin, at := 0, 0
+	for {
+		if strings.HasPrefix(text[at:], "---") {
+			keep(text[begin:at])
+			at += 3
+			begin = len(text) - len(strings.TrimLeft(text[at:], " \t"))
+		}
+		next := strings.Index(text[at:], "\n---")
+		if next < 0 {
+			keep(text[begin:])
+			return result
+		}
+		at += next + 1
 	}
-	parts := util.SplitManifests(text)
-	keys := make([]string, 0, len(parts))
-	for key := range parts {
-		keys = append(keys, key)
-	}
-	sort.Sort(util.BySplitManifestsOrder(keys))
-	result := make([]string, len(keys))
-	for i, key := range keys {
-		result[i] = parts[key]
-	}
-	return result
 }
 
 func hook(head *util.SimpleHead) (string, bool) {
