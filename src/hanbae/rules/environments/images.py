@@ -29,7 +29,7 @@ def moving(release: views.Release) -> Iterator[rulebook.Hit]:
     if not release.prepared or not is_production(release.policy, release.environment):
         return
     branches = {settings.branch for settings in release.policy.environments.values()}
-    for name, on in _images(release).items():
+    for name, on in release.once(_images).items():
         image = _parsed(name)
         if image is None or image.digest:
             continue
@@ -49,7 +49,7 @@ def undigested(release: views.Release) -> Iterator[rulebook.Hit]:
     """Production runs the service's own image by a tag alone, which somebody can move after it was tested."""
     if not release.prepared or not is_production(release.policy, release.environment):
         return
-    for name, on in _images(release).items():
+    for name, on in release.once(_images).items():
         image = _parsed(name)
         if image is None or image.digest or not image.tag or not re.search(r"\d", image.tag):
             continue
@@ -60,7 +60,7 @@ def undigested(release: views.Release) -> Iterator[rulebook.Hit]:
 @rulebook.of_release("ENV009", "error", source=_KUBERNETES, essential=True)
 def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
     """An image whose name no node can pull: the parts do not go together."""
-    for name, on in _images(release).items():
+    for name, on in release.once(_images).items():
         try:
             references.parse(name)
         except errors.WrongUse as error:
