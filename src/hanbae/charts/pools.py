@@ -7,7 +7,8 @@ for that chart; the next one gets a new process.
 The program is compiled from the Go sources in ``renderer``: Helm's own engine of the release that Argo CD pins.
 Charts are hostile until checked, so it runs with an empty environment and limits its own memory and time. A message is
 its length in eight bytes and its content; a chart comes as its files' contents, so nothing of the file system can
-become part of it, and answers are JSON, because they are not trusted.
+become part of it, and answers are JSON, because they are not trusted. A process says when it has read a message: one
+that ended before was ended by something else than the chart, and another process renders it.
 """
 
 from __future__ import annotations
@@ -389,11 +390,14 @@ class _Renderer:
         assert self._process.stdin is not None  # noqa: S101  both are pipes
         assert self._process.stdout is not None  # noqa: S101
         self.charts += 1
+        self.is_unread = True
         try:
-            self.is_unread = True
             self._process.stdin.writelines(message)
             await self._process.stdin.drain()
-            self.is_unread = self._process.stdin.is_closing()  # also where nobody said so yet
+            # Its own word that it has the message. That a pipe took it says nothing: what is killed gives back its end
+            # of it when the last of its threads has ended, and until then a message goes in that nobody reads.
+            await self._process.stdout.readexactly(1)
+            self.is_unread = False
             size = int.from_bytes(await self._process.stdout.readexactly(8), "big")
             # The size is the process's own word. One that says too much is ended by whoever asked (`_ask`).
             return None if size > _LARGEST else await self._process.stdout.readexactly(size)

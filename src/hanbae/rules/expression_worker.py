@@ -19,7 +19,9 @@ from hanbae import confinement
 from hanbae.rules import compiled_expressions
 
 READY: Final = b"\n"
-"""What the process says first: it has started, and what ends it now is an expression."""
+"""What the process says first: it has started."""
+RECEIPT: Final = b"\n"
+"""What it says when it has read a request: what ends it now is the expression."""
 MEMORY: Final = 1024**3
 """Address space in bytes; what the API server would refuse long before takes more."""
 SECONDS: Final = 2
@@ -52,27 +54,32 @@ def main() -> int:
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     replies.write(READY)
     replies.flush()
-    while (request := _received(requests)) is not None:
-        # RLIMIT_CPU counts whole seconds from the start of the process, so what was used up to now
-        # is added, rounded up.
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        soft = int(used.ru_utime + used.ru_stime) + 1 + SECONDS
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
+    while (content := _received(requests)) is not None:
+        replies.write(RECEIPT)
+        replies.flush()
+        _allow()
+        request: tuple[str, list[dict[str, Any]]] = marshal.loads(content)  # noqa: S302  from the parent
         reply = json.dumps(evaluate(*request)).encode()
         replies.write(len(reply).to_bytes(8, "big") + reply)
         replies.flush()
     return 0
 
 
-def _received(stream: IO[bytes]) -> tuple[str, list[dict[str, Any]]] | None:
+def _allow() -> None:
+    """Let this process take `SECONDS` of processor time from now on."""
+    # RLIMIT_CPU counts whole seconds from the start of the process, so what was used up to now
+    # is added, rounded up.
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + 1 + SECONDS
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
+
+
+def _received(stream: IO[bytes]) -> bytes | None:
     head = stream.read(8)
     if len(head) < 8:  # noqa: PLR2004  the parent has gone, or wants no more
         return None
-    content: tuple[str, list[dict[str, Any]]] = marshal.loads(  # noqa: S302  from the parent
-        stream.read(int.from_bytes(head, "big"))
-    )
-    return content
+    return stream.read(int.from_bytes(head, "big"))
 
 
 if __name__ == "__main__":

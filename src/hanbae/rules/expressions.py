@@ -34,6 +34,8 @@ class Evaluator:
         self._refused: set[str] = set()
         self._is_ready: bool | None = None
         """Whether the process has started; None before it is asked for the first time."""
+        self._is_received = False
+        """Whether the process has read the last request."""
 
     def evaluate(self, expression: str, objects: Sequence[Mapping[str, Any]]) -> Verdicts:
         """Whether an expression is true of each object; why not, where it cannot be evaluated.
@@ -70,7 +72,17 @@ class Evaluator:
             self._process = None
 
     def _ask(self, request: bytes) -> Verdicts | None:
-        """The answer; None when the process died or its answer cannot be read."""
+        """The answer; None when the process died over the request or its answer cannot be read."""
+        waited = self._process is not None
+        self._is_received = False
+        verdicts = self._exchange(request)
+        if verdicts is None and waited and not self._is_received:
+            # It ended while it waited, as when the machine's memory ran out: that is no fault of this expression.
+            self.end()
+            verdicts = self._exchange(request)
+        return verdicts
+
+    def _exchange(self, request: bytes) -> Verdicts | None:
         try:
             process = self._started()
             assert process.stdin is not None  # noqa: S101  both are pipes
@@ -82,6 +94,7 @@ class Evaluator:
                 self._is_ready = process.stdout.read(1) == expression_worker.READY
             if not self._is_ready:
                 return None
+            self._is_received = process.stdout.read(1) == expression_worker.RECEIPT
             size = int.from_bytes(process.stdout.read(8), "big")
             reply = process.stdout.read(size) if size <= _LARGEST else b""
             return foreign_json.decode(reply, Verdicts)

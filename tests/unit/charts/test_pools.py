@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import fcntl
 import os
 import resource
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +76,23 @@ def spent(worker: int) -> int:
     return int(words[11]) + int(words[12])
 
 
+def states(worker: int) -> set[str]:
+    """The states of a worker's threads, in the kernel's letters."""
+    threads = Path(f"/proc/{worker}/task").glob("*/stat")
+    return {thread.read_text().rpartition(")")[2].split()[0] for thread in threads}
+
+
+def unread(worker: int) -> int:
+    """Bytes that a worker was sent and has not read."""
+    size = array.array("i", [0])
+    pipe = os.open(f"/proc/{worker}/fd/0", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(pipe, termios.FIONREAD, size)
+    finally:
+        os.close(pipe)  # as long as it is open, the pipe has somebody who reads
+    return size[0]
+
+
 @pytest.mark.parametrize(
     ("sent", "fault"),
     [(signal.SIGKILL, "render.died"), (signal.SIGXCPU, "render.took-too-long")],
@@ -105,6 +125,23 @@ async def test_a_worker_that_ended_while_it_waited_is_no_fault_of_the_next_chart
         (worker,) = workers()
         os.kill(worker, signal.SIGKILL)  # perhaps it is not noticed yet
         assert await value(pool, "x" * 500_000) == "x" * 500_000
+    assert not workers()
+
+
+@pytest.mark.parametrize("size", [1, 500_000], ids=["in one write", "in several"])
+async def test_a_worker_that_ends_before_it_reads_a_chart_is_no_fault_of_the_chart(
+    size: int,
+) -> None:
+    """A pipe takes a chart as long as a thread of the worker has not ended; here none ends before it has taken it."""
+    async with pools.opened(1) as pool:
+        assert await value(pool, "one") == "one"
+        (worker,) = workers()
+        os.kill(worker, signal.SIGSTOP)
+        await polling.reached(lambda: states(worker) == {"T"}, within=20)
+        two = asyncio.create_task(value(pool, "x" * size))
+        await polling.reached(lambda: unread(worker), within=20)
+        os.kill(worker, signal.SIGKILL)
+        assert await two == "x" * size
     assert not workers()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +96,29 @@ def test_process_that_does_not_start_is_told_as_that(
     evaluator = expressions.Evaluator()
     reasons = evaluator.evaluate("true", [{}, {}]) + evaluator.evaluate("false", [{}])
     assert reasons == ["the process that evaluates it does not start"] * 3
+
+
+def test_process_that_ended_while_it_waited_is_no_fault_of_the_next_expression() -> None:
+    evaluator, others = expressions.Evaluator(), evaluating()
+    try:
+        assert evaluator.evaluate("object.a == 1", [{"a": 1}]) == [True]
+        (process,) = evaluating() - others
+        os.kill(process, signal.SIGKILL)
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+        assert evaluator.evaluate("object.a == 2", [{"a": 1}]) == [False]
+    finally:
+        evaluator.end()
+
+
+def evaluating() -> set[int]:
+    """Processes of this one that evaluate expressions."""
+    listed = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    children = {int(number) for children in listed for number in children.read_text().split()}
+    return {
+        number
+        for number in children
+        if b"hanbae.rules.expression_worker" in Path(f"/proc/{number}/cmdline").read_bytes()
+    }
 
 
 def test_namespace_is_that_of_the_release(checked: Any, shop: trees.MemoryTree) -> None:

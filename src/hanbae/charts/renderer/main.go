@@ -5,6 +5,7 @@
 //
 // A message is its length in eight bytes, big-endian, and its content. A request's content is the length of its head
 // in eight bytes, the head as JSON, and the chart's files one behind the other; an answer's content is a JSON list.
+// Before each answer comes one byte, as soon as its request was read: what ends the process from then on is the chart.
 package main
 
 import (
@@ -32,6 +33,8 @@ const (
 	largest = 256 << 20
 	// tooLarge and spent are exit codes; hanbae/charts/pools.py knows the second.
 	tooLarge, spent = 3, 4
+	// receipt is the byte before an answer.
+	receipt = '\n'
 )
 
 // file is a part of a chart: its path in the chart's folder and its size.
@@ -73,6 +76,10 @@ func main() {
 	go receive(requests)
 	replies := bufio.NewWriterSize(os.Stdout, 1<<20)
 	for content := range requests {
+		// At once, not with the answer: nothing else is left in the buffer.
+		if _, err := os.Stdout.Write([]byte{receipt}); err != nil {
+			return
+		}
 		allow()
 		var req request
 		if err := read(content, &req); err != nil {
