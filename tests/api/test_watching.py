@@ -13,7 +13,7 @@ import pytest
 
 from hanbae import errors
 from hanbae.cli.text import catalogue
-from hanbae.clusters import connections, kinds, watching, writing
+from hanbae.clusters import connections, kinds, logs, reading, watching, writing
 from hanbae.streams import backoffs
 
 Namer = Callable[[str], str]
@@ -210,6 +210,39 @@ async def test_version_that_is_too_old_is_listed_again_and_deletions_are_worked_
                 ("added", new, "1"),
             ]
         )
+
+
+async def test_what_was_read_and_goes_before_the_watch_begins_is_deleted_all_the_same(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    label, a, b = unique("of"), unique("a"), unique("b")
+    for name in (a, b):
+        await put(cluster, label, name, "1")
+    present = await reading.find(cluster, kinds.CONFIGMAP, "default", label_selector=f"of={label}")
+    await drop(cluster, a)
+    async with watching_maps(cluster, label, present=present) as watched:
+        await put(cluster, label, b, "2")
+        await watched.until(lambda: len(watched.changes) == 2)
+        assert watched.changes == [("deleted", a, "1"), ("changed", b, "2")]
+
+
+async def test_log_of_a_pod_that_goes_before_it_is_watched_ends(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the pod and the watch of it the API server may be away."""
+    name, read = unique("pod"), reading.get
+    containers = [{"name": "app", "image": "example.com/app"}]
+    pod = {"metadata": {"namespace": "default", "name": name}, "spec": {"containers": containers}}
+    await writing.create(cluster, kinds.POD, pod)
+
+    async def then_gone(*arguments: Any) -> kinds.Object | None:
+        answer = await read(*arguments)
+        await writing.delete(cluster, kinds.POD, "default", name)
+        return answer
+
+    monkeypatch.setattr(reading, "get", then_gone)
+    async with asyncio.timeout(WITHIN):
+        assert [line async for line in logs.follow(cluster, "default", name, "app")] == []
 
 
 async def test_stalled_server_is_noticed_and_survived(

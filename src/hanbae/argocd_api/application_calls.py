@@ -132,6 +132,7 @@ async def watch(
     *,
     silent_after: float = SILENT_AFTER,
     backoff: backoffs.Backoff | None = None,
+    present: Object | None = None,
 ) -> AsyncGenerator[WatchEvent]:
     """Every version of the Application, beginning with the present one; it never ends by itself.
 
@@ -140,12 +141,14 @@ async def watch(
         address: The Application; it need not exist yet.
         silent_after: See :data:`SILENT_AFTER`.
         backoff: The pauses between attempts.
+        present: The Application as it was read before: that version is not given again, and where it is gone by now,
+            it is deleted.
 
     Raises:
         hanbae.errors.Forbidden: The token's role may not ``get`` it; at once, unless it could before.
         hanbae.errors.Refused: The request is not accepted.
     """
-    memory = _Watcher()
+    memory = _Watcher(present)
     backoff = backoff or backoffs.Backoff()
     loop = asyncio.get_running_loop()
     refusals = 0
@@ -204,8 +207,8 @@ async def _follow(
 class _Watcher:
     """What is known of the Application so far."""
 
-    def __init__(self) -> None:
-        self._last: Object | None = None
+    def __init__(self, present: Object | None) -> None:
+        self._last = present
 
     def read(self, application: Object | None) -> Iterator[WatchEvent]:
         """What is new in an answer to a direct question, a deletion that nobody told of included."""

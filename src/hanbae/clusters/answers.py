@@ -43,6 +43,11 @@ _redact: Final = masking.Redactor()
 class Unanswered(errors.Unreachable):
     """A write was sent and its answer was lost: it may or may not have happened."""
 
+    @property
+    def was_lost(self) -> bool:
+        """Whether the connection broke; else the server has said that it does not know."""
+        return "status" not in self.text.facts
+
 
 class Missing(errors.Refused):
     """The object is not there."""

@@ -197,23 +197,32 @@ async def _started(
             container=container,
             containers=", ".join(_containers(manifest)),
         )
-    state = _status(manifest, container)
-    if state is not None and state.run:
-        return state.run
-    async with aclosing(
-        watching.watch(cluster, kinds.POD, namespace, field_selector=selector)
-    ) as stream:
+    if _is_settled(manifest, container):
+        return _run(manifest, container)
+    # The pod was there: where it is gone before the watch begins, that is told as well.
+    stream = watching.watch(
+        cluster, kinds.POD, namespace, field_selector=selector, present=[manifest]
+    )
+    async with aclosing(stream):
         async for change in stream:
             if change.type == "deleted":
                 return None
-            state = _status(change.object, container)
-            if state is not None and state.run:
-                return state.run
-            # It has ended without a run of this container, as when it was evicted before its image
-            # was there.
-            if change.object.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
-                return None
+            if _is_settled(change.object, container):
+                return _run(change.object, container)
     return None
+
+
+def _is_settled(pod: kinds.Object, container: str) -> bool:
+    """Whether a container has begun to run, or never will."""
+    # A pod ends without a run of this container when it is evicted before the image is there.
+    ended = (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
+    return ended or _run(pod, container) is not None
+
+
+def _run(pod: kinds.Object, container: str) -> str | None:
+    """The id of a container's latest run; None where it has none."""
+    state = _status(pod, container)
+    return (state.run or None) if state is not None else None
 
 
 def _containers(pod: kinds.Object) -> list[str]:

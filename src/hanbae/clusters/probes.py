@@ -183,8 +183,10 @@ async def _create(
                 begins()
             stored = await reading.get(cluster, kinds.JOB, namespace, name)
             if stored is None:
-                if isinstance(error, answers.Unanswered):
-                    raise  # the same trouble again would go round in a circle
+                # What the server says of its own trouble, such as a webhook that is silent, it would say again. Where
+                # the connection broke, as when it restarts, the creation may never have come to it.
+                if isinstance(error, answers.Unanswered) and not error.was_lost:
+                    raise
                 attempts.failed(error)
                 continue
             if (stored["metadata"].get("labels") or {}).get(labels.KEY) != metadata["labels"][

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, Final, Literal
@@ -68,6 +68,7 @@ async def watch(
     ends_after: float = ENDS_AFTER,
     stalled_after: float = STALLED_AFTER,
     backoff: backoffs.Backoff | None = None,
+    present: Iterable[kinds.Object] = (),
 ) -> AsyncGenerator[WatchEvent]:
     """Everything that happens to the chosen objects, beginning with those that exist; it never ends by itself.
 
@@ -84,13 +85,15 @@ async def watch(
         ends_after: Seconds until the server is to end each request.
         stalled_after: Seconds of silence beyond that until the server counts as stalled.
         backoff: The pauses between attempts.
+        present: Chosen objects that the caller has read already. They are not given again in that version, and one that
+            goes before the watch begins, which an outage may put off, is ``deleted`` as any other.
 
     Raises:
         hanbae.errors.Forbidden: The identity may not list or watch these objects; at once, unless it could before.
         hanbae.errors.WrongUse: The cluster does not serve this kind.
         hanbae.errors.Refused: The request is not accepted, such as a bad selector.
     """
-    watcher = _Watcher(cluster, kind, namespace, label_selector, field_selector)
+    watcher = _Watcher(cluster, kind, namespace, label_selector, field_selector, present=present)
     backoff = backoff or backoffs.Backoff()
     link = _LinkReport(on_link)
     loop = asyncio.get_running_loop()
@@ -152,6 +155,8 @@ class _Watcher:
         namespace: str | None,
         label_selector: str | None,
         field_selector: str | None,
+        *,
+        present: Iterable[kinds.Object],
     ) -> None:
         self.version = ""
         self._cluster = cluster
@@ -159,7 +164,7 @@ class _Watcher:
         self._namespace = namespace
         self._labels = label_selector
         self._fields = field_selector
-        self._objects: dict[tuple[str, str], kinds.Object] = {}
+        self._objects = {_key(item): item for item in present}
 
     async def relist(self) -> list[WatchEvent]:
         """All that has changed against what is known, from a full list; sets the version to go on from."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
+import httpx2
 import pytest
 from tests.support import objects
 
@@ -148,7 +149,7 @@ async def test_a_job_that_is_being_deleted_is_waited_for_and_looked_at_once_more
         (errors.Forbidden("cluster.forbidden"), None, False),
         (answers.Exists("cluster.exists"), "other", False),
         (answers.Exists("cluster.exists"), "k1", True),
-        (answers.Unanswered("cluster.unanswered"), None, True),
+        (answers.Unanswered("cluster.unanswered", place=None, status="500"), None, True),
     ],
     ids=["denied", "no rights", "a foreign job", "made before", "the answer is lost"],
 )
@@ -173,3 +174,24 @@ async def test_who_waits_is_told_when_there_may_be_a_job(
             cast("Any", None), job(), deadline=5, stays=True, begins=lambda: calls.append(True)
         )
     assert bool(calls) == begun
+
+
+async def test_a_creation_whose_connection_broke_is_made_again_where_it_has_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The API server restarts in that moment: by the key it is the same Job, whichever creation came to it."""
+    call = answers.Call("create", "jobs.batch", "s", "x", "dev", "https://dev.example.com")
+    broken = answers.lost(httpx2.RemoteProtocolError("Server disconnected"), call)
+    outcomes = [broken, broken, errors.Refused("cluster.refused")]
+
+    async def create(*_: Any) -> Any:
+        raise outcomes.pop(0)
+
+    async def get(*_: Any) -> Any:
+        return None
+
+    monkeypatch.setattr(writing, "create", create)
+    monkeypatch.setattr(reading, "get", get)
+    with pytest.raises(errors.Refused):
+        await probes.run_to_end(cast("Any", None), job(), deadline=5)
+    assert not outcomes

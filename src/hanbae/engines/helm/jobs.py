@@ -7,13 +7,15 @@ import copy
 from typing import Final
 
 from hanbae import errors, subjects
-from hanbae.clusters import connections, kinds, reading, writing
+from hanbae.clusters import answers, connections, kinds, reading, writing
 from hanbae.engines import beforehand, describing, ownership, owning_releases
 from hanbae.policy import labels
+from hanbae.streams import backoffs
 
 LOOK: Final = 0.3
 """Seconds between two looks at a Job that is about to go."""
 
+_ATTEMPTS: Final = 8
 _ENDED: Final = ("Complete", "Failed")
 _LATER: Final = ("2", "3")
 """The runs beyond the first: a deployment has three phases."""
@@ -58,15 +60,31 @@ async def begin(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
         hanbae.errors.Refused: The API server does not take it.
         hanbae.errors.Unreachable: Whether it was made is not known.
     """
+    attempts = backoffs.Attempts(_ATTEMPTS)
+    async for _ in attempts:
+        present = await _own_run(cluster, job)
+        if present is not None:
+            return present if _run(present) == _run(job) else None
+        try:
+            return await writing.create(cluster, kinds.JOB, job)
+        except answers.Unanswered as error:
+            # Whether it has come to the API server, as when that restarts, the next look tells by the key. What the
+            # server says of its own trouble, it would say again.
+            if not error.was_lost:
+                raise
+            attempts.failed(error)
+    raise attempts.error
+
+
+async def _own_run(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object | None:
+    """What this deployment has made already: this run, or a later one; any other is let end, then taken away."""
     ref, key = kinds.ref(job), beforehand.key_of(job)
     while True:
         present = await reading.get(cluster, kinds.JOB, ref.namespace, ref.name)
         if present is None:
-            return await writing.create(cluster, kinds.JOB, job)
-        ahead = _run(present) - _run(job) if beforehand.key_of(present) == key else -1
-        if ahead > 0:
             return None
-        if ahead == 0 and not _is_going(present):
+        ahead = _run(present) - _run(job) if beforehand.key_of(present) == key else -1
+        if ahead > 0 or (ahead == 0 and not _is_going(present)):
             return present
         if state(present) in _ENDED and not _is_going(present):
             uid = present["metadata"].get("uid")

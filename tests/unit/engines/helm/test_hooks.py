@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx2
 import pytest
 from tests.support import objects
 
 from hanbae import errors, subjects
-from hanbae.clusters import kinds, reading, watching, writing
+from hanbae.clusters import answers, kinds, reading, watching, writing
 from hanbae.engines import workloads
 from hanbae.engines.helm import engine, jobs, program
 from hanbae.results import plans
@@ -170,6 +171,26 @@ async def test_each_run_of_a_hook_has_a_job_of_its_own_which_is_found_again(
     assert await begin(cluster, 2) == "u2"
     cluster.end()
     assert await begin(cluster, 1, key="d2.sync") == "u3", "another deployment begins anew"
+
+
+@pytest.mark.parametrize("has_come", [True, False])
+async def test_a_hook_whose_creation_was_not_answered_is_made_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *, has_come: bool
+) -> None:
+    """The API server restarts in that moment: the creation has come to it, or has not."""
+    call = answers.Call("create", "jobs.batch", "s", HOOK.name, "dev", "https://dev.example.com")
+    breaks = [httpx2.RemoteProtocolError("Server disconnected")]
+
+    async def create(*arguments: Any) -> kinds.Object:
+        if not breaks or has_come:
+            created = await cluster.create(*arguments)
+        if breaks:
+            raise answers.lost(breaks.pop(), call)
+        return created
+
+    monkeypatch.setattr(writing, "create", create)
+    assert await begin(cluster, 1) == "u1"
+    assert cluster.creations == 1
 
 
 async def test_the_job_of_a_hook_is_the_releases_whatever_its_chart_calls_it() -> None:
