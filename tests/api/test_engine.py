@@ -13,10 +13,10 @@ from tests.support import applications as samples
 from tests.support import objects, polling, relays
 
 from hanbae import errors, subjects
-from hanbae.argo import operations
+from hanbae.argo import applications, operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
 from hanbae.engines import protocol
-from hanbae.engines.argocd import application_handles
+from hanbae.engines.argocd import application_handles, refreshing
 from hanbae.engines.argocd import engine as argocd
 from hanbae.results import events, plans
 
@@ -488,6 +488,88 @@ async def test_a_job_that_went_while_etcd_was_compacted_is_gone_and_nothing_is_t
     observed = [fact for fact in facts if isinstance(fact, events.Observed)]
     assert len(observed) == len(set(observed)), "something was told twice"
     assert ("Deployment", "Complete") in [(fact.on.kind, fact.state) for fact in observed]
+
+
+@pytest.mark.parametrize("stage", ["operation", "status", "refresh"])
+async def test_argo_cd_is_asked_to_look_again_for_what_it_has_let_go_in_an_outage(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """An operation whose turn fell into it, the status after one, and a refresh that was asked for; no hook runs."""
+    monkeypatch.setattr(refreshing, "SILENT_AFTER", 0.5)
+    ref = await create(cluster, unique("auth"), automated=False, health="Progressing")
+    deploys = engine(cluster, ref)
+    operation = await deploys.begin(sync(ref), "d1.sync")
+    how: applications.Refresh = "normal"
+    if stage == "refresh":
+        await application_handles.Application(cluster, ref).refresh()
+        how = "hard"
+    await argo(cluster, ref, phase="Running" if stage == "operation" else "Succeeded")
+
+    async def goes_on() -> None:
+        """As the controller: it looks at what it has let go once it is asked to."""
+        await until(cluster, ref, lambda live: applications.is_refreshing(live, how))
+        if stage == "operation":
+            await argo(cluster, ref, phase="Succeeded")
+        written = {
+            "metadata": {"annotations": {applications.REFRESH: None}},
+            "status": {"health": {"status": "Healthy"}},
+        }
+        await writing.merge_patch(cluster, kinds.APPLICATION, ref.namespace, ref.name, written)
+
+    async with (
+        asyncio.timeout(30),
+        asyncio.TaskGroup() as group,
+        deploys.follow(operation) as stream,
+    ):
+        group.create_task(goes_on())
+        facts = [fact async for fact in stream]
+    assert [fact.state for fact in facts if isinstance(fact, events.Observed)][-1] == "Succeeded"
+
+
+async def test_who_waits_for_an_operation_is_told_that_its_application_has_gone(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at it and the watch of it the API server may be away."""
+    ref = await create(cluster, unique("auth"), state=samples.state("Running"))
+    look = reading.get
+
+    async def then_gone(*arguments: Any) -> kinds.Object | None:
+        answer = await look(*arguments)
+        await writing.delete(cluster, kinds.APPLICATION, ref.namespace, ref.name)
+        return answer
+
+    monkeypatch.setattr(reading, "get", then_gone)
+    async with asyncio.timeout(20):
+        await application_handles.Application(cluster, ref).idle()
+
+
+async def test_argo_cd_is_left_in_peace_while_a_hook_runs(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refreshing, "SILENT_AFTER", 0.2)
+    refresh, refreshes = application_handles.Application.refresh, []
+
+    async def counted(application: application_handles.Application, *how: Any) -> kinds.Object:
+        refreshes.append(application.ref)
+        return await refresh(application, *how)
+
+    monkeypatch.setattr(application_handles.Application, "refresh", counted)
+    ref = await create(cluster, unique("auth"), automated=False)
+    await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
+    deploys = engine(cluster, ref)
+    operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
+    async with (
+        asyncio.timeout(30),
+        asyncio.TaskGroup() as group,
+        deploys.follow(operation) as stream,
+    ):
+        group.create_task(hook_runs(cluster, ref))
+        async for fact in stream:
+            if isinstance(fact, events.Observed) and fact.on == HOOK:
+                break
+        refreshes.clear()
+        await asyncio.sleep(1.0)  # several times as long as it would be before it is asked
+    assert not refreshes
 
 
 async def test_leaving_the_stream_leaves_the_operation(

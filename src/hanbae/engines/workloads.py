@@ -131,6 +131,16 @@ class Workload:
         }
         return own | about
 
+    @property
+    def runs_hooks(self) -> bool:
+        """Whether the Job of a hook is there and has not ended."""
+        return any(
+            (observed := describing.observed(ref, live)) is not None
+            and observed.state not in {"Complete", "Failed"}
+            for ref, live in self._all.items()
+            if ref.kind == "Job" and self._is_own_job(ref, live)
+        )
+
     def start(
         self, group: asyncio.TaskGroup, channel: channels.Channel[protocol.EngineEvent]
     ) -> None:

@@ -47,13 +47,14 @@ class Application:
             lambda: reading.get(self._cluster, kinds.APPLICATION, self.ref.namespace, self.ref.name)
         )
 
-    def watch(self) -> AsyncGenerator[watching.WatchEvent]:
-        """Every version of the object, beginning with the present one."""
+    def watch(self, *, present: kinds.Object | None = None) -> AsyncGenerator[watching.WatchEvent]:
+        """Every version of the object; see :class:`hanbae.engines.argocd.transports.Application`."""
         return watching.watch(
             self._cluster,
             kinds.APPLICATION,
             self.ref.namespace,
             field_selector=f"metadata.name={self.ref.name}",
+            present=[] if present is None else [present],
         )
 
     async def existing(self, *, within: float = transports.APPEARS_WITHIN) -> kinds.Object:
@@ -117,9 +118,9 @@ class Application:
             message=fault.message,
         )
 
-    async def refresh(self) -> kinds.Object:
-        """Ask Argo CD to look at the repository; the answer is the version that counts from now on."""
-        patch = {"metadata": {"annotations": {applications.REFRESH: "normal"}}}
+    async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
+        """Ask Argo CD to look at the repository; see :class:`hanbae.engines.argocd.transports.Application`."""
+        patch = {"metadata": {"annotations": {applications.REFRESH: how}}}
         return await persist(
             lambda: writing.merge_patch(
                 self._cluster, kinds.APPLICATION, self.ref.namespace, self.ref.name, patch

@@ -45,9 +45,12 @@ class Application:
         )
         return None if answer is None else kinds.APPLICATION.complete(answer)
 
-    async def watch(self) -> AsyncGenerator[watching.WatchEvent]:
-        """Every version of the object, beginning with the present one."""
-        async with aclosing(application_calls.watch(self._server, self._address)) as stream:
+    async def watch(
+        self, *, present: kinds.Object | None = None
+    ) -> AsyncGenerator[watching.WatchEvent]:
+        """Every version of the object; see :class:`hanbae.engines.argocd.transports.Application`."""
+        changes = application_calls.watch(self._server, self._address, present=present)
+        async with aclosing(changes) as stream:
             async for version in stream:
                 application = kinds.APPLICATION.complete(version.application)
                 yield watching.WatchEvent(version.type, application)
@@ -71,10 +74,10 @@ class Application:
             seconds=f"{within:g}",
         )
 
-    async def refresh(self) -> kinds.Object:
+    async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
         """Have Argo CD look at the repository; the answer comes when it has."""
         answer = await application_handles.persist(
-            lambda: application_calls.refresh(self._server, self._address)
+            lambda: application_calls.refresh(self._server, self._address, how=how)
         )
         return kinds.APPLICATION.complete(answer)
 

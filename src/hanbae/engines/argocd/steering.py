@@ -8,6 +8,7 @@ That it must see every version is the point: right after a full automated sync A
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -71,6 +72,8 @@ class Steering:
         self.application: Application = {}
         self.pushed = isinstance(does, plans.Sync)
         """The operation is one that hanbae wrote, to be recognised by the key."""
+        self.heard = asyncio.Event()
+        """Set whenever a version of the Application is shown."""
         self._does = does
         self._key = key
         self._ref = ref
@@ -93,6 +96,7 @@ class Steering:
             hanbae.errors.Failed: The operation has ended badly, or its record was lost.
             hanbae.engines.protocol.HeadMoved: The branch's head is another revision.
         """
+        self.heard.set()
         if object_shapes.version(application) < self._since:
             return
         self.application = application

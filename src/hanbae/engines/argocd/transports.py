@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Final, Protocol
 
 from hanbae import errors, subjects
-from hanbae.argo import operations
+from hanbae.argo import applications, operations
 from hanbae.clusters import kinds, watching
 from hanbae.engines import protocol
 from hanbae.results import plans
@@ -30,8 +30,13 @@ class Application(Protocol):
         """The object now, or None."""
         ...
 
-    def watch(self) -> AsyncGenerator[watching.WatchEvent]:
-        """Every version of the object, beginning with the present one."""
+    def watch(self, *, present: kinds.Object | None = None) -> AsyncGenerator[watching.WatchEvent]:
+        """Every version of the object, beginning with the present one.
+
+        Args:
+            present: The object as it was read before: that version is not given again, and where it is gone by now, it
+                is deleted.
+        """
         ...
 
     async def existing(self, *, within: float = APPEARS_WITHIN) -> kinds.Object:
@@ -45,8 +50,15 @@ class Application(Protocol):
         """
         ...
 
-    async def refresh(self) -> kinds.Object:
-        """Ask Argo CD to look at the repository; the answer is the version that counts from now on."""
+    async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
+        """Ask Argo CD to look at the repository.
+
+        Args:
+            how: ``hard`` to have it render everything anew. Where it is asked for already in this way, nothing changes.
+
+        Returns:
+            The version that counts from now on.
+        """
         ...
 
     async def ask(
@@ -108,7 +120,10 @@ async def appearance(application: Application, within: float) -> kinds.Object | 
 
 async def idleness(application: Application) -> None:
     """Wait until no operation is asked for or runs."""
-    async with aclosing(application.watch()) as stream:
+    present = await application.read()
+    if present is None or operations.active(present) is None:
+        return
+    async with aclosing(application.watch(present=present)) as stream:
         async for version in stream:
             if version.type == "deleted" or operations.active(version.object) is None:
                 return
