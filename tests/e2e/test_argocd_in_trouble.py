@@ -22,8 +22,6 @@ from hanbae.sandbox import demo_shop, running
 AWAY = 10.0
 """Seconds for which the API server is gone."""
 NAME = f"{demos.NAME}-trouble"
-ENDS_WITHIN = 300.0
-"""Seconds in which a deployment has ended, whatever has failed under it."""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +71,7 @@ def deploying(
     scene: scenes.Scene, service: str, *options: str
 ) -> AbstractContextManager[futures.Future[scenes.Ended]]:
     """A deployment beside us."""
-    return background.running(lambda: scene.deploy(service, *options), within=ENDS_WITHIN)
+    return background.running(lambda: scene.deploy(service, *options), within=polling.PATIENCE)
 
 
 def next_version(scene: scenes.Scene, service: str) -> int:
@@ -115,10 +113,10 @@ def test_a_controller_that_dies_in_mid_sync_and_comes_back_runs_nothing_twice(
     version = slow_migration(either, "personal")
     revision = either.publish("A slow migration")
     with deploying(either, "personal") as pending:
-        polling.until(lambda: migrates(either, "personal", revision), within=90)
+        polling.until(lambda: migrates(either, "personal", revision))
         with without(either, "argocd-application-controller") as back:
             began = job(either, "personal")["metadata"]["uid"]
-            polling.until(lambda: job(either, "personal")["status"].get("succeeded"), within=90)
+            polling.until(lambda: job(either, "personal")["status"].get("succeeded"))
             back()
     deployment = pending.result(0)
     assert deployment.code == 0, deployment.err
@@ -157,9 +155,9 @@ def test_an_end_that_nobody_sees_is_unknown_and_nothing_runs_twice(
         deploying(staging, "personal", "--timeout", "60") as pending,
         holding.locked(staging, "personal", "personal_db"),
     ):
-        polling.until(lambda: migrates(staging, "personal", revision), within=90)
+        polling.until(lambda: migrates(staging, "personal", revision))
         with without(staging, "kube-apiserver"):
-            lost = pending.result(ENDS_WITHIN)
+            lost = pending.result(polling.PATIENCE)
     assert lost.code == 4, lost.err
     assert lost.only["outcome"] == "unknown"
     waited = staging.deploy("personal", "--if-busy", "wait")
@@ -191,7 +189,7 @@ def test_a_registry_that_is_away_is_named_and_waited_for(staging: scenes.Scene) 
     revision = quick_migration(staging, "personal")
     with ledgers.kept(staging, "personal") as ledger, without(staging, "registry") as back:
         with deploying(staging, "personal") as pending:
-            polling.until(lambda: is_unpulled(staging, "personal"), within=90)
+            polling.until(lambda: is_unpulled(staging, "personal"))
             back()
         deployment = pending.result(0)
     assert staging.shop.sandbox.registry.address in deployment.err
@@ -230,7 +228,7 @@ def away_while_proving(
 
     def comes(happened: Callable[[], object]) -> bool:
         # Argo CD's watches come back by their own back-off, and its next look at the Job after that.
-        polling.until(lambda: happened() or pending.done(), within=ENDS_WITHIN, state=state)
+        polling.until(lambda: happened() or pending.done(), state=state)
         return not pending.done()
 
     def has_migrated() -> bool:
@@ -260,7 +258,7 @@ def test_an_api_server_that_is_away_for_ten_seconds_is_waited_for(staging: scene
     revision = staging.publish("A slow migration")
     with ledgers.kept(staging, "personal") as ledger:
         with deploying(staging, "personal") as pending:
-            polling.until(lambda: migrates(staging, "personal", revision), within=90)
+            polling.until(lambda: migrates(staging, "personal", revision))
             with without(staging, "kube-apiserver"):
                 time.sleep(AWAY)  # it is the fault, and nothing is waited for
             has_proven = away_while_proving(staging, "personal", pending)

@@ -215,7 +215,7 @@ def spoiled(scene: scenes.Scene) -> Iterator[None]:
         ).fetchone()
         connection.execute("ALTER TABLE accounts RENAME TO taken_away")
         try:
-            polling.until(unready, within=60, pause=0.5)
+            polling.until(unready, pause=0.5)
             yield
         finally:
             connection.execute("ALTER TABLE taken_away RENAME TO accounts")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support import polling, scenes
+from tests.support import endpoints, polling, scenes
 
 from hanbae.argo import generating
 from hanbae.sandbox import demo_repository
@@ -77,7 +77,7 @@ def test_status_shows_each_service_at_the_head_of_each_branch(demo: Any) -> None
             listed[pair] = entry["state"], entry["deployed"], entry["outcome"]
         return {state for state, _, _ in listed.values()} == {"current"}
 
-    polling.until(are_current, within=60, pause=2, state=lambda: listed)
+    polling.until(are_current, pause=2, state=lambda: listed)
     assert {pair: deployed for pair, (_, deployed, _) in listed.items()} == revisions
     assert {outcome for _, _, outcome in listed.values()} == {"succeeded"}
 
@@ -108,7 +108,7 @@ def test_kubectl_shows_nine_applications_synced_and_healthy(demo: Any) -> None:
         }
 
     # A readiness probe that fails for a moment, on a busy machine, makes an Application Progressing.
-    polling.until(lambda: expected.items() <= shown().items(), within=60, pause=1, state=shown)
+    polling.until(lambda: expected.items() <= shown().items(), pause=1, state=shown)
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
@@ -168,9 +168,9 @@ def test_pods_run_the_image_in_git_and_answer(
             pod["status"]["containerStatuses"][0]["ready"] for pod in entered.pods(service).values()
         ]
 
-    polling.until(lambda: all(ready()), within=60, pause=0.5, state=ready)
-    assert json.loads(entered.answers(service, "/readyz")) == {"ready": True}
-    assert f'shop_ready{{service="{service}"}} 1' in entered.answers(service, "/metrics")
+    polling.until(lambda: all(ready()), pause=0.5, state=ready)
+    assert json.loads(endpoints.answer(entered, service, "/readyz")) == {"ready": True}
+    assert f'shop_ready{{service="{service}"}} 1' in endpoints.answer(entered, service, "/metrics")
 
 
 @pytest.mark.parametrize(("service", "environment"), PAIRS)

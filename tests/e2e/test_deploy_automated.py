@@ -73,8 +73,8 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(dev: scenes.Scene
             and status["health"]["status"] == "Healthy"
         )
 
-    polling.until(restored, within=90, pause=0.5)
-    polling.until(settled, within=90, pause=0.5)
+    polling.until(restored, pause=0.5)
+    polling.until(settled, pause=0.5)
     again = dev.get("secret", "auth-secrets", namespace=namespace)
     assert again["data"] == secret["data"]
     assert runs() <= ran

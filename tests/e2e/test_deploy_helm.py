@@ -12,7 +12,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from tests.support import crashing, demos, polling, scenes, two_deployers
+from tests.support import crashing, demos, endpoints, polling, scenes, two_deployers
 
 from hanbae.sandbox import demo_repository
 
@@ -110,7 +110,7 @@ def test_what_was_changed_by_hand_is_named_with_its_author_and_put_back(
     patch = ("--type", "merge", "--patch", '{"spec": {"replicas": 0}}')
     kubectl(["patch", "deployment", RELEASE, *patch, "-n", namespace])
     kubectl(["delete", "service", RELEASE, "-n", namespace])
-    polling.until(lambda: standing(scene)["state"] == "drifted", within=60, pause=0.5)
+    polling.until(lambda: standing(scene)["state"] == "drifted", pause=0.5)
     by_kind = {drift["object"]["kind"]: drift for drift in standing(scene)["drifts"]}
     assert by_kind["Deployment"]["fields"] == ["spec.replicas"]
     assert by_kind["Deployment"]["author"] == "kubectl-patch"
@@ -241,7 +241,7 @@ def test_a_rollback_takes_the_database_back_and_then_the_release(
     entry = standing(scene)
     assert (entry["state"], entry["deployed"]) == ("behind", plan["revision"])
     assert entry["drifts"] == []
-    assert json.loads(scene.answers(SERVICE, "/readyz")) == {"ready": True}
+    assert json.loads(endpoints.answer(scene, SERVICE, "/readyz")) == {"ready": True}
 
     again = scene.deploy(SERVICE)
     assert again.code == 5, again.err

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import demos, polling, scenes
+from tests.support import demos, endpoints, polling, scenes
 
 from hanbae import masking
 from hanbae.actions import new_service, seal
@@ -114,7 +114,7 @@ def test_secret_rotated_together_with_a_migration(production: scenes.Scene) -> N
     new = production.get("secret", "personal-secrets", namespace=namespace)["data"]
     assert new["DATABASE_URL"] != old["DATABASE_URL"]
     assert not before.keys() & production.pods("personal").keys()
-    assert json.loads(production.answers("personal", "/readyz")) == {"ready": True}
+    assert json.loads(endpoints.answer(production, "personal", "/readyz")) == {"ready": True}
 
 
 def migrations(scene: scenes.Scene, verb: str) -> dict[str, Any]:
@@ -276,7 +276,7 @@ class Sealer:
             api = self.scene.shop.sandbox.site.api
             return api.rolled_out("deployments", self.namespace, self.NAME)
 
-        polling.until(lambda: not obstacle(), within=240, pause=0.5, state=obstacle)
+        polling.until(lambda: not obstacle(), pause=0.5, state=obstacle)
 
     def keys(self) -> dict[str, Any]:
         """Its keys, as a backup has them."""
@@ -288,7 +288,7 @@ class Sealer:
         """Let it make a new key at once, as its administrator would."""
         before = len(self.keys()["items"])
         self.run("--key-cutoff-time", format_datetime(datetime.now(UTC)))
-        polling.until(lambda: len(self.keys()["items"]) > before, within=60, pause=0.5)
+        polling.until(lambda: len(self.keys()["items"]) > before, pause=0.5)
 
     def forget(self, names: set[str]) -> None:
         """Take keys away from it, as after a leak."""

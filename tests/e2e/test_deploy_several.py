@@ -150,7 +150,7 @@ def deployed_behind_another_run(scene: scenes.Scene, service: str, database: str
             other.execute("SELECT pg_advisory_lock(%s)", (lock,))
         going = pool.submit(scene.deploy, service)
         try:
-            polling.until(waits, within=120, pause=0.5, state=lambda: "\n".join(log))
+            polling.until(waits, pause=0.5, state=lambda: "\n".join(log))
             assert not going.done()
         finally:
             other.execute("SELECT pg_advisory_unlock_all()")
@@ -303,15 +303,15 @@ def stopped_on_the_way_back(scene: scenes.Scene, *words: str) -> scenes.Ended:
         going = holding.deploying(scene, "identity", *words, until=until, command="rollback")
         driver, lines = stack.enter_context(going)
         # The database before it is taken back, and recorded, in between.
-        holding.until_waited_for(*place, within=180, driver=driver)
+        holding.until_waited_for(*place, driver=driver)
         marks = scene.lease("identity")
         command = ("stop", marks["deployment"], "--output", "json")
         stopping = pool.submit(scenes.hanbae, *command, directory=scene.clone, **scene.deployer())
-        polling.until(lambda: scene.lease("identity").get("stop"), within=60)
+        polling.until(lambda: scene.lease("identity").get("stop"))
         assert not stopping.done(), "the Down part runs on"
         lock.close()
-        ended = stopping.result(120)
-        assert driver.wait(60) == 1, "".join(lines)
+        ended = stopping.result(polling.PATIENCE)
+        assert driver.wait(polling.PATIENCE) == 1, "".join(lines)
     print("".join(lines), ended.out, ended.err)  # noqa: T201  shown where what follows fails
     return ended
 

@@ -52,7 +52,7 @@ def stuck(scene: scenes.Scene, service: str) -> Iterator[None]:
     patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
     kubectl([*patch, json.dumps({"operation": operation})])
     try:
-        polling.until(lambda: "waiting for" in message(scene, service), within=60)
+        polling.until(lambda: "waiting for" in message(scene, service))
         yield
     finally:
         kubectl([*patch, json.dumps({"status": {"operationState": {"phase": "Terminating"}}})])

@@ -60,7 +60,7 @@ def test_an_evicted_migration_is_begun_again_and_applied_once(scene: scenes.Scen
             ]
         )
         lock.close()
-        assert driver.wait(120) == 0, "".join(lines)
+        assert driver.wait(polling.PATIENCE) == 0, "".join(lines)
     ledger.hold("evicted-migration", code=0, revision=revision)
 
 
@@ -80,13 +80,13 @@ def test_evicted_pods_of_the_rollout_and_of_the_proof_are_replaced(scene: scenes
             if pod["metadata"]["uid"] not in before and pod["spec"].get("nodeName")
         ]
 
-    deploying = background.running(lambda: scene.deploy(SERVICE), within=180)
+    deploying = background.running(lambda: scene.deploy(SERVICE), within=polling.PATIENCE)
     with ledgers.kept(scene, SERVICE) as ledger, deploying as deployment:
         evictions.evict(scene, evictions.awaited(serving))
         with scene.shop.sandbox.postgres.connect(name) as connection, connection.transaction():
             connection.execute("LOCK TABLE goose_db_version")  # until then the proof waits
             evictions.evict(scene, evictions.awaited(lambda: running(scene, "proof")))
-        ended = deployment.result(180)
+        ended = deployment.result(polling.PATIENCE)
     ledger.hold("evicted-pods", code=ended.code, revision=revision)
 
 
@@ -114,4 +114,4 @@ def test_no_password_goes_to_a_host_that_is_not_the_registrys(
     assert thieves.HOST in ended.err, "where it was to go is said"
     assert f"HANBAE_TOKEN_SERVERS={host.partition(':')[0]}={thieves.HOST}" in ended.err
     ledger.hold("foreign-realm", code=ended.code, revision=revision)
-    polling.until(lambda: "operation" not in scene.operation(SERVICE), within=60)
+    polling.until(lambda: "operation" not in scene.operation(SERVICE))

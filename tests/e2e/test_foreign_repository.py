@@ -74,7 +74,6 @@ def test_running_applications_say_what_a_clone_without_them_does_not(
     kubectl(["annotate", "applicationsets", *sets, "-n", "argocd", refreshed, "--overwrite"])
     polling.until(
         lambda: kubectl(names).count(b"/accounts-") == len(ENVIRONMENTS),
-        within=240,
         pause=2,
         state=lambda: kubectl(names),
     )

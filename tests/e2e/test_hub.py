@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import demos, hubs, persons, scenes, seen
+from tests.support import demos, endpoints, hubs, persons, scenes, seen
 
 from hanbae import errors
 from hanbae.policy import naming
@@ -74,7 +74,7 @@ def test_first_install_with_secrets_and_migrations_is_proven_in_the_other_cluste
     (migration,) = ended.only["migrations"]
     assert (migration["database"], migration["applied"]) == ("personal_db", [1, 2, 3])
     assert hub.versions(SERVICE, "personal_db") == [1, 2, 3]
-    assert json.loads(hub.answers(SERVICE, "/readyz")) == {"ready": True}
+    assert json.loads(endpoints.answer(hub, SERVICE, "/readyz")) == {"ready": True}
     assert hub.operation(SERVICE)["spec"]["destination"]["name"] == hub.shop.sandbox.context
     # The namespace is in the cluster of the pods alone, and the Application in that of Argo CD alone.
     with pytest.raises(errors.Failed, match="not found"):

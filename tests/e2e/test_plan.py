@@ -199,7 +199,7 @@ def appear(scene: scenes.Scene, argo: Argo, application: str) -> None:
     scene.shop.sandbox.kubectl(
         ["annotate", "applicationset", name, refresh, "--overwrite", "-n", policy.argocd.namespace]
     )
-    polling.until(lambda: argo.knows(application), within=120, pause=0.5)
+    polling.until(lambda: argo.knows(application), pause=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -214,7 +214,7 @@ def test_what_has_changed_since_its_proof_is_refused(pair: promotions.Pair) -> N
         state = (status.get("operationState") or {}).get("phase")
         return state == "Succeeded" and bool(history) and history[-1]["revision"] == head
 
-    polling.until(is_synced, within=120, state=lambda: scene.operation(SERVICE).get("status"))
+    polling.until(is_synced, state=lambda: scene.operation(SERVICE).get("status"))
     command = f"hanbae deploy {SERVICE} --env {scene.environment}"
 
     def is_named() -> bool:
@@ -223,4 +223,4 @@ def test_what_has_changed_since_its_proof_is_refused(pair: promotions.Pair) -> N
         assert refused.code == 5, refused.err
         return command in " ".join(refused.err.split())
 
-    polling.until(is_named, within=120, pause=1)
+    polling.until(is_named, pause=1)

@@ -91,7 +91,7 @@ def unready() -> list[str]:
 
 def assert_ready() -> None:
     """Everything is; on a busy machine a readiness probe may fail for a moment meanwhile."""
-    polling.until(lambda: not unready(), within=60, pause=0.5, state=lambda: "; ".join(unready()))
+    polling.until(lambda: not unready(), pause=0.5, state=lambda: "; ".join(unready()))
 
 
 def unready_pods(sandbox: running.Sandbox, since: float) -> list[str]:
@@ -154,7 +154,11 @@ def test_the_shells_variables_make_every_tool_work(sandbox: running.Sandbox) -> 
     goose --version
     """
     ended = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=120
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=polling.PATIENCE,
     )
     assert ended.returncode == 0, ended.stderr
     assert f"node/{sandbox.site.identity.host}" in ended.stdout
@@ -229,7 +233,7 @@ def test_a_restricted_pod_finds_postgresql_by_name_and_only_the_owner_may_connec
     ]
     document = {"apiVersion": "v1", "kind": "List", "items": items}
     sandbox.kubectl(["apply", "-f", "-"], stdin=json.dumps(document).encode())
-    wait = ["wait", "--namespace=strict", "--for=condition=Complete", "job/reach", "--timeout=60s"]
+    wait = ["wait", "--namespace=strict", "--for=condition=Complete", "job/reach", "--timeout=300s"]
     sandbox.kubectl(wait)
     log = sandbox.kubectl(["logs", "--namespace=strict", "job/reach"])
     assert log.strip() == b"reached as shop"
@@ -382,7 +386,7 @@ def killed_up(moment: str, *, since: float = 0.0) -> Path:
     command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:
         try:
-            polling.until(is_reached, within=300, pause=0.005)
+            polling.until(is_reached, pause=0.005)
         finally:
             starter.kill()
     return root

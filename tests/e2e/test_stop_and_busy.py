@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 import pytest
-from tests.support import crash_rounds, crashing, projects, scenes, two_deployers
+from tests.support import crash_rounds, crashing, polling, projects, scenes, two_deployers
 
 SERVICE = crash_rounds.SERVICE
 DATABASE = "auth_db"
@@ -56,7 +56,7 @@ def test_sync_that_a_person_presses_meanwhile_starts_nothing(
         assert pressed.status_code == 400, pressed.text
         assert "already in progress" in pressed.text
         lock.close()
-        assert driver.wait(120) == 0, "".join(lines)
+        assert driver.wait(polling.PATIENCE) == 0, "".join(lines)
     assert [len(uids) for uids in sight.jobs.values()] == [1, 1, 1]
     assert len(sight.operations) == 1, sight.operations
     assert two.versions == expected
@@ -82,7 +82,7 @@ def test_sync_of_a_person_who_was_faster_is_refused_or_waited_for(
         waiter, lines = stack.enter_context(two.deploying("--if-busy", "wait", until=until))
         assert "admin" in scene.operation(SERVICE)["operation"]["initiatedBy"]["username"]
         lock.close()
-        assert waiter.wait(120) == 0, "".join(lines)
+        assert waiter.wait(polling.PATIENCE) == 0, "".join(lines)
     assert len(sight.operations) == 2, sight.operations
     assert two.versions == expected
 

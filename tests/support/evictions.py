@@ -22,10 +22,10 @@ def pods(scene: scenes.Scene, service: str, component: str = "") -> list[Pod]:
     return [pod for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"]]
 
 
-def awaited(take: Callable[[], list[Pod]], *, within: float = 60) -> Pod:
+def awaited(take: Callable[[], list[Pod]]) -> Pod:
     """The first pod that there is."""
     met: list[Pod] = []
-    polling.until(lambda: met.extend(take()) or met, within=within)
+    polling.until(lambda: met.extend(take()) or met)
     return met[0]
 
 

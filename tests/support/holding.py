@@ -19,8 +19,6 @@ _WAITED_FOR = """
 SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
 WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.objid = %s AND NOT l.granted
 """
-WITHIN = 60.0
-"""Seconds in which something must be said."""
 
 
 def slow(
@@ -61,7 +59,6 @@ def until_waited_for(
     service: str,
     database: str,
     *,
-    within: float = WITHIN,
     driver: subprocess.Popen[str] | None = None,
 ) -> None:
     """Wait until somebody in the database waits for the lock.
@@ -70,7 +67,6 @@ def until_waited_for(
         scene: The environment.
         service: The service.
         database: The database.
-        within: Seconds until then.
         driver: Whose migration is to wait.
 
     Raises:
@@ -83,7 +79,7 @@ def until_waited_for(
         return connection.execute(_WAITED_FOR, (LOCK,)).fetchone() is not None
 
     with scene.shop.sandbox.postgres.connect(name) as connection:
-        polling.until(is_waited_for, within=within)
+        polling.until(is_waited_for)
 
 
 @contextlib.contextmanager
@@ -135,6 +131,4 @@ def until_said(lines: list[str], words: str) -> None:
     Raises:
         AssertionError: None comes.
     """
-    polling.until(
-        lambda: any(words in line for line in lines), within=WITHIN, state=lambda: "".join(lines)
-    )
+    polling.until(lambda: any(words in line for line in lines), state=lambda: "".join(lines))

@@ -52,7 +52,7 @@ def hang_own_sync(scene: scenes.Scene, service: str) -> str:
         now = state(scene, service)
         return now["revision"] == broken and "hook" in str(now["message"])
 
-    polling.until(hangs, within=120, pause=1, state=lambda: state(scene, service))
+    polling.until(hangs, pause=1, state=lambda: state(scene, service))
     return broken
 
 
@@ -107,7 +107,7 @@ def end(scene: scenes.Scene, service: str) -> None:
             scene.shop.sandbox.kubectl([*patch, json.dumps(change)])
         return False
 
-    polling.until(is_over, within=60, pause=1)
+    polling.until(is_over, pause=1)
 
 
 def sync_as_a_person(scene: scenes.Scene, service: str, revision: str) -> None:
@@ -119,9 +119,7 @@ def sync_as_a_person(scene: scenes.Scene, service: str, revision: str) -> None:
 
     before = remembered()
     _start(scene, service, revision)
-    polling.until(
-        lambda: remembered() > before, within=120, pause=1, state=lambda: state(scene, service)
-    )
+    polling.until(lambda: remembered() > before, pause=1, state=lambda: state(scene, service))
 
 
 @contextmanager
@@ -133,7 +131,6 @@ def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Ite
             "waiting for completion" in str(state(scene, service)["message"])
             and image_is_missing(scene, service)
         ),
-        within=120,
         pause=1,
         state=lambda: state(scene, service),
     )

@@ -10,12 +10,14 @@ from typing import Any
 
 PAUSE = 0.05
 """Seconds between two questions."""
+PATIENCE = 300.0
+"""Seconds in which it is so on two slow cores, whoever else is busy there: what is not so by then never will be."""
 
 
 def until(
     is_so: Callable[[], object],
     *,
-    within: float,
+    within: float = PATIENCE,
     pause: float = PAUSE,
     state: Callable[[], Any] = str,
 ) -> None:
@@ -23,7 +25,7 @@ def until(
 
     Args:
         is_so: The question.
-        within: Seconds until the answer must be yes.
+        within: Seconds until the answer must be yes; fewer than `PATIENCE` where that is what a test is about.
         pause: Seconds between two questions.
         state: What to show where it never is.
 
@@ -41,7 +43,7 @@ def until(
 async def reached(
     is_so: Callable[[], object | Awaitable[object]],
     *,
-    within: float,
+    within: float = PATIENCE,
     pause: float = PAUSE,
     state: Callable[[], Any] = str,
 ) -> None:
@@ -49,7 +51,7 @@ async def reached(
 
     Args:
         is_so: The question; what it returns is awaited if it can be.
-        within: Seconds until the answer must be yes.
+        within: Seconds until the answer must be yes; fewer than `PATIENCE` where that is what a test is about.
         pause: Seconds between two questions.
         state: What to show where it never is.
 

@@ -16,8 +16,6 @@ from hanbae.policy import labels, naming
 from hanbae.results import events
 
 WAITING = "may be in a migration without a transaction"
-ENDS_WITHIN = 120
-"""Seconds in which a deployment ends once its migration may."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +91,16 @@ def refuse_and_stop(two: Deployers) -> None:
             assert refused.only["outcome"] == "refused"
             words = ("stop", running, "--output", "json")
             stop = functools.partial(scenes.hanbae, *words, directory=two.scene.clone, **variables)
-            stopping = stack.enter_context(background.running(stop, within=ENDS_WITHIN))
+            stopping = stack.enter_context(background.running(stop, within=polling.PATIENCE))
             holding.until_said(lines, WAITING)
             assert two.migrates(), "it was ended in the middle"
             lock.close()
-            stopped = stopping.result(ENDS_WITHIN)
+            stopped = stopping.result(polling.PATIENCE)
             assert stopped.code == 0, stopped.err
             assert stopped.only["outcome"] == "stopped"
-            assert driver.wait(60) == 1
+            assert driver.wait(polling.PATIENCE) == 1
     assert two.versions == expected, "it came to its end"
-    polling.until(lambda: not two.migrates(), within=30)  # the Job's controller says so later
+    polling.until(lambda: not two.migrates())  # the Job's controller says so later
     recorded = crashing.events_of(two.scene)[running]
     assert crashing.closings(recorded)["Closed"] == 1
 
@@ -112,7 +110,7 @@ def interrupt_and_attach(two: Deployers, sent: signal.Signals, code: int) -> Non
     expected, variables = two.slow(), two.scene.deployer()
     with two.locked(), two.deploying() as (driver, lines):
         driver.send_signal(sent)
-        assert driver.wait(30) == code
+        assert driver.wait(polling.PATIENCE) == code
     running = next(iter(crashing.events_of(two.scene)))
     text = "".join(lines)
     assert f"hanbae attach {running}" in text
@@ -137,9 +135,9 @@ def wait_and_follow(two: Deployers) -> None:
         follower, followed = stack.enter_context(two.deploying("--if-busy", "follow"))
         (theirs,) = [line for line in waited if until[0] in line]
         lock.close()
-        assert driver.wait(ENDS_WITHIN) == 0
-        assert follower.wait(60) == 0, "".join(followed)
-        assert waiter.wait(ENDS_WITHIN) == 0, "".join(waited)
+        assert driver.wait(polling.PATIENCE) == 0
+        assert follower.wait(polling.PATIENCE) == 0, "".join(followed)
+        assert waiter.wait(polling.PATIENCE) == 0, "".join(waited)
     recorded = {
         id_: happened
         for id_, happened in crashing.events_of(two.scene).items()
@@ -160,8 +158,8 @@ def stop_when_interrupted(two: Deployers) -> None:
     two.slow(bare=False)
     with two.locked(), two.deploying("--stop-on-interrupt") as (driver, lines):
         driver.send_signal(signal.SIGTERM)
-        assert driver.wait(90) == 143, "".join(lines)
-    polling.until(lambda: not two.migrates(), within=30)  # the Job's controller says so later
+        assert driver.wait(polling.PATIENCE) == 143, "".join(lines)
+    polling.until(lambda: not two.migrates())  # the Job's controller says so later
     recorded = crashing.events_of(two.scene)
     (closed,) = [event.fact for event in recorded[next(iter(recorded))][-1:]]
     assert isinstance(closed, events.Closed)
