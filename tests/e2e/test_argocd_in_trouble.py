@@ -227,7 +227,8 @@ def away_while_proving(
         return operation, phases
 
     def comes(happened: Callable[[], object]) -> bool:
-        # Argo CD's watches come back by their own back-off, and its next look at the Job after that.
+        # Argo CD hears of an operation by its watch of the Applications, which comes back by a back-off that doubles
+        # up to 30 to 60 s: 22 s after an outage of 11 s, later where the one before was a moment ago.
         polling.until(lambda: happened() or pending.done(), state=state)
         return not pending.done()
 
