@@ -159,6 +159,9 @@ def _text(node: ast.expr, constants: dict[str, str]) -> str | None:
     elif isinstance(node, ast.JoinedStr):
         parts = [_text(part, constants) for part in node.values]
         text = None if None in parts else "".join(part or "" for part in parts)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        sides = [_text(side, constants) for side in (node.left, node.right)]
+        text = None if None in sides else "".join(side or "" for side in sides)
     elif isinstance(node, ast.FormattedValue):
         text = _text(node.value, constants)
     elif isinstance(node, ast.Name):
