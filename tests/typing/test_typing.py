@@ -6,6 +6,7 @@ A file of ``invalid`` says behind each wrong line which errors mypy must find th
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 VALID = sorted((HERE / "valid").glob("*.py"))
 INVALID = sorted((HERE / "invalid").glob("*.py"))
+EXAMPLE = HERE / "docs" / "example.py"
 EXPECTED = re.compile(r"# E: ([a-z -]+)$")
 ERROR = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+): error: .*\[(?P<code>[a-z-]+)\]$")
 
@@ -39,35 +41,37 @@ def mypy(*files: Path) -> tuple[str, set[tuple[str, int, str]]]:
 
 
 @pytest.fixture(scope="module")
-def of_valid(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, int, str]]:
-    """What is wrong in the valid files and in the example of the documentation."""
+def errors(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, int, str]]:
+    """What mypy finds in all files and in the example of the documentation; it reads the libraries once for them."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
     assert blocks
-    example = tmp_path_factory.mktemp("docs") / "example.py"
-    example.write_text("\n".join(blocks))
-    return mypy(*VALID, example)[1]
+    folder = tmp_path_factory.mktemp("typing")
+    for path in (*VALID, *INVALID):
+        shutil.copy(path, folder / named(path))
+    (folder / named(EXAMPLE)).write_text("\n".join(blocks))
+    return mypy(*folder.iterdir())[1]
 
 
-@pytest.fixture(scope="module")
-def of_invalid() -> set[tuple[str, int, str]]:
-    return mypy(*INVALID)[1]
+def named(path: Path) -> str:
+    """The name of a file among the others, as a module: a valid one and an invalid one may have the same."""
+    return f"{path.parent.name}_{path.name}"
 
 
 def expected(path: Path) -> Iterator[tuple[str, int, str]]:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if comment := EXPECTED.search(line):
-            yield from ((path.name, number, code) for code in comment[1].split())
+            yield from ((named(path), number, code) for code in comment[1].split())
 
 
-@pytest.mark.parametrize("name", [*(path.name for path in VALID), "example.py"])
-def test_right_use_passes(of_valid: set[tuple[str, int, str]], name: str) -> None:
-    assert [error for error in of_valid if error[0] == name] == []
+@pytest.mark.parametrize("path", [*VALID, EXAMPLE], ids=lambda path: path.name)
+def test_right_use_passes(errors: set[tuple[str, int, str]], path: Path) -> None:
+    assert [error for error in errors if error[0] == named(path)] == []
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.name)
 def test_each_wrong_use_is_found_where_it_stands(
-    of_invalid: set[tuple[str, int, str]], path: Path
+    errors: set[tuple[str, int, str]], path: Path
 ) -> None:
     expected_errors = set(expected(path))
     assert expected_errors
-    assert {error for error in of_invalid if error[0] == path.name} == expected_errors
+    assert {error for error in errors if error[0] == named(path)} == expected_errors
