@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
+import pytest_asyncio
 from tests.support import charts
 
 from hanbae import errors
 from hanbae.charts import choosing, pools, rendering
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 CHART = {
     "Chart.yaml": b"apiVersion: v2\nname: a\nversion: 1.0.0\n",
     "templates/a.yaml": b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
@@ -40,8 +42,9 @@ RULES = (
 )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[pools.Pool]:
+    """A renderer for all tests: to start one takes longer than what most of them ask."""
     async with pools.opened(1) as pool:
         yield pool
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from hanbae.charts import pools
 
 CHART = {"Chart.yaml": b"apiVersion: v2\nname: a\nversion: 1.0.0\n"}
 ALWAYS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: always}\n"
 GATED = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: gated}\n"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELM, COMMIT, GO = "{{ $h := .Capabilities.HelmVersion }}", "GitCommit", "GoVersion"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[pools.Pool]:
+    """A renderer for all tests: to start one takes longer than what most of them ask."""
     async with pools.opened(1) as pool:
         yield pool
 
