@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 from tests.support import trees
 
-from hanbae.policy import loading
+from hanbae import subjects
+from hanbae.policy import documents, loading
 from hanbae.rules import rulebook, views
 
 POLICY = """\
@@ -46,13 +49,21 @@ def project(
         policy: More lines of the policy.
     """
     text = POLICY % (dev, production) + policy
-    loaded, places = loading.parse(text.encode(), "hanbae.yaml")
+    parsed, places = _parsed(text)
+    # A test may take environments out of it.
+    loaded = msgspec.structs.replace(parsed, environments=dict(parsed.environments))
 
     def tree(texts: Mapping[str, str]) -> trees.MemoryTree:
         return trees.MemoryTree({path: text.encode() for path, text in texts.items()})
 
     heads = {name: tree(texts) for name, texts in (branches or {}).items()}
     return views.Project(loaded, places, tree(files or {}), ("auth",), heads)
+
+
+@functools.cache
+def _parsed(text: str) -> tuple[documents.Policy, Mapping[str, subjects.Place]]:
+    """A policy and its places; thousands of repositories of tests have the same one."""
+    return loading.parse(text.encode(), "hanbae.yaml")
 
 
 def release(

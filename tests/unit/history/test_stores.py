@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
 import stat
@@ -38,6 +39,7 @@ PLAIN[Any] = st.recursive(
 )
 
 
+@functools.cache  # to make a strategy takes longer than to draw from it
 def values(annotation: Any) -> st.SearchStrategy[Any]:
     """Every value that a field of this type can have, whatever fields are added to the types of ``results``."""
     if annotation in PLAIN:

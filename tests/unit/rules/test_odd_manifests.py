@@ -132,9 +132,11 @@ def test_no_rule_fails_over_objects_of_kubernetes_and_of_argo_cd(
 
 
 def one_place_changed(manifests: list[Any], odd: Any) -> Iterator[tuple[int, list[Any]]]:
-    """The manifests with one place of another shape, for each place."""
-    for path in inner(manifests):
-        yield path[0], changed(manifests, (path, odd))
+    """The manifests with one place of another shape, for each place; the others are the same each time."""
+    for index, *rest in inner(manifests):
+        others = list(manifests)
+        others[index] = changed(manifests[index], (tuple(rest), odd))
+        yield index, others
 
 
 # What no set holds, and keys that are no text.
