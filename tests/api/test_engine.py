@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 from tests.support import applications as samples
-from tests.support import objects, polling, relays
+from tests.support import objects, polling, relays, standing_shops
 
 from hanbae import errors, subjects
 from hanbae.argo import applications, operations
@@ -30,19 +29,9 @@ REVISED = {"deployment.kubernetes.io/revision": "1"}
 def custom_resources(control_plane: Any) -> None:
     """The kinds of Argo CD and Sealed Secrets, from their own manifests."""
     programs = control_plane.programs
-    chart = programs.sealed_secrets_chart
-    for path in (programs.argocd_manifests / "crds", *chart.rglob("crds")):
-        words = ["apply", "--server-side", "-k" if (path / "kustomization.yaml").exists() else "-f"]
-        subprocess.run(
-            [
-                str(programs.path("kubectl")),
-                f"--kubeconfig={control_plane.kubeconfig}",
-                *words,
-                str(path),
-            ],
-            check=True,
-            capture_output=True,
-        )
+    kubectl = standing_shops.Kubectl(programs.path("kubectl"), control_plane.kubeconfig)
+    for folder in (programs.argocd_manifests / "crds", programs.sealed_secrets_chart / "crds"):
+        kubectl.define(folder)
 
 
 async def create(cluster: connections.Cluster, name: str, **parts: Any) -> subjects.Ref:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support import polling
+from tests.support import polling, standing_shops
 
 from hanbae.actions import generate_argocd, init, new_service
 from hanbae.sandbox import binaries
@@ -93,14 +93,9 @@ def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
     new_service.new_service(root, "identity", databases=databases)
     generate_argocd.generate_argocd(root)
     shop = Shop(root, control_plane)
-    for folder in (
-        shop.programs.argocd_manifests / "crds",
-        shop.programs.sealed_secrets_chart / "crds",
-    ):
-        source = (
-            ["-k", str(folder)] if (folder / "kustomization.yaml").exists() else ["-f", str(folder)]
-        )
-        shop.run("kubectl", "apply", "--server-side", *source)
+    kubectl = standing_shops.Kubectl(shop.programs.path("kubectl"), control_plane.kubeconfig)
+    for part in (shop.programs.argocd_manifests, shop.programs.sealed_secrets_chart):
+        kubectl.define(part / "crds")
     shop.await_kinds("applicationsets", "appprojects", "sealedsecrets")
     return shop
 

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ from hanbae.policy import documents, loading, naming
 ENVIRONMENTS = ("dev", "staging", "production")
 BRANCHES = {"dev": "develop", "staging": "release", "production": "main"}
 SINCE = "2026-11-23T11:00:00Z"
+_DEFINED = re.compile(r"^  name: ([a-z]+\.[a-z.]+)$", re.MULTILINE)
+"""The names of definitions of custom resources, in their files."""
 _MIGRATION = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n"
 
 
@@ -242,10 +245,26 @@ class Kubectl:
             names: Theirs, with their groups.
         """
 
-        def served() -> set[str]:
-            return set(self.run("api-resources", "--no-headers", "-o", "name").split())
+        polling.until(
+            lambda: set(names) <= self._served(), within=60, pause=0.2, state=self._served
+        )
 
-        polling.until(lambda: set(names) <= served(), within=60, pause=0.2, state=served)
+    def _served(self) -> set[str]:
+        return set(self.run("api-resources", "--no-headers", "-o", "name").split())
+
+    def define(self, folder: Path) -> None:
+        """Have the kinds that the files of a folder define, once: to apply them again takes seconds of a processor.
+
+        Args:
+            folder: Definitions of custom resources, perhaps with a kustomization.
+        """
+        texts = [path.read_text() for path in folder.glob("*.yaml")]
+        names = [name for text in texts for name in _DEFINED.findall(text)]
+        assert names, f"no definitions in {folder}"
+        if not set(names) <= self._served():
+            source = "-k" if (folder / "kustomization.yaml").exists() else "-f"
+            self.run("apply", "--server-side", "--force-conflicts", source, str(folder))
+            self.await_kinds(*names)
 
     def apply(self, objects: Sequence[dict[str, Any]], *, manager: str = "kubectl") -> None:
         """Apply objects on the server's side."""
@@ -257,8 +276,7 @@ class Kubectl:
 
     def begin(self, shop: Shop, argocd_definitions: Path) -> None:
         """Have Argo CD's kinds and the namespaces of a shop."""
-        self.run("apply", "--server-side", "--force-conflicts", "-k", str(argocd_definitions))
-        self.await_kinds("applications.argoproj.io")
+        self.define(argocd_definitions)
         self.apply(
             [
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
