@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 
 import pytest
-from tests.support import layouts
+from tests.support import layouts, preforking
 
 from hanbae import errors
 from hanbae.actions import new_service
 from hanbae.policy import clones, loose_objects
 from hanbae.repository import trees
 
-_PATIENCE = 100
+pytestmark = pytest.mark.timeout(100)
 VALUES = "services/auth/helm/values-dev.yaml"
 
 
@@ -53,14 +53,13 @@ def test_a_command_over_a_cut_off_object_ends(
     path = file_of(shop, revision)
     content = path.read_bytes()
     path.write_bytes(content[: max(2, int(len(content) * share))])
-    ended = subprocess.run(
-        [sys.executable, "-m", "hanbae", "--lang", "en", *words, "--no-cache"],
-        cwd=shop, capture_output=True, text=True, timeout=_PATIENCE, check=False,
-    )  # fmt: skip
+    code, _, err = preforking.run(
+        ["--lang", "en", *words, "--no-cache"], directory=shop, environment=os.environ
+    )
     # The content of a file that has not changed is read from the working tree.
     needed = revision.endswith(VALUES) is False or words != ("check",)
-    assert ended.returncode == (2 if needed else 0), ended.stderr[-2000:]
-    assert ("is corrupt" in ended.stderr) is needed
+    assert code == (2 if needed else 0), err[-2000:]
+    assert ("is corrupt" in err) is needed
 
 
 BODY = b"x" * 400

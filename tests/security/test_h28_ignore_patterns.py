@@ -5,19 +5,19 @@ Where they are not refused the attack takes longer than anybody waits, and nothi
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pygit2
 import pytest
-from tests.support import layouts
+from tests.support import layouts, preforking
 
 from hanbae import errors, subjects
 from hanbae.actions import new_service
 from hanbae.repository import checkouts, trees
 
-_PATIENCE = 100
+pytestmark = pytest.mark.timeout(100)
 
 # Each pattern is slow over the path beside it: libgit2 1.9.7 takes more than 8 s.
 SLOW = {
@@ -92,12 +92,11 @@ def test_a_branch_with_such_a_pattern_ends_a_check(tmp_path: Path, file: str) ->
     committed(tmp_path, {file: text, path: "x"})
     (tmp_path / path).write_text("changed")
     (tmp_path / path).with_name("a" * 199 + "c").write_text("untracked")
-    ended = subprocess.run(
-        [sys.executable, "-m", "hanbae", "--lang", "en", "check", "--no-cache"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=_PATIENCE, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 2, ended.stderr[-2000:]
-    assert f"{file}:2" in ended.stderr
+    code, _, err = preforking.run(
+        ["--lang", "en", "check", "--no-cache"], directory=tmp_path, environment=os.environ
+    )
+    assert code == 2, err[-2000:]
+    assert f"{file}:2" in err
 
 
 def test_attributes_that_only_the_index_has_are_looked_at(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import secrets
 import selectors
 import signal
@@ -37,7 +38,11 @@ _address: str | None = None
 
 
 def run(
-    words: Sequence[str], *, directory: Path | None, environment: Mapping[str, str]
+    words: Sequence[str],
+    *,
+    directory: Path | None,
+    environment: Mapping[str, str],
+    memory: int | None = None,
 ) -> tuple[int, str, str]:
     """Run hanbae without a terminal and wait for its end.
 
@@ -45,11 +50,12 @@ def run(
         words: The words after ``hanbae``.
         directory: Where it is started; None for this process's folder.
         environment: All of its variables.
+        memory: Bytes of data that it may have; as many as this process if not given.
 
     Returns:
         Its exit code (negative for the signal that ended it), and what it wrote to stdout and to stderr.
     """
-    request = [list(words), str(directory or Path.cwd()), dict(environment)]
+    request = [list(words), str(directory or Path.cwd()), dict(environment), memory]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(f"\0{os.environ.get(VARIABLE) or listening()}")
         out, out_end = os.pipe()
@@ -132,11 +138,11 @@ def _serve(name: str, parent: int) -> NoReturn:
 def _supervise(connection: socket.socket) -> NoReturn:
     """Fork once more, and tell how the command ended; it is killed when nobody waits for it any more."""
     _, ends, _, _ = socket.recv_fds(connection, 1, 2)
-    words, directory, environment = json.loads(connection.makefile("rb").readline(_LONGEST))
+    request = json.loads(connection.makefile("rb").readline(_LONGEST))
     command = os.fork()
     if command == 0:
         connection.close()
-        _become(words, directory, environment, ends)
+        _become(*request, ends)
     for end in ends:
         os.close(end)
     with selectors.DefaultSelector() as selector:
@@ -152,9 +158,15 @@ def _supervise(connection: socket.socket) -> NoReturn:
 
 
 def _become(
-    words: list[str], directory: str, environment: dict[str, str], ends: list[int]
+    words: list[str],
+    directory: str,
+    environment: dict[str, str],
+    memory: int | None,
+    ends: list[int],
 ) -> NoReturn:
     """Run the command line in this process, as ``python -m hanbae`` would."""
+    if memory is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     import pygit2
     from pygit2 import enums
 
