@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -39,10 +40,19 @@ def new_repository(root: Path, *options: str) -> None:
     run("new", "service", "identity")
 
 
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with rights, made once: to generate them takes longer than what most tests look for."""
+    root = tmp_path_factory.mktemp("generated")
+    new_repository(root, "--one-cluster")
+    assert main.run(["-C", str(root), "generate", "rbac", "--group", "ops team"]) == 0
+    return root
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    new_repository(tmp_path, "--one-cluster")
-    assert main.run(["-C", str(tmp_path), "generate", "rbac", "--group", "ops team"]) == 0
+def shop(generated: Path, tmp_path: Path) -> Path:
+    """A test's own copy."""
+    shutil.copytree(generated, tmp_path, symlinks=True, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,21 @@ GENERATORS: dict[str, tuple[str, Callable[[Path], Any]]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with all that is generated, made once: that takes longer than a test."""
+    root = tmp_path_factory.mktemp("generated")
+    layouts.begin(root, "one-cluster")
+    new_service.new_service(root, "auth", image="registry.example.com/shop/auth")
+    generate_argocd.generate_argocd(root)
+    asyncio.run(generate_rbac.generate_rbac(root))
+    return root
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    layouts.begin(tmp_path, "one-cluster")
-    new_service.new_service(tmp_path, "auth", image="registry.example.com/shop/auth")
-    generate_argocd.generate_argocd(tmp_path)
-    asyncio.run(generate_rbac.generate_rbac(tmp_path))
+def root(generated: Path, tmp_path: Path) -> Path:
+    """A test's own copy."""
+    shutil.copytree(generated, tmp_path, symlinks=True, dirs_exist_ok=True)
     return tmp_path
 
 
