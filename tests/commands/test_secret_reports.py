@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import io
 import json
 import shutil
 import subprocess
@@ -52,29 +54,46 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
-    """TOKEN is of mina, 100 days old, and was sealed anew by jun; PASSWORD is new, and of jun."""
-    root = tmp_path / "shop"
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the shop and the keys beside it, made once: to seal and to commit takes longer than a report."""
+    folder = tmp_path_factory.mktemp("reported")
+    root = folder / "shop"
     root.mkdir()
     subprocess.run(["git", "init", "--quiet", "--initial-branch=develop"], cwd=root, check=True)
     init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
     new_service.new_service(root, "auth")
-    monkeypatch.chdir(root)
     for name, pem in PEMS.items():
-        (tmp_path / f"{name}.pem").write_bytes(pem)
-    (tmp_path / "former.key").write_bytes(sealing.pem(FORMER) + PEMS["former"])
-    (tmp_path / "both.key").write_bytes(sealing.pem(FORMER) + sealing.pem(NEWEST) + PEMS["newest"])
-    (tmp_path / "auth.env").write_text("TOKEN=c4n4ry\n")
+        (folder / f"{name}.pem").write_bytes(pem)
+    (folder / "former.key").write_bytes(sealing.pem(FORMER) + PEMS["former"])
+    (folder / "both.key").write_bytes(sealing.pem(FORMER) + sealing.pem(NEWEST) + PEMS["newest"])
+
+    def secrets(*arguments: str) -> None:
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            assert main.run(["--lang", "en", "secrets", *arguments]) == 0, output.getvalue()
+        assert "c4n4ry" not in output.getvalue()
+
     seal = ("seal", "auth", "--env", "dev", "--from-env-file", "../auth.env")
-    assert run(*seal, "--certificate", "../former.pem")[0] == 0
-    commit(root, MINA, age=100)
-    assert run("reseal", "--env", "dev", "--keys", "../both.key", "--accept-certificate")[0] == 0
-    commit(root, JUN, age=50)
-    (tmp_path / "auth.env").write_text("PASSWORD=c4n4ry\n")
-    assert run(*seal, "--certificate", "../newest.pem")[0] == 0
-    commit(root, JUN, age=10)
-    return root
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        (folder / "auth.env").write_text("TOKEN=c4n4ry\n")
+        secrets(*seal, "--certificate", "../former.pem")
+        commit(root, MINA, age=100)
+        secrets("reseal", "--env", "dev", "--keys", "../both.key", "--accept-certificate")
+        commit(root, JUN, age=50)
+        (folder / "auth.env").write_text("PASSWORD=c4n4ry\n")
+        secrets(*seal, "--certificate", "../newest.pem")
+        commit(root, JUN, age=10)
+    return folder
+
+
+@pytest.fixture
+def shop(reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """TOKEN is of mina, 100 days old, and was sealed anew by jun; PASSWORD is new, and of jun."""
+    shutil.copytree(reported, tmp_path, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path / "shop")
+    return tmp_path / "shop"
 
 
 def dev(shop: Path, service: str = "auth") -> Path:
