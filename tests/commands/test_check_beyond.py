@@ -113,7 +113,7 @@ def test_what_could_not_be_searched_is_told(
     clone: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (clone / "deploy").mkdir(exist_ok=True)
-    (clone / LEAKED).write_bytes(b"DB_PASSWORD=\xff\n")
+    (clone / LEAKED).write_bytes(b"DB_PASSWORD=\xff\0\n")
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "--message", "binary")
     commit = git(clone, "rev-parse", "HEAD")[:12]
