@@ -66,6 +66,8 @@ class Session:
         if workers > 1:
             arguments += ["-n", str(workers), "--dist", "worksteal"]
             variables = {} if "TMPDIR" in os.environ else scratch.variables(workers)
+            # As for the scenes, which come later: one process forks for the commands of all tests.
+            variables[preforking.VARIABLE] = preforking.listening()
         if folders and self.goes_on:
             with self.phase(", ".join(folder.name for folder in folders)):
                 self.codes.append(self.pytest(arguments, **variables))
