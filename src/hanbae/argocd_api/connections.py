@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import urllib.parse
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -48,6 +49,14 @@ class Server:
         self.url = settled.url
         self.redact = masking.Redactor([settled.token])
         self._client = client
+
+    @property
+    def options(self) -> list[str]:
+        """The options with which the ``argocd`` program asks this server."""
+        address = urllib.parse.urlsplit(self.url)
+        root = ["--grpc-web-root-path", address.path] if address.path.strip("/") else []
+        plain = ["--plaintext"] if address.scheme == "http" else []
+        return ["--server", address.netloc, *root, *plain]
 
     def describe(
         self, action: str, *, application: str = "", project: str = "", writes: bool = False

@@ -35,6 +35,8 @@ TIMEOUT: Final = 300.0
 """Seconds of wall clock until a process is given up; on a busy machine, what a chart needs may take much longer."""
 _SPENT, _SECONDS = 4, 20
 """How a process ends that took the seconds of the processor that one release of a chart may take: ``main.go``."""
+_RECEIPT: Final = b"\n"
+"""What a renderer says when it has read a message."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one answer."""
 _ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB", "GOMAXPROCS": "1", "TZ": "UTC"}
@@ -396,7 +398,8 @@ class _Renderer:
             await self._process.stdin.drain()
             # Its own word that it has the message. That a pipe took it says nothing: what is killed gives back its end
             # of it when the last of its threads has ended, and until then a message goes in that nobody reads.
-            await self._process.stdout.readexactly(1)
+            if await self._process.stdout.readexactly(1) != _RECEIPT:
+                return None
             self.is_unread = False
             size = int.from_bytes(await self._process.stdout.readexactly(8), "big")
             # The size is the process's own word. One that says too much is ended by whoever asked (`_ask`).

@@ -21,6 +21,7 @@ The server's sentences are bounded and pass the shape-only redactor: an invalid 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -29,6 +30,7 @@ import httpx2
 from msgspec import Struct
 
 from hanbae import errors, excerpts, foreign_json, masking, object_shapes
+from hanbae.clusters import kubeconfigs
 from hanbae.streams import handshakes
 
 # The authoriser's own words (k8s.io/apiserver responsewriters.Forbidden); admission never says "cannot".
@@ -84,6 +86,17 @@ _BY_STATUS: Final[Mapping[int, tuple[type[errors.Error], str]]] = {
 }
 
 
+def kubectl(context: str, *words: str) -> str:
+    """A command with which a person asks the cluster of a context, written for a shell.
+
+    Args:
+        context: The context; that of a pod's own configuration is none that kubectl would know there.
+        words: The words after ``kubectl``.
+    """
+    option = [] if context == kubeconfigs.IN_CLUSTER else ["--context", context]
+    return shlex.join(["kubectl", *words, *option])
+
+
 class Call(Struct, frozen=True):
     """What a request was about, for the sentence that a person reads and the command that checks it.
 
@@ -126,12 +139,11 @@ class Call(Struct, frozen=True):
     def check(self) -> str:
         """The command with which a person checks the permission."""
         resource, _, below = self.resource.partition("/")
-        named = f"/{self.name}" if self.name else ""
-        part = f" --subresource={below}" if below else ""
-        where = f" -n {self.namespace}" if self.namespace else " --all-namespaces"
         # Permissions may be for objects by name, so the answer for all of them may be another one.
-        asks = f"kubectl auth can-i {self.verb} {resource}{named}{part}{where}"
-        return f"{asks} --context {self.context}"
+        named = f"{resource}/{self.name}" if self.name else resource
+        part = [f"--subresource={below}"] if below else []
+        where = ["-n", self.namespace] if self.namespace else ["--all-namespaces"]
+        return kubectl(self.context, "auth", "can-i", self.verb, named, *part, *where)
 
 
 def message(status: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -84,7 +83,7 @@ class Cluster:
 
     def kubectl(self, *words: str) -> str:
         """A command with which a person asks this cluster; a policy may know several, and none be the current one."""
-        return shlex.join(("kubectl", *words, "--context", self.context))
+        return answers.kubectl(self.context, *words)
 
     def describe(
         self,

@@ -22,6 +22,8 @@ from hanbae import errors, libyaml, subjects
 
 Document = dict[str, Any]
 
+IN_CLUSTER: Final = "in-cluster"
+"""What the configuration of a pod is called, which no kubeconfig has."""
 _SECTIONS: Final = {"clusters": "cluster", "contexts": "context", "users": "user"}
 _FILES: Final = {
     "clusters": ("certificate-authority",),
@@ -315,7 +317,7 @@ def in_cluster(environment: Mapping[str, str], *, folder: Path = _SERVICE_ACCOUN
         namespace = (folder / "namespace").read_text("utf-8").strip()
     except OSError:
         namespace = "default"
-    name = "in-cluster"
+    name = IN_CLUSTER
     context = {"cluster": name, "user": name, "namespace": namespace}
     return {
         "current-context": name,

@@ -115,8 +115,9 @@ def _container(job: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _looking(cluster: connections.Cluster, jobs: list[subjects.Ref]) -> str:
-    """The command that shows the Jobs with their pods; of several namespaces, the first one's."""
-    return cluster.kubectl("get", "jobs,pods", "-n", jobs[0].namespace)
+    """The command that shows the Jobs with their pods; one for each namespace."""
+    namespaces = dict.fromkeys(job.namespace for job in jobs)
+    return " && ".join(cluster.kubectl("get", "jobs,pods", "-n", name) for name in namespaces)
 
 
 def _listed(jobs: list[subjects.Ref]) -> str:

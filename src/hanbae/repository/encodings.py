@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+from typing import Final
 
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""Marks at the beginning of what a shell of Windows writes."""
+_MARKED: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (
+        codecs.BOM_UTF16_LE,
+        "utf-16",
+    ),  # what a shell of Windows writes; the mark before begins with it
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_UNMARKED: Final = ("utf-8-sig", "cp949")
+"""What editors write without a mark that says which it is. The second is that of Korean Windows, whose users name
+their keys in Hangul as well."""
 
 
 def legible(data: bytes) -> str | None:
     """What a person could read of a file; None where it is no text.
 
-    The older encodings of Korean, Japanese and western languages all write keys and passwords in ASCII; their other
-    characters become replacement characters, because nothing in the file says which of these encodings it is in.
+    Other encodings write ASCII as it is, so keys and passwords in it can be read; their further characters become
+    replacement characters.
 
     Args:
         data: The file.
     """
-    if data.startswith(_UTF_16):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Programs, archives and pictures have zero bytes; text in one of these encodings has none.
-        return None if b"\0" in data else data.decode(errors="replace")
+    for mark, encoding in _MARKED:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    for encoding in _UNMARKED:
+        # Programs, archives and pictures have zero bytes; text that is not UTF-8 has none.
+        if encoding == "utf-8-sig" or b"\0" not in data:
+            with contextlib.suppress(UnicodeDecodeError):
+                return data.decode(encoding)
+    return None if b"\0" in data else data.decode(errors="replace")

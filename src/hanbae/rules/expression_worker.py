@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from hanbae import confinement
 from hanbae.rules import compiled_expressions
 
-READY: Final = b"\n"
+READY: Final = b"+"
 """What the process says first: it has started."""
 RECEIPT: Final = b"\n"
 """What it says when it has read a request: what ends it now is the expression."""

@@ -134,6 +134,22 @@ async def test_one_that_does_not_end_refuses(waits: Waits, monkeypatch: pytest.M
     assert refused.value.text.facts["command"] == LOOKING
 
 
+async def test_jobs_of_several_namespaces_are_shown_by_a_command_for_each(
+    waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof_rules, "LONGEST", 0)
+    monkeypatch.setattr(unwatched, "SLACK", 0.05)
+    question, elsewhere = asking(), running()
+    for job in (question, elsewhere):
+        job["metadata"]["namespace"] = "others"
+    proof_elsewhere = plans.Prove("auth_db", (1,), HOOK, question)
+    steps = (*FORWARD.steps, plans.Step("prove-elsewhere", proof_elsewhere))
+    with pytest.raises(errors.Refused) as refused:
+        await waits(plans.Plan(1, "auth", "dev", steps), [elsewhere, running()])
+    other = "kubectl get jobs,pods -n others --context pods"
+    assert refused.value.text.facts["command"] == f"{other} && {LOOKING}"
+
+
 async def test_nobody_waits_longer_than_the_person_has_said(waits: Waits) -> None:
     """A Job that is suspended and has never begun has no deadline that would end it."""
     suspended = running()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -81,10 +82,11 @@ func compile(name string, text []byte) (result *schema) {
 // of a chart's own, for what a pattern matches depends on nothing but its text.
 var patterns = map[string]*regexp.Regexp{}
 
-// mostPatterns are remembered; what patterns there are, charts say.
+// mostPatterns are remembered; what patterns there are, charts say. A short text may stand for a program of a megabyte
+// (`\pL{1000}`), so what counts is how long the program is.
 const (
 	mostPatterns   = 1000
-	longestPattern = 1000
+	longestProgram = 200
 )
 
 // pattern is a regular expression as the library would compile it, which says so of each fault itself.
@@ -96,10 +98,20 @@ func pattern(text string) (jsonschema.Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(patterns) < mostPatterns && len(text) <= longestPattern {
+	if len(patterns) < mostPatterns && isShort(text) {
 		patterns[strings.Clone(text)] = compiled
 	}
 	return compiled, nil
+}
+
+// isShort says whether a pattern that is one takes little memory.
+func isShort(text string) bool {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil || len(text) > longestProgram {
+		return false
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	return err == nil && len(program.Inst) <= longestProgram
 }
 
 // refusal is what Helm says of values that do not satisfy a schema, and the same without what it repeats of them.
@@ -203,13 +215,15 @@ func arrange(invalid *jsonschema.ValidationError) {
 		arrange(cause)
 	}
 	slices.SortStableFunc(invalid.Causes, func(first, second *jsonschema.ValidationError) int {
-		return cmp.Or(
+		order := cmp.Or(
 			slices.Compare(first.InstanceLocation, second.InstanceLocation),
 			cmp.Compare(first.SchemaURL, second.SchemaURL),
 			slices.Compare(first.ErrorKind.KeywordPath(), second.ErrorKind.KeywordPath()),
-			// What lies below is arranged already.
-			cmp.Compare(first.Error(), second.Error()),
 		)
+		if order == 0 { // rarely, and the words take long to make; what lies below is arranged already
+			order = cmp.Compare(first.Error(), second.Error())
+		}
+		return order
 	})
 }
 

@@ -10,7 +10,7 @@ And an operation is told to end without saying which one: it is read immediately
 from __future__ import annotations
 
 import asyncio
-import urllib.parse
+import shlex
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
@@ -152,9 +152,8 @@ class Application:
                         was_told = await self._tell_to_end(is_ours) or was_told
         except TimeoutError:
             pass
-        server = urllib.parse.urlsplit(self._server.url).netloc
-        where = f"{self.ref.namespace}/{self.ref.name} --server {server}"
-        raise transports.stuck(self.ref, f"argocd app get {where}")
+        command = ["argocd", "app", "get", f"{self.ref.namespace}/{self.ref.name}"]
+        raise transports.stuck(self.ref, shlex.join(command + self._server.options))
 
     async def _tell_to_end(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         application = await self.read()

@@ -10,7 +10,7 @@ from hanbae.repository import encodings
 from hanbae.rules import rulebook
 
 TEXT = "# 데이터베이스 암호\nDB_PASSWORD=k3Vq9sLm2XwTz8\n"
-ENCODINGS = ["utf-8", "utf-8-sig", "cp949", "utf-16", "shift-jis", "latin-1"]
+ENCODINGS = ["utf-8", "utf-8-sig", "cp949", "utf-16", "utf-32", "shift-jis", "latin-1"]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -30,6 +30,16 @@ def test_a_secret_is_found_in_any_encoding(
 def test_what_is_no_text_shows_nothing(checked: Check, shop: trees.MemoryTree, data: bytes) -> None:
     tree = trees.MemoryTree({**shop.contents, "services/auth/app.env": data})
     assert checked(tree, ["auth"], [rulebook.rules()["LAY009"]]) == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949", "euc-kr", "utf-16", "utf-32"])
+def test_a_key_in_hangul_is_read_in_any_encoding(
+    checked: Check, shop: trees.MemoryTree, encoding: str
+) -> None:
+    data = '비밀번호: "hunter2-S3cretX9q"\n'.encode(encoding)
+    tree = trees.MemoryTree({**shop.contents, "services/auth/app.yaml": data})
+    (finding,) = checked(tree, ["auth"], [rulebook.rules()["LAY009"]])
+    assert str(finding.place) == "services/auth/app.yaml:1:1"
 
 
 def test_a_zero_byte_hides_nothing_in_a_text() -> None:
