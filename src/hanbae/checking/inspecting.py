@@ -82,7 +82,7 @@ async def inspect(
         release.environment for release in service.releases.values() if not release.prepared
     )
     unprepared = (Unprepared(name, idle),) if idle else ()
-    return Inspection(
+    inspection = Inspection(
         tuple(located),
         ignores.of_service(service),
         unprepared,
@@ -90,6 +90,10 @@ async def inspect(
         rights_of(service),
         None if rendered.faults else documented.deployed(service),
     )
+    # A service and its releases refer to each other. Parted, they go at once, with all that was read and worked out
+    # of them; otherwise Python would look for them, again and again, among all objects that there are.
+    service.releases.clear()
+    return inspection
 
 
 def rights_of(service: views.Service) -> dict[str, authorizing.Service]:
