@@ -24,7 +24,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, garbage
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache, schedules, tasks
@@ -199,6 +199,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
 
 def main() -> int:
     """A further process."""
+    garbage.collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
     # The parent has gone, and nobody reads the answer.
     with contextlib.suppress(BrokenPipeError):

@@ -25,6 +25,9 @@ def main() -> None:
             pass  # the front door says what is wrong with the output
         else:
             return
+    from hanbae import garbage
+
+    garbage.collect_rarely()
     try:
         from hanbae.cli import main as front
 
