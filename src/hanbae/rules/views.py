@@ -8,8 +8,7 @@ All rules share them and none writes into them: what several rules work out of a
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -192,9 +191,11 @@ class Release(computing.Computing):
         """The databases that the values declare or that its Jobs are seen to migrate."""
         return tuple(entry.database for entry in self.migrated)
 
-    def of_kind(self, *kinds: str) -> Iterator[Object]:
-        """The objects of some kinds."""
-        return itertools.chain.from_iterable(self._by_kind.get(kind, ()) for kind in kinds)
+    def of_kind(self, *kinds: str) -> Sequence[Object]:
+        """The objects of some kinds, one kind after the other."""
+        if len(kinds) == 1:  # what nearly every rule asks for, and mostly there are none
+            return self._by_kind.get(kinds[0], ())
+        return [manifest for kind in kinds for manifest in self._by_kind.get(kind, ())]
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -203,7 +203,7 @@ def external(release: views.Release) -> Iterator[views.Object]:
             yield manifest
 
 
-def sealed(release: views.Release) -> Iterator[views.Object]:
+def sealed(release: views.Release) -> Sequence[views.Object]:
     """The SealedSecrets of a release."""
     return release.of_kind("SealedSecret")
 
