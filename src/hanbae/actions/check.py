@@ -137,16 +137,21 @@ async def check(
         hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
     request = request or Request()
-    async with pools.opened() as pool:
-        # The renderer starts up in its own process while this one reads the repository.
-        await pool.warm()
-        return await _checked(directory, request, pool, progress=progress, cache=cache)
+    async with pools.opened() as pool, workers.opened() as idle:
+        # Where nothing is kept, much is going to be inspected: what that needs starts up in processes of its own
+        # while this one reads the repository. Else it may be that nothing has to be rendered.
+        if cache is None or cache.is_empty():
+            await pool.warm()
+            narrowed = request.services or request.changed_since
+            await idle.warm(0 if narrowed else workers.foreseen(directory))
+        return await _checked(directory, request, pool, idle, progress=progress, cache=cache)
 
 
 async def _checked(
     directory: Path,
     request: Request,
     pool: pools.Pool,
+    idle: workers.Idle,
     *,
     progress: schedules.Progress | None,
     cache: keeping.Cache | None,
@@ -175,7 +180,14 @@ async def _checked(
         added,
     )
     inspection = await whole_repository.inspect(
-        project, checked_services, rules, progress=progress, cache=cache, task=task, pool=pool
+        project,
+        checked_services,
+        rules,
+        progress=progress,
+        cache=cache,
+        task=task,
+        pool=pool,
+        idle=idle,
     )
     narrowed = bool(request.services or request.changed_since)
     # None also looks at Applications of services that are gone, which a narrowed check is not

@@ -38,6 +38,7 @@ async def inspect(
     cache: keeping.Cache | None = None,
     task: workers.Task | None = None,
     pool: pools.Pool | None = None,
+    idle: workers.Idle | None = None,
 ) -> inspecting.Inspection:
     """Everything that rules find, with the comments and what is not prepared, in the order of the services.
 
@@ -49,13 +50,16 @@ async def inspect(
         cache: Results of earlier runs; None to inspect everything anew.
         task: What further processes are started with; None for one process only.
         pool: What renders; None for a pool of its own.
+        idle: Further processes that have started up before; None to start them where they pay.
     """
     charts = [name for name in services if name in project.services]
     results = result_cache.ResultCache(cache, project, rules)
     schedule = schedules.Schedule(charts, progress)
     schedule.recall(results.inspections(charts))
     async with pools.opened() if pool is None else nullcontext(pool) as renderers:
-        project = await _work(schedule, renderers, project, rules, results, cache=cache, task=task)
+        project = await _work(
+            schedule, renderers, project, rules, results, cache=cache, task=task, idle=idle
+        )
     results.close()
     inspections = schedule.inspections()
     overlays = [
@@ -115,6 +119,7 @@ async def _work(
     *,
     cache: keeping.Cache | None,
     task: workers.Task | None,
+    idle: workers.Idle | None,
 ) -> views.Project:
     """Inspect what is scheduled while the overlays are built; the repository with these overlays."""
     further = workers.further(schedule.waiting) if task is not None else 0
@@ -125,7 +130,7 @@ async def _work(
         overlays = group.create_task(kustomize_builds.built(project, cache))
         for _ in range(further):
             if task is not None:
-                group.create_task(workers.work(schedule, task))
+                group.create_task(workers.work(schedule, task, idle))
         for _ in range(min(pool.size + schedules.AHEAD, schedule.waiting)):
             group.create_task(schedules.work(schedule, pool, project, rules, results))
     # What a process gave back when nobody here was looking any more.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import importlib
 import os
 import signal
 import sys
@@ -29,13 +30,17 @@ from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache, schedules, tasks
 from hanbae.repository import keeping, trees
-from hanbae.rules import own
+from hanbae.rules import own, rulebook
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
 # Services that a process is sent at once. It reads ahead only within a batch, so small ones would
 # leave its renderer idle in between.
 _BATCH: Final = 8
+# What an index has of one service's files in most repositories, in bytes.
+_INDEXED: Final = 2048
+# Libraries that are imported where they are first needed, which every inspection comes to.
+_LIBRARIES: Final = ("jsonschema_rs", "pygit2", "yaml")
 
 
 class Task(Struct, frozen=True):
@@ -78,11 +83,28 @@ def further(waiting: int) -> int:
     return min(len(os.sched_getaffinity(0)) - 1, waiting // LEAST)
 
 
-async def work(schedule: schedules.Schedule, task: Task) -> None:
-    """Have a further process inspect services as long as some are waiting; one that dies gives its services back."""
+def foreseen(directory: Path) -> int:
+    """How many further processes a repository is likely to be worth, while its services are not listed yet.
+
+    Args:
+        directory: The folder of the policy; 0 where it is no clone's root.
+    """
+    with contextlib.suppress(OSError):
+        return further((directory / ".git" / "index").stat().st_size // _INDEXED)
+    return 0
+
+
+async def work(schedule: schedules.Schedule, task: Task, idle: Idle | None = None) -> None:
+    """Have a further process inspect services as long as some are waiting; one that dies gives its services back.
+
+    Args:
+        schedule: The services.
+        task: What they have in common.
+        idle: Processes that have started up before; None to start one.
+    """
     # Where the machine has no room for a further process, those that there are do the work.
     with contextlib.suppress(errors.Lacking):
-        async with started(task) as process:
+        async with started(task, idle) as process:
             while services := schedule.take(batch_size(schedule.waiting), elsewhere=True):
                 inspections = await process.inspect(services)
                 if inspections is None:
@@ -124,15 +146,61 @@ class Process:
             return None
 
 
+class Idle:
+    """Processes that start up while nobody knows yet what they are to do. Made by :func:`opened`."""
+
+    def __init__(self) -> None:
+        self._processes: list[asyncio.subprocess.Process] = []
+
+    async def warm(self, number: int) -> None:
+        """Start some, unless the machine has no room: importing what they need takes them as long as many services."""
+        with contextlib.suppress(errors.Lacking):
+            for _ in range(number):
+                self._processes.append(await _spawned())
+
+    def take(self) -> asyncio.subprocess.Process | None:
+        """One of them, which whoever takes it ends; None where there is none left."""
+        return self._processes.pop() if self._processes else None
+
+    async def close(self) -> None:
+        """End those that nobody took."""
+        while process := self.take():
+            await _end(process)
+
+
 @asynccontextmanager
-async def started(task: Task) -> AsyncIterator[Process]:
+async def opened() -> AsyncIterator[Idle]:
+    """Room for processes that start up early, and end with the scope if nobody takes them."""
+    idle = Idle()
+    try:
+        yield idle
+    finally:
+        await idle.close()
+
+
+@asynccontextmanager
+async def started(task: Task, idle: Idle | None = None) -> AsyncIterator[Process]:
     """A process that ends with the scope.
+
+    Args:
+        task: What it is to do.
+        idle: Processes that have started up before, of which one is taken if there is one.
 
     Raises:
         hanbae.errors.Lacking: It cannot be started.
     """
+    process = (idle.take() if idle is not None else None) or await _spawned()
+    assert process.stdin is not None  # noqa: S101  a pipe
+    try:
+        process.stdin.write(_framed(msgspec.msgpack.encode(task)))
+        yield Process(process)
+    finally:
+        await _end(process)
+
+
+async def _spawned() -> asyncio.subprocess.Process:
     with errors.starting(sys.executable):
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             # Isolated: the current folder may be a checkout, and neither it nor PYTHONPATH may decide
             # what is imported.
@@ -143,16 +211,14 @@ async def started(task: Task) -> AsyncIterator[Process]:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-    assert process.stdin is not None  # noqa: S101  a pipe
-    try:
-        process.stdin.write(_framed(msgspec.msgpack.encode(task)))
-        yield Process(process)
-    finally:
-        if process.returncode is None:
-            # Its renderers end with it. Not Process.kill: see hanbae.charts.pools.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        await process.wait()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        # Its renderers end with it. Not Process.kill: see hanbae.charts.pools.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 def _framed(message: bytes) -> bytes:
@@ -166,9 +232,13 @@ def _received(stream: IO[bytes]) -> bytes | None:
 
 async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer until there is nothing more to inspect."""
-    task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
     async with pools.opened(1) as pool:
+        # All that needs no task: it may be some time until there is one.
         await pool.warm()
+        rulebook.rules()
+        for name in _LIBRARIES:
+            importlib.import_module(name)
+        task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
         await _answer(task, pool, requests, replies)
 
 

@@ -65,6 +65,12 @@ class Cache:
         self._folder = str(folder)
         self._wrote = False
 
+    def is_empty(self) -> bool:
+        """Whether nothing is kept, as in a clone of a CI job that restores no cache."""
+        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+            return not any(entry.name != _MARKER for entry in entries)
+        return True
+
     def get(self, name: str) -> bytes | None:
         """The result under a key; None if there is none, or none that is whole and was put there by this user."""
         path = f"{self._folder}/{name[:2]}/{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,3 +177,51 @@ def test_batches_get_smaller_toward_the_end() -> None:
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1
     assert sum(sizes) == 40
+
+
+async def test_processes_start_up_before_the_repository_is_read_where_nothing_is_kept(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_INDEXED", 1)
+    kept = keeping.opened()
+    assert kept is not None
+    order: list[str] = []
+    spawn, read = asyncio.create_subprocess_exec, projects.opened
+
+    async def spawned(program: str, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
+        order.append("hanbae.checking.workers" if program == sys.executable else "renderer")
+        return await spawn(program, *arguments, **options)
+
+    def opened(*arguments: Any, **options: Any) -> Any:
+        order.append("read")
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", spawned)
+    monkeypatch.setattr(projects, "opened", opened)
+    first = await check.check(repository, cache=kept)
+    # Two further processes on three cores, and none of them twice.
+    assert order[:4] == ["renderer", *["hanbae.checking.workers"] * 2, "read"]
+    assert order.count("hanbae.checking.workers") == 2
+    order.clear()
+    assert (await check.check(repository, cache=kept)).findings == first.findings
+    assert order == ["read"]
+    # Of one service it is known at once that it is not worth a process.
+    await check.check(repository, check.Request(("auth",)))
+    assert order == ["read", "renderer", "read"]
+
+
+async def test_a_process_that_nobody_needs_ends_with_the_check(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "foreseen", lambda _: 3)
+    waiting: list[asyncio.subprocess.Process] = []
+    spawn = workers._spawned
+
+    async def spawned() -> asyncio.subprocess.Process:
+        waiting.append(await spawn())
+        return waiting[-1]
+
+    monkeypatch.setattr(workers, "_spawned", spawned)
+    await check.check(repository)
+    assert len(waiting) == 3
+    assert all(process.returncode is not None for process in waiting)
