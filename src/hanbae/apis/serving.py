@@ -5,11 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+
+_DATA: Final = Path(__file__).parent / "data"
 
 
 class Cluster(Struct, frozen=True):
@@ -82,9 +84,8 @@ class Data(Struct, frozen=True):
 
 def read(name: str) -> bytes:
     """A file of the package's data, uncompressed."""
-    return zlib.decompress(
-        resources.files("hanbae.apis").joinpath("data", f"{name}.json.z").read_bytes()
-    )
+    # Not by importlib.resources, which has all that reads archives with it.
+    return zlib.decompress((_DATA / f"{name}.json.z").read_bytes())
 
 
 @cache

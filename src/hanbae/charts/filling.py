@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Final
 
+# Not by importlib.resources, which has all that reads archives with it.
+_TEMPLATES: Final = Path(__file__).parent / "scaffold"
 _MARKED: Final = re.compile(r"(?P<indent>[ \t]*)#(?P<language>en|ko)(?P<kind>[:|])(?P<words>.*)")
 _PLACEHOLDER: Final = re.compile(r"<<(\w+)>>")
 
@@ -56,4 +58,4 @@ def spoken(text: str, language: str) -> list[str]:
 
 @cache
 def _template(name: str) -> str:
-    return (resources.files("hanbae.charts") / "scaffold" / name).read_text("utf-8")
+    return (_TEMPLATES / name).read_text("utf-8")

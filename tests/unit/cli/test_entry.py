@@ -22,6 +22,15 @@ from hanbae.cli import entry
 entry.main()
 """
 
+READING = """
+import sys
+from hanbae.apis import serving
+from hanbae.charts import filling
+serving.data()
+filling._template("repository/guessed-control.yaml")
+print("zipfile" in sys.modules)
+"""
+
 
 def test_ctrl_c_during_the_first_imports_is_130_without_a_traceback() -> None:
     ended = subprocess.run(
@@ -66,3 +75,9 @@ def test_imports_are_not_looked_through_for_garbage(program: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert int(ended.stdout) >= 100_000
+
+
+def test_the_files_of_the_package_are_read_without_what_reads_archives() -> None:
+    command = [sys.executable, "-c", READING]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout == "False\n"
