@@ -34,9 +34,9 @@ from hanbae.rules import own, rulebook
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
-# Services that a process is sent at once. It reads ahead only within a batch, so small ones would
-# leave its renderer idle in between.
-_BATCH: Final = 8
+# Services that a process is sent at once. It reads ahead only within a batch, and waits for the next one until the
+# process that was started has a moment, so small ones would leave it and its renderer idle in between.
+_BATCH: Final = 16
 # What an index has of one service's files in most repositories, in bytes.
 _INDEXED: Final = 2048
 # Libraries that are imported where they are first needed, which every inspection comes to.
@@ -75,7 +75,8 @@ class Task(Struct, frozen=True):
 
 def batch_size(waiting: int) -> int:
     """How many of the waiting services a process takes at once: fewer toward the end, so that all end together."""
-    return max(min(_BATCH, waiting // 4), 1)
+    # Half of its share: what the others take longer for is still there to be divided.
+    return max(min(_BATCH, waiting // (2 * len(os.sched_getaffinity(0)))), 1)
 
 
 def further(waiting: int) -> int:

@@ -168,15 +168,19 @@ async def test_a_process_that_does_not_start_is_done_without(
     assert (await check.check(repository)).findings == alone
 
 
-def test_batches_get_smaller_toward_the_end() -> None:
-    schedule = schedules.Schedule([str(number) for number in range(40)])
+@pytest.mark.parametrize(("cores", "first"), [(2, 16), (8, 12), (64, 1)])
+def test_batches_get_smaller_toward_the_end_and_with_more_to_share_them(
+    monkeypatch: pytest.MonkeyPatch, cores: int, first: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    schedule = schedules.Schedule([str(number) for number in range(200)])
     sizes = []
     while services := schedule.take(workers.batch_size(schedule.waiting)):
         sizes.append(len(services))
-    assert sizes[0] == 8
+    assert sizes[0] == first
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1
-    assert sum(sizes) == 40
+    assert sum(sizes) == 200
 
 
 async def test_processes_start_up_before_the_repository_is_read_where_nothing_is_kept(
