@@ -30,7 +30,7 @@ from hanbae.checking import (
     workers,
 )
 from hanbae.planning import committed_kinds
-from hanbae.policy import environments, loading
+from hanbae.policy import documents, environments, loading
 from hanbae.repository import keeping, services
 from hanbae.results import claims, findings
 from hanbae.rules import own, rulebook, views
@@ -169,16 +169,7 @@ async def _checked(
     if served:
         project = dataclasses.replace(project, served=served)
     rules = own.held(project.policy)
-    folder = os.fsencode(cache.folder) if cache is not None else None
-    task = workers.Task(
-        os.fsencode(directory),
-        request.revision,
-        request.policy_from,
-        project.now,
-        folder,
-        served,
-        added,
-    )
+    task = _task(directory, request, project, cache)
     inspection = await whole_repository.inspect(
         project,
         checked_services,
@@ -225,16 +216,28 @@ async def _checked(
         len(rules),
         settled.accepted,
         unprepared,
-        {
-            rule.code: _about(rule)
-            for rule in (*rulebook.rules().values(), *own.rules(project.policy))
-        },
+        _abouts(project.policy),
         projects.prefix(project.tree),
         searched,
         changed_files,
         () if project.services else survey.chart_globs(project.tree),
         is_policy_new=request.policy_from is not None and base is None,
         unasked=unasked,
+    )
+
+
+def _task(
+    directory: Path, request: Request, project: views.Project, cache: keeping.Cache | None
+) -> workers.Task:
+    """What further processes are told of the check."""
+    return workers.Task(
+        os.fsencode(directory),
+        request.revision,
+        request.policy_from,
+        project.now,
+        os.fsencode(cache.folder) if cache is not None else None,
+        dict(project.served),
+        dict(project.added or {}),
     )
 
 
@@ -306,6 +309,11 @@ async def _claimed(
         context=request.live.context,
         kubeconfig=request.live.kubeconfig,
     )
+
+
+def _abouts(policy: documents.Policy) -> dict[str, About]:
+    rules = (*rulebook.rules().values(), *own.rules(policy))
+    return {rule.code: _about(rule) for rule in rules}
 
 
 def _about(rule: rulebook.Rule) -> About:

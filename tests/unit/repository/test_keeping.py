@@ -124,3 +124,15 @@ def test_runs_at_the_same_time_see_only_whole_entries(tmp_path: Path) -> None:
     for run in runs:
         run.join()
     assert [run.exitcode for run in runs] == [0, 0, 0]
+
+
+def test_it_is_known_whether_anything_is_kept(tmp_path: Path) -> None:
+    cache = keeping.Cache(tmp_path, b"s" * 32)
+    assert cache.is_empty()
+    cache.clean()
+    assert cache.is_empty()
+    cache.put(keeping.key("a"), b"content")
+    assert not cache.is_empty()
+    cache.clean()
+    assert not cache.is_empty()
+    assert keeping.Cache(tmp_path / "gone", b"s" * 32).is_empty()
