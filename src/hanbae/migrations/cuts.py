@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -35,6 +36,9 @@ _ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE", "TRIGGER", "EVENT"})
 _MOST_WORDS: Final = 12
 """Words from the beginning of a statement within which CREATE says what it creates."""
 
+_SMALL: Final = 16 * 1024
+"""Letters of a part that is remembered: services often have the same files."""
+
 
 class Cut(Struct, frozen=True):
     """A statement that goose ends too early.
@@ -50,13 +54,27 @@ class Cut(Struct, frozen=True):
     inside: Inside
 
 
-def cuts(statements: Iterable[scripts.Statement], dialect: dialects.Dialect) -> Iterator[Cut]:
+def cuts(statements: Iterable[scripts.Statement], dialect: dialects.Dialect) -> tuple[Cut, ...]:
     """The places at which goose cuts, one for each thing that it cuts.
 
     Args:
         statements: The statements of one part of a file, as goose reads them.
         dialect: How the database writes strings and bodies.
     """
+    part = tuple(statements)
+    if sum(len(statement.text) for statement in part) <= _SMALL:
+        return _remembered(part, dialect)
+    return tuple(_cuts(part, dialect))
+
+
+@lru_cache(maxsize=256)
+def _remembered(
+    statements: tuple[scripts.Statement, ...], dialect: dialects.Dialect
+) -> tuple[Cut, ...]:
+    return tuple(_cuts(statements, dialect))
+
+
+def _cuts(statements: Iterable[scripts.Statement], dialect: dialects.Dialect) -> Iterator[Cut]:
     reader, reported = _Reader(dialect), 0
     for statement in statements:
         reader.read(statement)

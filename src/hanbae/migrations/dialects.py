@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 Dialect = Literal["postgres", "mysql", "clickhouse", "sqlite", "other"]
@@ -36,6 +37,8 @@ _CLICKHOUSE: Final = re.compile(
 _MYSQL: Final = re.compile(r"\bENGINE\s*=\s*(?:InnoDB|MyISAM)\b|\bAUTO_INCREMENT\b", re.IGNORECASE)
 # PostgreSQL creates no database "if not exists".
 _FOREIGN: Final = re.compile(r"\bCREATE\s+DATABASE\s+IF\b", re.IGNORECASE)
+_SMALL: Final = 16 * 1024
+"""Letters of a file that is remembered: services often have the same ones, such as the first."""
 # In each of these patterns, whatever it finds.
 _TELLING: Final = (
     *("cluster", "engine", "mergetree", "lowcardinality", "nullable", "datetime64"),
@@ -58,6 +61,15 @@ def of_text(text: str) -> Dialect | None:
     Args:
         text: The file.
     """
+    return _remembered(text) if len(text) <= _SMALL else _read(text)
+
+
+@lru_cache(maxsize=256)
+def _remembered(text: str) -> Dialect | None:
+    return _read(text)
+
+
+def _read(text: str) -> Dialect | None:
     lowered = text.lower()
     # Most files have none of these words, and patterns that begin with any letter take their time. Of letters that are
     # no ASCII some count as one that is: the long s.

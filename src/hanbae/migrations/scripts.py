@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -57,6 +58,8 @@ _BLANKS: Final = (
 _WORDS: Final = re.compile(f"[^{_BLANKS}]+")
 _LONGEST: Final = 4 * 1024 * 1024
 """Bytes of a line that goose's buffer does not hold any more."""
+_SMALL: Final = 16 * 1024
+"""Bytes of a file that is remembered: services often have the same ones, such as the first."""
 
 
 class Statement(Struct, frozen=True):
@@ -119,6 +122,17 @@ def read(data: bytes, environment: Mapping[str, str] | None = None) -> Parsed:
         data: Its bytes: goose skips no byte order mark and knows no encoding.
         environment: The variables that goose has; None where nobody knows: they stay in the SQL as they are written.
     """
+    if environment is None and len(data) <= _SMALL:
+        return _remembered(data)
+    return _read(data, environment)
+
+
+@lru_cache(maxsize=256)
+def _remembered(data: bytes) -> Parsed:
+    return _read(data, None)
+
+
+def _read(data: bytes, environment: Mapping[str, str] | None) -> Parsed:
     # UTF-16 without a mark: one of the two bytes of an ASCII letter is zero.
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
         return Parsed(fault=Fault("utf-16", 1))

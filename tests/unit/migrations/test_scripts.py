@@ -150,3 +150,11 @@ def test_an_annotation_that_is_there_twice_in_a_line_is_none() -> None:
 )
 def test_a_statement_ends_with_the_last_word_before_a_comment(line: str, ends: bool) -> None:
     assert (len(scripts.parse(f"{UP}{line}\nSELECT 2;\n").up) == 2) is ends
+
+
+def test_a_file_that_was_read_before_is_read_with_the_variables_of_now() -> None:
+    data = b"-- +goose Up\n-- +goose ENVSUB ON\nSELECT '${NAME}';\n"
+
+    assert scripts.read(data).up[0].text == "SELECT '${NAME}';"
+    assert scripts.read(data, {"NAME": "auth"}).up[0].text == "SELECT 'auth';"
+    assert scripts.read(data) is scripts.read(data)
