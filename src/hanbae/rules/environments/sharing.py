@@ -9,7 +9,7 @@ from typing import Any, Final
 from hanbae import subjects
 from hanbae.policy import environments
 from hanbae.results import findings
-from hanbae.rules import rulebook, views
+from hanbae.rules import neighbours, rulebook, views
 
 _PULL: Final = (
     "https://kubernetes.io/docs/concepts/containers/images/#specifying-imagepullsecrets-on-a-pod"
@@ -77,16 +77,25 @@ def elsewhere(release: views.Release) -> Iterator[rulebook.Hit]:
     others = release.service.project.shared.neighbours(release.environment)
     if not others.order:
         return
-    for keys, value in _strings({k: v for k, v in release.values.items() if k not in _APART}):
-        # Looked up, not searched for one by one: it does not matter how many environments there are.
-        lower = value[:_LONGEST].lower()
-        words = others.namespaces.keys() & _WORD.findall(lower)
-        words |= others.labels.keys() & set(_ends_of_labels(lower))
+    values = {k: v for k, v in release.values.items() if k not in _APART}
+    # All at once: hardly any release has such a word.
+    if not _named(others, "\n".join(text[:_LONGEST] for text in _texts(values))):
+        return
+    for keys, value in _strings(values):
+        words = _named(others, value[:_LONGEST])
         if words:
             word = min(words, key=others.order.__getitem__)
             other = others.namespaces.get(word) or others.labels[word]
             facts = {"key": ".".join(map(str, keys)), "word": word, "other": other}
             yield rulebook.Hit(release.service.value_place(release.values_file, keys), facts)
+
+
+def _named(others: neighbours.Neighbours, text: str) -> set[str]:
+    """The words of a text that are namespaces of other environments, or labels of their hosts."""
+    # Looked up, not searched for one by one: it does not matter how many environments there are.
+    lower = text.lower()
+    words = others.namespaces.keys() & _WORD.findall(lower)
+    return words | (others.labels.keys() & set(_ends_of_labels(lower)))
 
 
 def _pull_secrets(manifest: views.Object) -> Iterator[str]:
@@ -135,6 +144,23 @@ def _ends_of_labels(text: str) -> Iterator[str]:
             for label in match[1].split(".")[:-1]:
                 yield label
                 yield from (label[dash.end() :] for dash in _DASH.finditer(label))
+
+
+def _texts(values: Mapping[str, Any]) -> list[str]:
+    """What :func:`_strings` gives, without its keys and in another order."""
+    texts: list[str] = []
+    level: list[Any] = [values]
+    # A text may stand one level below the deepest list or mapping that is looked into.
+    for _ in range(_DEEPEST + 2):
+        texts += [value for value in level if isinstance(value, str)]
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+        level = below
+    return texts
 
 
 def _strings(value: Any, pointer: Keys = ()) -> Iterator[tuple[Keys, str]]:

@@ -12,6 +12,7 @@ from tests.support import trees
 
 from hanbae.policy import loading
 from hanbae.rules import rulebook, running, views
+from hanbae.rules.environments import sharing
 
 RULE = rulebook.rules()["ENV014"]
 MORE = """  region{number}:
@@ -101,3 +102,24 @@ def test_work_does_not_grow_with_the_environments(shop: trees.MemoryTree) -> Non
 
     steps(0)
     assert steps(60) <= steps(0) + 20
+
+
+@pytest.mark.parametrize(("depth", "is_looked_at"), [(0, True), (20, True), (21, False)])
+@pytest.mark.parametrize("around", [lambda below: {"a": below}, lambda below: [None, below, 1]])
+def test_texts_are_looked_at_as_deep_as_their_keys_are_told(
+    shop: trees.MemoryTree, around: Any, depth: int, is_looked_at: bool
+) -> None:
+    value: Any = "services-staging"
+    for _ in range(depth):
+        value = around(value)
+    values = {"other": "a.b.c", "value": value, "more": ["services", "-staging"]}
+
+    expected = [("services-staging", "staging")] if is_looked_at else []
+    assert words(release(shop, values)) == expected
+
+
+def test_texts_are_looked_at_each_to_its_own_bound(shop: trees.MemoryTree) -> None:
+    before = " " * (sharing._LONGEST - 16)
+
+    assert words(release(shop, {"a": f"{before}services-staging", "b": "x"}))
+    assert not words(release(shop, {"a": f"{before} services-staging", "b": "services"}))
