@@ -233,6 +233,7 @@ def values_path(chart_folder: str, entry: str) -> str:
     )
 
 
+@lru_cache(maxsize=4096)
 def _values_file(chart_folder: str, entry: str) -> ValuesFile:
     path = values_path(chart_folder, entry)
     lies_inside = folders.holds(chart_folder, path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct, field
@@ -143,6 +144,7 @@ def chart_globs(services: documents.Services) -> tuple[Glob, ...]:
     return globs(services)
 
 
+@lru_cache(maxsize=64)
 def glob(path: str) -> Glob:
     """A glob of the policy as what is before and behind its ``*``."""
     before, _, after = path.partition(STAR)
@@ -189,6 +191,8 @@ def _own_folder(service: str, folders: tuple[str, ...]) -> str:
     return "/".join(parts[: parts.index(service) + 1]) if service in parts else shared
 
 
+# Every rule asks for the folders of the service that it looks at.
+@lru_cache(maxsize=4096)
 def _by(glob: Glob, service: str) -> Place:
     chart, own = glob.folder(service), f"{glob.before}{service}"
     return Place(
