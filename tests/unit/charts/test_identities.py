@@ -266,7 +266,8 @@ PATCH = f'(last (splitList "." {VERSION}))'
         ),
         # Functions whose results are kept.
         (f'eq "112" (date {PATCH} 0)', "13"),
-        (f'eq (derivePassword 1 "pin" "9" "u" "s") (derivePassword 1 "pin" {PATCH} "u" "s")', "9"),
+        # An early one: each takes a tenth of a second, and what is tried is bounded by the processor's time.
+        (f'eq (derivePassword 1 "pin" "2" "u" "s") (derivePassword 1 "pin" {PATCH} "u" "s")', "2"),
         # What is a key, or stands behind another question.
         (f'(dict (printf "on%s" {PATCH}) "x").on13', "13"),
         (f'hasKey (dict {VERSION} 1) "v1.35.13"', "13"),
