@@ -73,6 +73,9 @@ async def begin(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
             if not error.was_lost:
                 raise
             attempts.failed(error)
+        except answers.Exists as error:
+            # A creation that was lost may come late, after the look. The next look tells whose it is.
+            attempts.failed(error)
     raise attempts.error
 
 

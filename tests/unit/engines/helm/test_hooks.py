@@ -173,18 +173,24 @@ async def test_each_run_of_a_hook_has_a_job_of_its_own_which_is_found_again(
     assert await begin(cluster, 1, key="d2.sync") == "u3", "another deployment begins anew"
 
 
-@pytest.mark.parametrize("has_come", [True, False])
+@pytest.mark.parametrize("has_come", ["at once", "never", "late"])
 async def test_a_hook_whose_creation_was_not_answered_is_made_once(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *, has_come: bool
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, has_come: str
 ) -> None:
-    """The API server restarts in that moment: the creation has come to it, or has not."""
+    """The API server restarts in that moment: the creation has come to it, or has not, or comes before the next one."""
     call = answers.Call("create", "jobs.batch", "s", HOOK.name, "dev", "https://dev.example.com")
     breaks = [httpx2.RemoteProtocolError("Server disconnected")]
+    late: list[tuple[Any, ...]] = []
 
     async def create(*arguments: Any) -> kinds.Object:
-        if not breaks or has_come:
+        if late:
+            await cluster.create(*late.pop())
+            raise answers.Exists("cluster.exists")
+        if not breaks or has_come == "at once":
             created = await cluster.create(*arguments)
         if breaks:
+            if has_come == "late":
+                late.append(arguments)
             raise answers.lost(breaks.pop(), call)
         return created
 
