@@ -62,7 +62,7 @@ async def begin(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
     """
     attempts = backoffs.Attempts(_ATTEMPTS)
     async for _ in attempts:
-        present = await _own_run(cluster, job)
+        present = await _make_way(cluster, job)
         if present is not None:
             return present if _run(present) == _run(job) else None
         try:
@@ -79,8 +79,13 @@ async def begin(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
     raise attempts.error
 
 
-async def _own_run(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object | None:
-    """What this deployment has made already: this run, or a later one; any other is let end, then taken away."""
+async def _make_way(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object | None:
+    """Let an earlier Job of this name end, and take it away.
+
+    Returns:
+        What is in the way rightly, and stays: this run or a later one, made by this deployment already. None where the
+        name is free.
+    """
     ref, key = kinds.ref(job), beforehand.key_of(job)
     while True:
         present = await reading.get(cluster, kinds.JOB, ref.namespace, ref.name)
