@@ -25,7 +25,7 @@ def application(
     conditions: Sequence[tuple[str, str]] = (),
     history: Sequence[dict[str, Any]] = (),
     resources: Sequence[dict[str, Any]] = (),
-    refreshing: bool = False,
+    refreshing: bool | str = False,
     options: Sequence[str] = (),
     version: int = 0,
 ) -> kinds.Object:
@@ -41,14 +41,15 @@ def application(
         conditions: Type and message of each.
         history: Entries of successful full syncs.
         resources: Objects that Argo CD knows of.
-        refreshing: Whether a refresh was asked for.
+        refreshing: Whether a refresh was asked for; a normal one, unless it is said how.
         options: Sync options.
         version: Its resourceVersion; 0 for the next one.
     """
     policy: dict[str, Any] = {"syncOptions": list(options)} if options else {}
     if automated:
         policy["automated"] = {"prune": True, "selfHeal": True}
-    annotations = {"argocd.argoproj.io/refresh": "normal"} if refreshing else {}
+    how = refreshing if isinstance(refreshing, str) else "normal"
+    annotations = {"argocd.argoproj.io/refresh": how} if refreshing else {}
     status: dict[str, Any] = {
         "sync": {"status": sync, "revision": revision},
         "health": {"status": health},

@@ -120,7 +120,29 @@ class Application:
 
     async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
         """Ask Argo CD to look at the repository; see :class:`hanbae.engines.argocd.transports.Application`."""
-        patch = {"metadata": {"annotations": {applications.REFRESH: how}}}
+        if how == "hard":
+            return await self._request_refresh(how)
+        attempts = backoffs.Attempts(transports.ATTEMPTS)
+        async for _ in attempts:
+            application = transports.present(self.ref, await self.read())
+            # Somebody has asked for more, which a request for less would replace.
+            if applications.is_refreshing(application, "hard"):
+                return application
+            try:
+                return await self._request_refresh(how, over=application)
+            except answers.Conflict:
+                # Controllers write to the object all the time.
+                attempts.failed(transports.not_taken(self.ref), pause=0)
+        raise attempts.error
+
+    async def _request_refresh(
+        self, how: applications.Refresh, *, over: kinds.Object | None = None
+    ) -> kinds.Object:
+        """Write the request, where one is given only over this version of the object."""
+        metadata: kinds.Object = {"annotations": {applications.REFRESH: how}}
+        if over is not None:
+            metadata["resourceVersion"] = over["metadata"]["resourceVersion"]
+        patch = {"metadata": metadata}
         return await persist(
             lambda: writing.merge_patch(
                 self._cluster, kinds.APPLICATION, self.ref.namespace, self.ref.name, patch

@@ -55,9 +55,18 @@ async def after_silence(
         except TimeoutError:
             # While a hook runs, or somebody else's operation, there is nothing to say.
             if steered.blocked() is None and not workload.runs_hooks:
-                # A request that is there already would change nothing, and nobody would be told of it.
-                is_pending = applications.is_refreshing(steered.application, "normal")
-                await _refresh(application, "hard" if is_pending else "normal")
+                await _refresh_anew(application, steered.application)
+
+
+async def _refresh_anew(application: transports.Application, present: steering.Application) -> None:
+    """Ask so that the Application changes: a request that is there already would change nothing, and tell nobody.
+
+    A hard one that is there stays: a normal one in its place would have less done than whoever asked for it wanted, and
+    nothing else of an Application may be changed (:mod:`hanbae.argo.application_rules`).
+    """
+    if not applications.is_refreshing(present, "hard"):
+        is_pending = applications.is_refreshing(present)
+        await _refresh(application, "hard" if is_pending else "normal")
 
 
 async def _refresh(

@@ -76,6 +76,9 @@ class Application:
 
     async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
         """Have Argo CD look at the repository; the answer comes when it has."""
+        present = await self.read()
+        if present is not None and applications.is_refreshing(present, "hard"):
+            how = "hard"  # somebody has asked for more, which a request for less would replace
         answer = await application_handles.persist(
             lambda: application_calls.refresh(self._server, self._address, how=how)
         )

@@ -54,7 +54,8 @@ class Application(Protocol):
         """Ask Argo CD to look at the repository.
 
         Args:
-            how: ``hard`` to have it render everything anew. Where it is asked for already in this way, nothing changes.
+            how: ``hard`` to have it render everything anew. Where it is asked for already in this way, nothing changes;
+                nor where a hard one is, which is never replaced by a normal one.
 
         Returns:
             The version that counts from now on.

@@ -1,0 +1,148 @@
+"""When Argo CD is asked to look again, and when it is left in peace."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.support import applications as samples
+
+from hanbae import errors, subjects
+from hanbae.argocd_api import application_calls
+from hanbae.clusters import answers, kinds, reading, writing
+from hanbae.engines import workloads
+from hanbae.engines.argocd import (
+    application_handles,
+    engine,
+    refreshing,
+    served,
+    steering,
+    transports,
+)
+from hanbae.results import plans
+
+REF = subjects.Ref("Application", "argocd", "auth-dev")
+KEY = "d1.sync"
+SYNC = plans.Sync(REF.name, samples.REVISION)
+MINE = samples.operation(automated=False, key=KEY)
+RUNNING = samples.state("Running", of=MINE)
+
+
+class Argo:
+    """An Application that notes when and how it is asked to look, and may refuse it."""
+
+    def __init__(self, most: int, error: errors.Error | None) -> None:
+        self.enough = asyncio.Event()
+        self.kinds: list[str] = []
+        self._most = most
+        self.times: list[float] = []
+        self._error = error
+
+    async def refresh(self, how: str = "normal") -> kinds.Object:
+        self.kinds.append(how)
+        self.times.append(asyncio.get_running_loop().time())
+        if len(self.kinds) == self._most:
+            self.enough.set()
+        if self._error is not None:
+            raise self._error
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refreshing, "SILENT_AFTER", 0.01)
+
+
+def workload_of(*objects: kinds.Object) -> workloads.Workload:
+    cluster: Any = None  # nothing is asked of it here
+    workload = workloads.Workload(cluster, "services-dev", "auth-service", "auth-secrets", [])
+    for manifest in objects:
+        workload._keep(kinds.ref(manifest), manifest)
+    return workload
+
+
+async def silence(
+    application: kinds.Object,
+    *objects: kinds.Object,
+    does: plans.Sync = SYNC,
+    error: errors.Error | None = None,
+    most: int = 100,
+) -> Argo:
+    """How Argo CD is asked while nothing more is heard of this Application, so often or for a while."""
+    steered = steering.Steering(does, KEY, REF)
+    workload = workload_of(*objects)
+    for _ in steered.see(application):
+        pass
+    workload._operation = engine.operation_of(steered.operation)
+    argo = Argo(most, error)
+    through: Any = argo
+    asking = asyncio.create_task(refreshing.after_silence(through, steered, workload))
+    enough = asyncio.create_task(argo.enough.wait())
+    # Many times as long as it would be before it is asked.
+    await asyncio.wait({asking, enough}, timeout=0.3, return_when=asyncio.FIRST_COMPLETED)
+    for task in (asking, enough):
+        task.cancel()
+    await asyncio.wait({asking, enough})
+    return argo
+
+
+@pytest.mark.parametrize(
+    ("pending", "how"), [(False, ["normal"]), ("normal", ["hard"]), ("hard", [])]
+)
+async def test_argo_cd_is_asked_for_more_than_was_asked_for_already_and_never_for_less(
+    pending: bool | str, how: list[str]
+) -> None:
+    application = samples.application(state=RUNNING, refreshing=pending)
+    argo = await silence(application, most=1)
+    assert argo.kinds == how
+
+
+@pytest.mark.parametrize("comes", ["before", "meanwhile", "never"])
+async def test_a_hard_refresh_is_not_replaced_by_a_normal_one(
+    monkeypatch: pytest.MonkeyPatch, comes: str
+) -> None:
+    """A person asks for it, maybe between the look at the Application and the request."""
+    hard = samples.application(refreshing="hard", version=8)
+    now = [hard if comes == "before" else samples.application(version=7)]
+    patches: list[kinds.Object] = []
+
+    async def get(*_: object) -> kinds.Object:
+        return now[-1]
+
+    async def merge_patch(*arguments: Any) -> kinds.Object:
+        patch = arguments[-1]
+        if comes == "meanwhile":
+            now.append(hard)
+        if patch["metadata"].get("resourceVersion", "8") != now[-1]["metadata"]["resourceVersion"]:
+            raise answers.Conflict("cluster.conflict")
+        patches.append(patch["metadata"]["annotations"])
+        return now[-1]
+
+    monkeypatch.setattr(reading, "get", get)
+    monkeypatch.setattr(writing, "merge_patch", merge_patch)
+    cluster: Any = None
+    answer = await application_handles.Application(cluster, REF).refresh()
+    assert answer is now[-1]
+    assert len(patches) == (comes == "never")
+
+
+async def test_argo_cds_api_is_asked_for_a_hard_refresh_where_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its answer comes when that has been worked off; a normal request would replace it."""
+    kinds_: list[str] = []
+
+    async def get(*_: object) -> kinds.Object:
+        return samples.application(refreshing="hard")
+
+    async def refresh(*_: object, how: str) -> kinds.Object:
+        kinds_.append(how)
+        return samples.application()
+
+    monkeypatch.setattr(application_calls, "get", get)
+    monkeypatch.setattr(application_calls, "refresh", refresh)
+    server: Any = None
+    through: transports.Application = served.Application(server, REF, project="services")
+    await through.refresh()
+    assert kinds_ == ["hard"]
