@@ -53,6 +53,11 @@ class Result(Struct, frozen=True):
     hook: str
     phase: str
 
+    @property
+    def ended(self) -> bool:
+        """Whether what it did is over, such as a hook that has run."""
+        return self.phase in _ENDED
+
 
 class Operation(Struct, frozen=True):
     """One operation as Argo CD records it.

@@ -32,6 +32,8 @@ WARNED: Final = 3
 SHAPED: Final = frozenset({"SealedSecret", "ExternalSecret", "Deployment", "StatefulSet"})
 """Kinds of which a change is known to be this deployment's, where nobody else deploys."""
 
+_ENDED: Final = frozenset({"Complete", "Failed", "Succeeded"})
+"""States of a hook that has run: a Job, or a pod of its own."""
 _LABELLED: Final = (kinds.JOB, kinds.POD, kinds.DEPLOYMENT, kinds.REPLICASET, kinds.STATEFULSET)
 
 
@@ -42,11 +44,13 @@ class Operation(Struct, frozen=True):
         started: When it began, by the cluster's clock, in RFC 3339; empty where it has not.
         applied: The objects that it has applied, hooks left out.
         hooks: The hooks that it has made.
+        unended: Those among them of which it has seen no end yet.
     """
 
     started: str = ""
     applied: tuple[subjects.Ref, ...] = ()
     hooks: tuple[subjects.Ref, ...] = ()
+    unended: tuple[subjects.Ref, ...] = ()
 
 
 class Workload:
@@ -94,6 +98,7 @@ class Workload:
         self._warned_before = dict(warned_before or {})
         self._before = before
         self._all: dict[subjects.Ref, kinds.Object] = {}
+        self._gone: set[subjects.Ref] = set()
         self._reported: dict[subjects.Ref, events.Observed] = {}
         self._warned: set[events.Observed] = set()
         self._warnings: Counter[tuple[subjects.Ref, str]] = Counter()
@@ -133,13 +138,23 @@ class Workload:
 
     @property
     def runs_hooks(self) -> bool:
-        """Whether the Job of a hook is there and has not ended."""
-        return any(
-            (observed := describing.observed(ref, live)) is not None
-            and observed.state not in {"Complete", "Failed"}
+        """Whether a hook has begun and not ended, as far as its object shows; else as the operation says."""
+        jobs = [
+            ref
             for ref, live in self._all.items()
             if ref.kind == "Job" and self._is_own_job(ref, live)
-        )
+        ]
+        return any(map(self._is_running, {*jobs, *self._operation.unended}))
+
+    def _is_running(self, hook: subjects.Ref) -> bool:
+        live = self._all.get(hook)
+        if live is None:
+            # The operation may not have seen yet that it has gone.
+            return hook not in self._gone
+        if hook.kind == "Job" and not self._is_own_job(hook, live):
+            return True  # the operation has made another one, which is not seen yet
+        observed = describing.observed(hook, live)
+        return observed is None or observed.state not in _ENDED
 
     def start(
         self, group: asyncio.TaskGroup, channel: channels.Channel[protocol.EngineEvent]
@@ -318,6 +333,7 @@ class Workload:
                         if _is_same(self._all.get(ref), version.object):
                             self._all.pop(ref)
                             self._reported.pop(ref, None)
+                            self._gone.add(ref)
                         self.changed.set()
                     else:
                         self._keep(ref, version.object)
@@ -358,6 +374,7 @@ class Workload:
         # Reads and watches may overtake each other; the older version is dropped.
         if before is None or object_shapes.version(before) <= object_shapes.version(live):
             self._all[ref] = live
+            self._gone.discard(ref)
         self.changed.set()
 
     async def _tell(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
+import pytest
 from tests.support import applications, objects
 
 from hanbae import subjects
 from hanbae.argo import operations
-from hanbae.clusters import kinds
+from hanbae.clusters import kinds, watching
 from hanbae.engines import workloads
 from hanbae.engines.argocd import engine as argocd
 
@@ -133,3 +135,26 @@ def test_warnings_belong_with_their_object_unless_they_were_given_before() -> No
     # The same warning once more is a new version of the Event.
     metadata["resourceVersion"] = "999999"
     assert own(job, warning, warned=warned) == {"auth-service-migrate", metadata["name"]}
+
+
+async def test_a_hook_whose_job_has_gone_does_not_run_though_argo_cd_has_not_seen_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with ``ttlSecondsAfterFinished: 0`` in an outage."""
+    job = objects.job(HOOK.name)
+
+    async def watch(*_: object, **__: object) -> AsyncGenerator[watching.WatchEvent]:
+        yield watching.WatchEvent("added", job)
+        assert workload.runs_hooks
+        yield watching.WatchEvent("deleted", job)
+
+    monkeypatch.setattr(watching, "watch", watch)
+    cluster: Any = None
+    workload = workloads.Workload(cluster, "services-dev", "auth-service", "auth-secrets", [HOOK])
+    result = applications.result(HOOK.kind, HOOK.name, hook="Sync", phase="Running")
+    state = applications.state("Running", results=[result])
+    recorded = operations.recorded(applications.application(state=state))
+    workload._operation = argocd.operation_of(recorded)
+    assert workload.runs_hooks, "Argo CD has made it, and no watch has told of it yet"
+    await workload._watch(kinds.JOB)
+    assert not workload.runs_hooks

@@ -25,7 +25,6 @@ from hanbae.engines import (
     ownership,
     owning_releases,
     protocol,
-    rollouts,
     snapshots,
     workloads,
 )
@@ -378,7 +377,7 @@ class ArgoCD:
         if isinstance(begun.does, plans.Sync) and begun.does.only:
             await self._unsealed(begun, begun.does.only)
             return
-        refs = tuple(_rolled_out(begun.steering))
+        refs = begun.steering.rolled_out()
         await application_handles.persist(lambda: begun.workload.track(refs))
         while True:
             # Cleared before the look: a change during it must still end the wait below.
@@ -450,7 +449,8 @@ def operation_of(operation: operations.Operation | None) -> workloads.Operation:
     results = operation.results
     applied = tuple(result.ref for result in results if result.status == "Synced")
     hooks = tuple(result.ref for result in results if result.hook)
-    return workloads.Operation(operation.started, applied, hooks)
+    unended = tuple(result.ref for result in results if result.hook and not result.ended)
+    return workloads.Operation(operation.started, applied, hooks, unended)
 
 
 def _former(application: kinds.Object, revision: str) -> str:
@@ -468,17 +468,3 @@ def _former(application: kinds.Object, revision: str) -> str:
 def _identity(operation: operations.Operation) -> str:
     """By which an operation is told from the next one: its start, or what is asked for where it has none yet."""
     return f"{operation.started or 'requested'} {operation.revision} {operation.key}"
-
-
-def _rolled_out(steered: steering.Steering) -> Iterable[subjects.Ref]:
-    """What must be rolled out: what the operation applied, and what it left alone because nothing had changed."""
-    operation = steered.operation
-    applied = (
-        [entry.ref for entry in operation.results if entry.status == "Synced"] if operation else []
-    )
-    resources = (steered.application.get("status") or {}).get("resources") or []
-    listed = [
-        subjects.Ref(entry["kind"], entry.get("namespace", ""), entry["name"])
-        for entry in resources
-    ]
-    return dict.fromkeys(ref for ref in [*applied, *listed] if ref.kind in rollouts.KINDS)

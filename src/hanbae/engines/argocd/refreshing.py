@@ -7,7 +7,7 @@ Its moves are made by events; what falls between two of them it does when its ow
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import Counter
 from typing import Final
 
 from hanbae import errors
@@ -18,6 +18,10 @@ from hanbae.engines.argocd import steering, transports
 SILENT_AFTER: Final = 30.0
 """Seconds without a word about the Application after which Argo CD is asked; as often it looks at an operation that
 runs, if nothing has come between."""
+LONGEST: Final = 300.0
+"""Seconds of silence that are waited for at most: twice as many after each question of a stage."""
+REFUSALS: Final = 2
+"""Refusals in a row after which nothing more is asked: a restarting API server answers before it knows its roles."""
 
 
 async def after_hooks(
@@ -47,30 +51,58 @@ async def after_silence(
     (``ErrCompareStateRepo``; all of 3.6). It comes back to them with the next change of the Application; a refresh is
     one.
     """
-    while True:
+    refreshes: Counter[str] = Counter()
+    refusals = 0
+    while refusals < REFUSALS:
         steered.heard.clear()
+        # What it has not done when it was asked, it may be unable to do: it is asked less and less.
+        pause = min(SILENT_AFTER * 2 ** refreshes[steered.stage], LONGEST)
         try:
-            async with asyncio.timeout(SILENT_AFTER):
+            async with asyncio.timeout(pause):
                 await steered.heard.wait()
         except TimeoutError:
-            # While a hook runs, or somebody else's operation, there is nothing to say.
-            if steered.blocked() is None and not workload.runs_hooks:
-                await _refresh_anew(application, steered.application)
+            if _should_say_something(steered, workload):
+                refreshes[steered.stage] += 1
+                is_allowed = await _refresh_anew(application, steered.application)
+                refusals = 0 if is_allowed else refusals + 1
 
 
-async def _refresh_anew(application: transports.Application, present: steering.Application) -> None:
+def _should_say_something(steered: steering.Steering, workload: workloads.Workload) -> bool:
+    """Whether it is Argo CD's turn: no hook is to end first, nor somebody else's operation, nor a rollout."""
+    if steered.blocked() is not None or workload.runs_hooks:
+        return False
+    if steered.stage != "rolling-out":
+        return True
+    # A rollout may take as long as its pods need; a selective sync waits for nothing that the Application says.
+    if steered.is_selective or not any(True for _ in steered.awaits()):
+        return False
+    progress = workload.rollouts(steered.rolled_out())
+    return all(rollout.complete for rollout in progress.values())
+
+
+async def _refresh_anew(application: transports.Application, present: steering.Application) -> bool:
     """Ask so that the Application changes: a request that is there already would change nothing, and tell nobody.
 
     A hard one that is there stays: a normal one in its place would have less done than whoever asked for it wanted, and
     nothing else of an Application may be changed (:mod:`hanbae.argo.application_rules`).
+
+    Returns:
+        False where it is not allowed.
     """
-    if not applications.is_refreshing(present, "hard"):
-        is_pending = applications.is_refreshing(present)
-        await _refresh(application, "hard" if is_pending else "normal")
+    if applications.is_refreshing(present, "hard"):
+        return True
+    is_pending = applications.is_refreshing(present)
+    return await _refresh(application, "hard" if is_pending else "normal")
 
 
 async def _refresh(
     application: transports.Application, how: applications.Refresh = "normal"
-) -> None:
-    with contextlib.suppress(errors.Error):
+) -> bool:
+    """Ask, and bear that it comes to nothing; False where it is not allowed."""
+    try:
         await application.refresh(how)
+    except errors.Forbidden:
+        return False
+    except errors.Error:
+        pass
+    return True

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from hanbae import errors, excerpts, object_shapes, subjects, wording
 from hanbae.argo import applications, operations
-from hanbae.engines import protocol
+from hanbae.engines import protocol, rollouts
 from hanbae.results import events, plans
 
 REFRESHES: Final = 4
@@ -121,6 +121,23 @@ class Steering:
         }
         return wording.Text("argo.awaits-other", facts)
 
+    @property
+    def is_selective(self) -> bool:
+        """Whether only some objects are synced, which leaves the others as they are."""
+        return isinstance(self._does, plans.Sync) and bool(self._does.only)
+
+    def rolled_out(self) -> tuple[subjects.Ref, ...]:
+        """What must be rolled out: what the operation applied, and what it left alone because nothing had changed."""
+        results = self.operation.results if self.operation else ()
+        applied = [result.ref for result in results if result.status == "Synced"]
+        resources = (self.application.get("status") or {}).get("resources") or []
+        listed = [
+            subjects.Ref(entry["kind"], entry.get("namespace", ""), entry["name"])
+            for entry in resources
+        ]
+        refs = dict.fromkeys((*applied, *listed))
+        return tuple(ref for ref in refs if ref.kind in rollouts.KINDS)
+
     def awaits(self) -> Iterator[wording.Text]:
         """What the Application still lacks after the operation has succeeded."""
         status, compared = applications.sync(self.application)
@@ -204,9 +221,8 @@ class Steering:
         # An automated sync of the commit is followed by its own record; a selective one leaves no
         # entry in the history.
         automated = current is not None and operations.is_automated(current, self._does.revision)
-        selective = isinstance(self._does, plans.Sync) and bool(self._does.only)
         since = applications.deployed_since(application, self._previous, self._does.revision)
-        return not automated and not selective and bool(since)
+        return not automated and not self.is_selective and bool(since)
 
     def _ended_unseen(self, application: Application) -> Iterator[Move]:
         revision = self._does.revision
@@ -297,10 +313,9 @@ class Steering:
             )
         missing = operations.without(operation, self._does.hooks)
         names = ", ".join(ref.name for ref in missing)
-        selective = isinstance(self._does, plans.Sync) and bool(self._does.only)
         # Equal means the wrong kind of sync: Argo CD was seen to turn a full one into a selective
         # one (argo-cd #28701), which runs no hooks and still succeeds.
-        if missing or operation.full == selective:
+        if missing or operation.full == self.is_selective:
             if self.pushed:
                 raise errors.Failed("argo.hooks-missing", hooks=names)
             yield from self._push(wording.Text("argo.without-hooks", {"hooks": names}))

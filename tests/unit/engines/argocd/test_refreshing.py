@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from tests.support import applications as samples
+from tests.support import objects
 
 from hanbae import errors, subjects
 from hanbae.argocd_api import application_calls
@@ -24,6 +26,7 @@ from hanbae.results import plans
 
 REF = subjects.Ref("Application", "argocd", "auth-dev")
 KEY = "d1.sync"
+HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 SYNC = plans.Sync(REF.name, samples.REVISION)
 MINE = samples.operation(automated=False, key=KEY)
 RUNNING = samples.state("Running", of=MINE)
@@ -54,24 +57,24 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refreshing, "SILENT_AFTER", 0.01)
 
 
-def workload_of(*objects: kinds.Object) -> workloads.Workload:
+def workload_of(*live: kinds.Object) -> workloads.Workload:
     cluster: Any = None  # nothing is asked of it here
-    workload = workloads.Workload(cluster, "services-dev", "auth-service", "auth-secrets", [])
-    for manifest in objects:
+    workload = workloads.Workload(cluster, "services-dev", "auth-service", "auth-secrets", [HOOK])
+    for manifest in live:
         workload._keep(kinds.ref(manifest), manifest)
     return workload
 
 
 async def silence(
     application: kinds.Object,
-    *objects: kinds.Object,
+    *live: kinds.Object,
     does: plans.Sync = SYNC,
     error: errors.Error | None = None,
     most: int = 100,
 ) -> Argo:
     """How Argo CD is asked while nothing more is heard of this Application, so often or for a while."""
     steered = steering.Steering(does, KEY, REF)
-    workload = workload_of(*objects)
+    workload = workload_of(*live)
     for _ in steered.see(application):
         pass
     workload._operation = engine.operation_of(steered.operation)
@@ -96,6 +99,80 @@ async def test_argo_cd_is_asked_for_more_than_was_asked_for_already_and_never_fo
     application = samples.application(state=RUNNING, refreshing=pending)
     argo = await silence(application, most=1)
     assert argo.kinds == how
+
+
+def deployment(*, ready: bool) -> kinds.Object:
+    """A Deployment of two pods, which warm up or are ready."""
+    status = {
+        "observedGeneration": 1,
+        "replicas": 2,
+        "updatedReplicas": 2,
+        "availableReplicas": 2 if ready else 1,
+    }
+    metadata = {"generation": 1}
+    return objects.live(
+        kinds.DEPLOYMENT, "auth-service", metadata=metadata, spec={"replicas": 2}, status=status
+    )
+
+
+@pytest.mark.parametrize(
+    ("health", "ready", "is_asked"),
+    [("Progressing", False, False), ("Progressing", True, True), ("Healthy", True, False)],
+    ids=["its pods warm up", "Argo CD has not seen the end", "nothing lacks"],
+)
+async def test_argo_cd_is_left_in_peace_during_a_rollout_that_it_could_say_nothing_about(
+    health: str, *, ready: bool, is_asked: bool
+) -> None:
+    results = [samples.result("Deployment", "auth-service")]
+    ended = samples.state("Succeeded", of=MINE, results=results)
+    application = samples.application(state=ended, health=health)
+    argo = await silence(application, deployment(ready=ready), most=1)
+    assert bool(argo.kinds) == is_asked
+
+
+async def test_argo_cd_is_left_in_peace_after_a_selective_sync() -> None:
+    """It waits for what it syncs; what the Application lacks else is not its own."""
+    secret = subjects.Ref("SealedSecret", "services-dev", "auth-secrets")
+    does = plans.Sync(REF.name, samples.REVISION, only=(secret,))
+    selective = samples.operation(automated=False, key=KEY, selected=True)
+    ended = samples.state("Succeeded", of=selective)
+    argo = await silence(samples.application(state=ended, health="Degraded"), does=does)
+    assert not argo.kinds
+
+
+@pytest.mark.parametrize("kind", ["Job", "Pod", "Workflow"])
+async def test_argo_cd_is_left_in_peace_while_a_hook_of_whatever_kind_runs(kind: str) -> None:
+    result = samples.result(kind, "auth-migrate", hook="PreSync", phase="Running")
+    state = samples.state("Running", of=MINE, results=[result])
+    assert not (await silence(samples.application(state=state))).kinds
+
+
+@pytest.mark.parametrize("kind", ["Job", "Pod"])
+async def test_argo_cd_is_asked_where_it_has_not_seen_the_end_of_a_hook(kind: str) -> None:
+    result = samples.result(kind, HOOK.name, hook="PreSync", phase="Running")
+    state = samples.state("Running", of=MINE, results=[result])
+    ended = [objects.terminated(0, name="goose")]
+    pod = objects.pod(HOOK.name, containers=ended)
+    hook = pod if kind == "Pod" else objects.job(HOOK.name, condition="Complete")
+    argo = await silence(samples.application(state=state), hook, most=1)
+    assert argo.kinds == ["normal"]
+
+
+async def test_argo_cd_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refreshing, "LONGEST", 0.04)
+    argo = await silence(samples.application(state=RUNNING), most=5)
+    pauses = [later - earlier for earlier, later in pairwise(argo.times)]
+    assert all(
+        pause >= least - 0.002
+        for pause, least in zip(pauses, (0.02, 0.04, 0.04, 0.04), strict=True)
+    )
+
+
+async def test_argo_cd_is_not_asked_for_ever_by_whom_it_refuses() -> None:
+    argo = await silence(
+        samples.application(state=RUNNING), error=errors.Forbidden("cluster.forbidden")
+    )
+    assert len(argo.kinds) == refreshing.REFUSALS
 
 
 @pytest.mark.parametrize("comes", ["before", "meanwhile", "never"])
