@@ -109,22 +109,18 @@ class Pods:
         Raises:
             hanbae.errors.Failed: Out of the iteration: a rollout failed, is paused, or took too long.
         """
-        refs = {str(ref): ref for ref in map(kinds.ref, self.workloads)}
+        names = [str(kinds.ref(workload)) for workload in self.workloads]
         complete: set[str] = set()
         clock = asyncio.get_running_loop().time
         ends = clock() + within
         last: dict[str, workloads.Rollout] = {}
         async with merging.merge() as merged:
-            for name, ref in refs.items():
-                kind, by_name = kinds.named(ref.kind), f"metadata.name={ref.name}"
-                merged.add(
-                    name,
-                    watching.watch(self._cluster, kind, ref.namespace, field_selector=by_name),
-                )
-            while len(complete) < len(refs):
+            for name, workload in zip(names, self.workloads, strict=True):
+                merged.add(name, self._versions(workload))
+            while len(complete) < len(names):
                 item = await merged.next(within=max(ends - clock(), 0.0))
                 if item is None:
-                    waiting = next(name for name in refs if name not in complete)
+                    waiting = next(name for name in names if name not in complete)
                     facts = {"workload": waiting, "seconds": f"{within:g}"}
                     raise errors.Failed("rollout.not-done", place=None, **facts)
                 name, change = item
@@ -142,6 +138,17 @@ class Pods:
                 # A rollout that was complete goes on again where somebody changes the workload
                 # meanwhile.
                 (complete.add if rollout.state == "Complete" else complete.discard)(name)
+
+    def _versions(self, workload: kinds.Object) -> AsyncGenerator[watching.WatchEvent]:
+        """What happens to a workload, beginning with how it is; it may have gone since it was read."""
+        ref = kinds.ref(workload)
+        return watching.watch(
+            self._cluster,
+            kinds.named(ref.kind),
+            ref.namespace,
+            field_selector=f"metadata.name={ref.name}",
+            present=[watching.unversioned(workload)],
+        )
 
     async def causes(self) -> tuple[events.Diagnosed, ...]:
         """Why the rollouts do not go on, as far as their objects show."""

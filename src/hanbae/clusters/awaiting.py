@@ -94,7 +94,14 @@ class Waiter:
         async with merging.merge() as self._merged:
             add = self._merged.add
             add("pod", watching.watch(cluster, kinds.POD, namespace, label_selector=self._selector))
-            add("job", watching.watch(cluster, kinds.JOB, namespace, field_selector=itself))
+            jobs = watching.watch(
+                cluster,
+                kinds.JOB,
+                namespace,
+                field_selector=itself,
+                present=[self._job],  # it may go before the watch begins
+            )
+            add("job", jobs)
             add("event", _events(cluster, self._job))
             while not self._finished or self._reading or await self._unread():
                 # Only trouble is limited here. How long the Job may run is limited by its own

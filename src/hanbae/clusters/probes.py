@@ -213,16 +213,15 @@ async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:
     """
     metadata = job["metadata"]
     selector = f"metadata.name={metadata['name']}"
-    # A watch tells of a deletion only where it has seen the object before.
-    if not await _is_there(cluster, job):
-        return
-    stream = watching.watch(cluster, kinds.JOB, metadata["namespace"], field_selector=selector)
+    # It may go before the watch begins.
+    stream = watching.watch(
+        cluster, kinds.JOB, metadata["namespace"], field_selector=selector, present=[job]
+    )
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SLACK), aclosing(stream):
             async for change in stream:
                 if change.type == "deleted":
                     return
-    # It may have gone between the first look and the watch.
     if await _is_there(cluster, job):
         facts = {"job": str(kinds.ref(job)), "seconds": str(round(SLACK)), "why": "Terminating"}
         raise errors.Failed("probe.deadline", place=None, **facts)

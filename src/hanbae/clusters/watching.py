@@ -57,6 +57,14 @@ class Link(Struct, frozen=True):
     why: wording.Text | None = None
 
 
+def unversioned(item: kinds.Object) -> kinds.Object:
+    """An object that was read before, for :func:`watch`: it is given again as it is, in whichever version."""
+    metadata = {
+        name: value for name, value in item["metadata"].items() if name != "resourceVersion"
+    }
+    return {**item, "metadata": metadata}
+
+
 async def watch(
     cluster: connections.Cluster,
     kind: kinds.Kind,
@@ -86,7 +94,8 @@ async def watch(
         stalled_after: Seconds of silence beyond that until the server counts as stalled.
         backoff: The pauses between attempts.
         present: Chosen objects that the caller has read already. They are not given again in that version, and one that
-            goes before the watch begins, which an outage may put off, is ``deleted`` as any other.
+            goes before the watch begins, which an outage may put off, is ``deleted`` as any other; see
+            :func:`unversioned` as well.
 
     Raises:
         hanbae.errors.Forbidden: The identity may not list or watch these objects; at once, unless it could before.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.support import objects, quiet_clusters
 
+from hanbae import errors
 from hanbae.actions import rollout
 from hanbae.clusters import kinds
 from hanbae.results import deployments
@@ -87,3 +90,39 @@ def test_template_that_was_given_up_is_no_cause_of_what_is_awaited() -> None:
     ]
     assert newest == ["auth-2"]
     assert not rollout._is_wanted(deployment, own)
+
+
+def deployment() -> kinds.Object:
+    status = {
+        "observedGeneration": 1,
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "availableReplicas": 1,
+    }
+    spec = {"replicas": 1, "template": {"spec": {"containers": [{"name": "app", "image": NEW}]}}}
+    return objects.live(
+        kinds.DEPLOYMENT, "auth", metadata={"generation": 1}, spec=spec, status=status
+    )
+
+
+def pods(cluster: Any, workload: kinds.Object) -> rollout.Pods:
+    space: Any = None  # nothing is asked of it
+    clusters: Any = SimpleNamespace(workload=cluster)
+    return rollout.Pods(space, clusters, "auth", "staging", [workload])
+
+
+async def test_a_workload_that_goes_before_it_is_watched_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    followed = pods(quiet_clusters.quiet(monkeypatch), deployment())
+    with pytest.raises(errors.Failed, match=r"rollout\.gone"):
+        _ = [state async for state in followed.follow(within=2)]
+
+
+async def test_a_workload_that_has_not_changed_since_it_was_read_is_complete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workload = deployment()
+    followed = pods(quiet_clusters.quiet(monkeypatch, workload), workload)
+    states = [progress.state async for progress in followed.follow(within=2)]
+    assert states == ["Complete"]

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import httpx2
 import pytest
-from tests.support import objects
+from tests.support import objects, quiet_clusters
 
 from hanbae import errors
-from hanbae.clusters import answers, awaiting, logs, probes, reading, watching, writing
+from hanbae.clusters import answers, awaiting, logs, probes, reading, writing
 from hanbae.policy import labels
 from hanbae.streams import merging
 
@@ -113,10 +113,10 @@ async def test_of_pods_that_are_there_already_the_youngest_counts_whatever_its_n
 async def test_a_job_that_is_being_deleted_is_waited_for_and_looked_at_once_more(
     monkeypatch: pytest.MonkeyPatch, *, stays: bool
 ) -> None:
-    """Its pod is on a node that has died; or the Job has gone before the watch began, which then tells nothing."""
+    """Its pod is on a node that has died; or the Job has gone before the watch began."""
     former = objects.job("x", labels={labels.KEY: "k1"})
     former["metadata"]["deletionTimestamp"] = "2026-11-23T00:01:00Z"
-    looks = [former, former, former if stays else None]
+    looks = [former, former] if stays else [former]
     created: list[Any] = []
 
     async def create(_cluster: Any, _kind: Any, job: Any) -> Any:
@@ -128,16 +128,12 @@ async def test_a_job_that_is_being_deleted_is_waited_for_and_looked_at_once_more
     async def get(*_: Any) -> Any:
         return looks.pop(0)
 
-    async def watch(*_: Any, **__: Any) -> AsyncGenerator[watching.WatchEvent]:
-        await asyncio.Event().wait()
-        yield watching.WatchEvent("added", former)
-
+    cluster = quiet_clusters.quiet(monkeypatch, *([former] if stays else []))
     monkeypatch.setattr(probes, "SLACK", 0.01)
     monkeypatch.setattr(writing, "create", create)
     monkeypatch.setattr(reading, "get", get)
-    monkeypatch.setattr(watching, "watch", watch)
     with pytest.raises(errors.Failed if stays else errors.Refused) as caught:
-        await probes.run_to_end(cast("Any", None), job(), deadline=5)
+        await probes.run_to_end(cluster, job(), deadline=5)
     assert caught.value.text.id == ("probe.deadline" if stays else "cluster.refused")
     assert bool(created) != stays
 
@@ -195,3 +191,15 @@ async def test_a_creation_whose_connection_broke_is_made_again_where_it_has_not_
     with pytest.raises(errors.Refused):
         await probes.run_to_end(cast("Any", None), job(), deadline=5)
     assert not outcomes
+
+
+async def test_a_job_that_goes_before_it_is_watched_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between its creation and the watch of it the API server may be away."""
+    created = probes.hardened(job(), deadline=5)
+    created["metadata"] |= {"uid": "1", "resourceVersion": "7"}
+    waiter = awaiting.Waiter(quiet_clusters.quiet(monkeypatch), created)
+    with pytest.raises(errors.Failed, match=r"probe\.gone"):
+        async with asyncio.timeout(5):
+            await waiter.end(5)

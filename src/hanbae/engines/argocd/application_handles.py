@@ -208,10 +208,13 @@ class Application:
         Raises:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
         """
-        if not await self._tell_to_end(is_ours):
+        last = await self._tell_to_end(is_ours)
+        if last is None:
             return False
+        # It may go before the watch begins.
+        versions = self.watch(present=watching.unversioned(last))
         try:
-            async with asyncio.timeout(transports.ENDS_WITHIN), aclosing(self.watch()) as stream:
+            async with asyncio.timeout(transports.ENDS_WITHIN), aclosing(versions) as stream:
                 async for version in stream:
                     active = operations.active(version.object)
                     if version.type == "deleted" or active is None or not is_ours(active):
@@ -224,13 +227,20 @@ class Application:
         described = ("describe", "application", self.ref.name, "-n", self.ref.namespace)
         raise transports.stuck(self.ref, self._cluster.kubectl(*described))
 
-    async def _tell_to_end(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
-        """Write down that the operation is to end, or take it back if it has not begun; False where there is none."""
+    async def _tell_to_end(
+        self, is_ours: Callable[[operations.Operation], bool]
+    ) -> kinds.Object | None:
+        """Write down that the operation is to end, or take it back if it has not begun.
+
+        Returns:
+            The object as it was read last; None where there is no such operation.
+        """
+        application = None
         async for _ in backoffs.Attempts(transports.ATTEMPTS):
             application = await self.read()
             active = operations.active(application) if application else None
             if application is None or active is None or not is_ours(active):
-                return False
+                return None
             if active.phase == operations.TERMINATING:
                 break
             try:
@@ -241,7 +251,7 @@ class Application:
                 # After the last attempt it may not be written: `terminate` sees that and
                 # tells it again.
                 continue
-        return True
+        return application
 
 
 async def persist(call: Callable[[], Awaitable[Outcome]]) -> Outcome:
