@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+RefreshKind = Literal["normal", "hard"]
+"""How Argo CD is asked to look at an Application again: what is in the annotation, and a parameter of its API."""
 _Anything = dict[str, Any]
 _Texts = dict[str, str]
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support import applications as samples
 from tests.support import objects, polling, relays, standing_shops
 
-from hanbae import errors, subjects
+from hanbae import errors, object_shapes, subjects
 from hanbae.argo import applications, operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
 from hanbae.engines import protocol
@@ -488,7 +488,7 @@ async def test_argo_cd_is_asked_to_look_again_for_what_it_has_let_go_in_an_outag
     ref = await create(cluster, unique("auth"), automated=False, health="Progressing")
     deploys = engine(cluster, ref)
     operation = await deploys.begin(sync(ref), "d1.sync")
-    how: applications.Refresh = "normal"
+    how: object_shapes.RefreshKind = "normal"
     if stage == "refresh":
         await application_handles.Application(cluster, ref).refresh()
         how = "hard"

@@ -14,11 +14,10 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from hanbae import subjects, wording
+from hanbae import object_shapes, subjects, wording
 from hanbae.argo import operations
 
 REFRESH: Final = "argocd.argoproj.io/refresh"
-Refresh = Literal["normal", "hard"]
 SET_REFRESH: Final = "argocd.argoproj.io/application-set-refresh"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SCHEME: Final = "ssh://"
@@ -107,7 +106,7 @@ def heals(application: Application) -> bool:
     return is_automated(application) and automated.get("selfHeal") is True
 
 
-def is_refreshing(application: Application, how: Refresh | None = None) -> bool:
+def is_refreshing(application: Application, how: object_shapes.RefreshKind | None = None) -> bool:
     """Whether a refresh was asked for, in whichever way or in this one, that the controller has not worked off."""
     annotations = (application.get("metadata") or {}).get("annotations") or {}
     return REFRESH in annotations and how in {None, annotations[REFRESH]}

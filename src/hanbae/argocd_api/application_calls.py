@@ -77,7 +77,7 @@ async def get(server: connections.Server, address: Address) -> Object | None:
 
 
 async def refresh(
-    server: connections.Server, address: Address, *, how: Literal["normal", "hard"] = "normal"
+    server: connections.Server, address: Address, *, how: object_shapes.RefreshKind = "normal"
 ) -> Object:
     """Have Argo CD look at the repository, and wait until it has.
 

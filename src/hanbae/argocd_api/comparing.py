@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from hanbae import foreign_json
+from hanbae import foreign_json, object_shapes
 from hanbae.argocd_api import answers, connections
 
 Object = dict[str, Any]
@@ -42,7 +42,7 @@ async def application(
     project: str,
     namespace: str,
     *,
-    refresh: Literal["", "normal"] = "",
+    refresh: object_shapes.RefreshKind | None = None,
 ) -> Object | None:
     """The Application, or None.
 

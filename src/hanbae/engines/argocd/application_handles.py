@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-from hanbae import errors, subjects
+from hanbae import errors, object_shapes, subjects
 from hanbae.argo import applications, destinations, operations
 from hanbae.clusters import answers, connections, kinds, reading, watching, writing
 from hanbae.engines.argocd import application_sets, transports
@@ -118,7 +118,7 @@ class Application:
             message=fault.message,
         )
 
-    async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
+    async def refresh(self, how: object_shapes.RefreshKind = "normal") -> kinds.Object:
         """Ask Argo CD to look at the repository; see :class:`hanbae.engines.argocd.transports.Application`."""
         if how == "hard":
             return await self._request_refresh(how)
@@ -136,7 +136,7 @@ class Application:
         raise attempts.error
 
     async def _request_refresh(
-        self, how: applications.Refresh, *, over: kinds.Object | None = None
+        self, how: object_shapes.RefreshKind, *, over: kinds.Object | None = None
     ) -> kinds.Object:
         """Write the request, where one is given only over this version of the object."""
         metadata: kinds.Object = {"annotations": {applications.REFRESH: how}}

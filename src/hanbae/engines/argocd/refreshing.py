@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, object_shapes
 from hanbae.argo import applications
 from hanbae.engines import workloads
 from hanbae.engines.argocd import steering, transports
@@ -96,7 +96,7 @@ async def _refresh_anew(application: transports.Application, present: steering.A
 
 
 async def _refresh(
-    application: transports.Application, how: applications.Refresh = "normal"
+    application: transports.Application, how: object_shapes.RefreshKind = "normal"
 ) -> bool:
     """Ask, and bear that it comes to nothing; False where it is not allowed."""
     try:

@@ -14,7 +14,7 @@ import shlex
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
-from hanbae import errors, subjects
+from hanbae import errors, object_shapes, subjects
 from hanbae.argo import applications, operations
 from hanbae.argocd_api import answers, application_calls, connections
 from hanbae.clusters import kinds, watching
@@ -74,7 +74,7 @@ class Application:
             seconds=f"{within:g}",
         )
 
-    async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
+    async def refresh(self, how: object_shapes.RefreshKind = "normal") -> kinds.Object:
         """Have Argo CD look at the repository; the answer comes when it has."""
         present = await self.read()
         if present is not None and applications.is_refreshing(present, "hard"):

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Final, Protocol
 
-from hanbae import errors, subjects
-from hanbae.argo import applications, operations
+from hanbae import errors, object_shapes, subjects
+from hanbae.argo import operations
 from hanbae.clusters import kinds, watching
 from hanbae.engines import protocol
 from hanbae.results import plans
@@ -50,7 +50,7 @@ class Application(Protocol):
         """
         ...
 
-    async def refresh(self, how: applications.Refresh = "normal") -> kinds.Object:
+    async def refresh(self, how: object_shapes.RefreshKind = "normal") -> kinds.Object:
         """Ask Argo CD to look at the repository.
 
         Args:
