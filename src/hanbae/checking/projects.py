@@ -49,7 +49,11 @@ class RenderedService(Struct, frozen=True):
 
 
 def project(
-    directory: Path, *, revision: str | None = None, listing: trees.Listing | None = None
+    directory: Path,
+    *,
+    revision: str | None = None,
+    listing: trees.Listing | None = None,
+    heads: Mapping[str, str] | None = None,
 ) -> views.Project:
     """The repository of a folder.
 
@@ -57,6 +61,7 @@ def project(
         directory: The folder of the policy, or one below it.
         revision: A commit to read instead of the working tree; the policy is read from it as well.
         listing: What another process has found in the working tree; None to look.
+        heads: Environment → the commit that another process has found its branch at; None to look.
 
     Raises:
         hanbae.errors.WrongUse: No policy, or no such revision.
@@ -68,16 +73,16 @@ def project(
         files = trees.WorkingTree(loaded.root, listing)
         policy = services.located(loaded.policy, files)
         names = services.of(policy, files)
-        heads = branches(policy, loaded.root, _checkout(files))
-        return views.Project(policy, loaded.places, files, names, heads)
+        compared = branches(policy, loaded.root, _checkout(files), heads)
+        return views.Project(policy, loaded.places, files, names, compared)
     tree = tree_at(path.parent, revision)
     data = tree.read(loading.NAME)
     if data is None:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
     policy, places = loading.parse(data, loading.NAME)
     policy = services.located(policy, tree)
-    heads = branches(policy, path.parent, checkouts.Checkout.open(path.parent))
-    return views.Project(policy, places, tree, services.of(policy, tree), heads)
+    compared = branches(policy, path.parent, checkouts.Checkout.open(path.parent), heads)
+    return views.Project(policy, places, tree, services.of(policy, tree), compared)
 
 
 def _checkout(tree: trees.WorkingTree) -> checkouts.Checkout | None:
@@ -94,6 +99,7 @@ def opened(
     *,
     now: datetime | None = None,
     listing: trees.Listing | None = None,
+    heads: Mapping[str, str] | None = None,
 ) -> tuple[views.Project, views.Project | None]:
     """The repository as it is to be checked, and the one whose policy, baseline and comments count if not its own.
 
@@ -103,9 +109,10 @@ def opened(
         policy_from: A commit whose policy counts; where it has none yet, what is checked brings it, and counts itself.
         now: The time of the check; None for this moment.
         listing: What another process has found in the working tree; None to look.
+        heads: Environment → the commit that another process has found its branch at; None to look.
     """
-    checked = project(directory, revision=revision, listing=listing)
-    base = at_base(directory, policy_from, checked) if policy_from else None
+    checked = project(directory, revision=revision, listing=listing, heads=heads)
+    base = at_base(directory, policy_from, checked, heads) if policy_from else None
     if base is not None and base.policy is checked.policy:
         base = None  # the commit that brings the policy: nothing could count but what it brings
     if base is not None:
@@ -122,13 +129,16 @@ def opened(
     return checked, base
 
 
-def at_base(directory: Path, revision: str, newer: views.Project) -> views.Project:
+def at_base(
+    directory: Path, revision: str, newer: views.Project, heads: Mapping[str, str] | None = None
+) -> views.Project:
     """The repository at a commit before another one; by the other one's policy where the commit has none yet.
 
     Args:
         directory: The folder of the policy, or one below it.
         revision: The commit.
         newer: The repository at the other one.
+        heads: Environment → the commit that another process has found its branch at; None to look.
 
     Raises:
         hanbae.errors.WrongUse: No such revision.
@@ -136,12 +146,15 @@ def at_base(directory: Path, revision: str, newer: views.Project) -> views.Proje
     """
     tree = tree_at(loading.find(directory).parent, revision)
     if loading.NAME in tree.files() or tree.read(loading.NAME) is not None:
-        return project(directory, revision=revision)
+        return project(directory, revision=revision, heads=heads)
     return dataclasses.replace(newer, tree=tree)
 
 
 def branches(
-    policy: documents.Policy, root: Path, checkout: checkouts.Checkout | None
+    policy: documents.Policy,
+    root: Path,
+    checkout: checkouts.Checkout | None,
+    heads: Mapping[str, str] | None = None,
 ) -> dict[str, trees.Tree]:
     """The heads of the environments' branches, as they were last fetched; nothing is fetched, and little is read.
 
@@ -149,19 +162,27 @@ def branches(
         policy: The policy.
         root: The policy's folder; where it is not the root of the clone, no branch is known.
         checkout: The clone that it is in; None for none.
+        heads: Environment → the commit that another process has found its branch at; None to look.
     """
     named = {
-        name: settings.branch for name, settings in policy.environments.items() if settings.branch
+        name: settings.branch
+        for name, settings in policy.environments.items()
+        if settings.branch and (heads is None or name in heads)
     }
-    heads: dict[str, trees.Tree] = {}
+    by_environment: dict[str, trees.Tree] = {}
     if checkout is not None and checkout.root == root.resolve():
         for environment, branch in named.items():
             # A clone may lack the remote, or a branch that was never fetched. Rules that compare
             # with it then say nothing.
             with contextlib.suppress(errors.WrongUse):
-                commit = checkout.head(policy.argocd.remote, branch)
-                heads[environment] = checkout.revision(commit)
-    return heads
+                # A fetch may have moved it since, to a commit that nobody has looked at for damage.
+                commit = (
+                    checkout.head(policy.argocd.remote, branch)
+                    if heads is None
+                    else heads[environment]
+                )
+                by_environment[environment] = checkout.revision(commit)
+    return by_environment
 
 
 def tree_at(folder: Path, revision: str) -> trees.Tree:

@@ -125,7 +125,7 @@ async def _work(
     further = workers.further(schedule.waiting) if task is not None else 0
     if further and task is not None:
         pool.narrow(1)  # each of the further processes has a renderer of its own
-        task = task.of(project.tree)
+        task = task.of(project)
     async with tasks.group() as group:
         overlays = group.create_task(kustomize_builds.built(project, cache))
         for _ in range(further):

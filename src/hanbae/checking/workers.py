@@ -2,8 +2,9 @@
 
 The process that was started inspects services itself; each further core gets a process that is sent a few names at a
 time, as long as there are some, and answers with their inspections.
-It opens the repository by itself, but for the listing of the files, which it is sent. It is spawned, never forked: a
-copy of a process that has threads may hang.
+It opens the repository by itself, but for the listing of the files and the heads of branches, which it is sent: so it
+reads no commit that was fetched after the clone was looked over for damage. It is spawned, never forked: a copy of a
+process that has threads may hang.
 When one dies, its services go back into the schedule and are inspected by the others.
 """
 
@@ -30,7 +31,7 @@ from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import inspecting, projects, result_cache, schedules, tasks
 from hanbae.repository import keeping, trees
-from hanbae.rules import own, rulebook
+from hanbae.rules import own, rulebook, views
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
@@ -55,6 +56,7 @@ class Task(Struct, frozen=True):
         served: Environment → what its cluster says of itself, where it was asked.
         added: Environment → the API versions that the repository adds to its cluster; None to look for them.
         listing: What there is in the working tree; None to look, and for a commit.
+        heads: Environment → the commit of its branch, of those that are known; None to look.
     """
 
     directory: bytes
@@ -65,12 +67,14 @@ class Task(Struct, frozen=True):
     served: dict[str, serving.Cluster] = {}
     added: dict[str, tuple[str, ...]] | None = None
     listing: trees.Listing | None = None
+    heads: dict[str, str] | None = None
 
-    def of(self, tree: trees.Tree) -> Task:
-        """The same, with what there is in a working tree: that is listed once for all processes."""
-        if not isinstance(tree, trees.WorkingTree):
-            return self
-        return msgspec.structs.replace(self, listing=tree.listing())
+    def of(self, project: views.Project) -> Task:
+        """The same, with what there is in a repository: all processes have to compare the same."""
+        tree = project.tree
+        heads = {name: trees.commit_of(branch) for name, branch in project.branches.items()}
+        listing = tree.listing() if isinstance(tree, trees.WorkingTree) else None
+        return msgspec.structs.replace(self, listing=listing, heads=heads)
 
 
 def batch_size(waiting: int) -> int:
@@ -250,6 +254,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
         task.policy_from,
         now=task.now,
         listing=task.listing,
+        heads=task.heads,
     )
     project = dataclasses.replace(project, served=task.served, added=task.added)
     rules = own.held(project.policy)

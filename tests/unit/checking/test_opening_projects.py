@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -16,14 +15,19 @@ from tests.support import layouts
 from hanbae.checking import projects, workers
 from hanbae.policy import clones, loading, loose_objects
 from hanbae.repository import index_entries, trees
+from hanbae.rules import views
+
+
+def _git(folder: Path, *words: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *words], cwd=folder, check=True)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     layouts.begin(tmp_path, "one-cluster")
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "begin"]):
-        subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True)
+        _git(tmp_path, *words)
     return tmp_path
 
 
@@ -45,21 +49,6 @@ def test_a_working_tree_and_its_branches_are_of_one_opened_clone(
     project = projects.project(shop)
     assert "hanbae.yaml" in project.branches["dev"].files()
     assert folders == [shop]
-
-
-def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
-    shop: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tree = trees.WorkingTree(shop)
-    fstat = os.fstat
-
-    def shorter(handle: int) -> os.stat_result:
-        status = list(fstat(handle))
-        status[stat.ST_SIZE] = 10
-        return os.stat_result(status)
-
-    monkeypatch.setattr(os, "fstat", shorter)
-    assert tree.read("hanbae.yaml") == (shop / "hanbae.yaml").read_bytes()
 
 
 def test_an_index_is_gone_through_once(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +80,7 @@ def test_what_one_process_has_listed_another_need_not_list(
     (shop / ".gitignore").write_text("nothing\n")
     own = projects.project(shop)
     assert isinstance(own.tree, trees.WorkingTree)
-    task = workers.Task(os.fsencode(shop), None, None, own.now, None).of(own.tree)
+    task = workers.Task(os.fsencode(shop), None, None, own.now, None).of(own)
     sent = msgspec.msgpack.decode(msgspec.msgpack.encode(task), type=workers.Task)
     for function in ("_listed", "_walked"):
         monkeypatch.delattr(trees.WorkingTree, function)
@@ -102,6 +91,31 @@ def test_what_one_process_has_listed_another_need_not_list(
     assert other.tree.links() == own.tree.links() == {"link": "hanbae.yaml"}
     assert other.tree.read(".gitignore") == own.tree.read(".gitignore") != b"nothing\n"
     assert other.tree.ignored("x/values.yaml") is own.tree.ignored("x/values.yaml")
+
+
+@pytest.mark.parametrize(
+    ("revision", "policy_from"), [(None, None), ("HEAD", None), (None, "HEAD")]
+)
+def test_all_processes_of_a_check_compare_with_the_same_heads(
+    shop: Path, revision: str | None, policy_from: str | None
+) -> None:
+    branch = loading.load(shop / "hanbae.yaml").policy.environments["dev"].branch
+    fetched = f"refs/remotes/origin/{branch}"
+    _git(shop, "remote", "add", "origin", ".")
+    _git(shop, "update-ref", fetched, "HEAD")
+    own, _ = projects.opened(shop, revision, policy_from)
+    task = workers.Task(os.fsencode(shop), revision, policy_from, own.now, None).of(own)
+    _git(shop, "commit", "--allow-empty", "-qm", "pushed by somebody else")
+    _git(shop, "update-ref", fetched, "HEAD")
+    other, _ = projects.opened(
+        shop, revision, policy_from, now=own.now, listing=task.listing, heads=task.heads
+    )
+    assert own.branches
+    assert _commits(other) == _commits(own) != _commits(projects.project(shop))
+
+
+def _commits(project: views.Project) -> dict[str, str]:
+    return {name: trees.commit_of(branch) for name, branch in project.branches.items()}
 
 
 def test_a_check_imports_no_database_where_there_is_no_history() -> None:
