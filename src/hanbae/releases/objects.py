@@ -23,6 +23,8 @@ A = TypeVarTuple("A")
 
 _MOST: Final = 256
 """Contents of objects of which results are kept: many times what the environments of one service have."""
+_LARGEST: Final = 64 * 1024
+"""Bytes of a content of which results are kept: what is larger is rarely in several environments, and takes memory."""
 _PODS: Final[Mapping[str, Pointer]] = {
     "Pod": ("spec",),
     "Deployment": ("spec", "template", "spec"),
@@ -137,9 +139,10 @@ class Object:
     def _results(self) -> dict[tuple[Any, ...], Any]:
         try:
             # By its bytes: of two mappings that Python calls equal one may have 1 where the other has true.
-            return _results(msgspec.msgpack.encode(self.data))
+            content = msgspec.msgpack.encode(self.data)
         except (TypeError, ValueError, OverflowError, RecursionError):
             return {}  # of a shape that has no bytes, and so nobody's but its own
+        return _results(content) if len(content) <= _LARGEST else {}
 
     @property
     def template_metadata(self) -> Pointer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -62,6 +63,23 @@ def test_what_has_no_bytes_is_looked_at_for_itself() -> None:
         manifest = _object({"spec": spec})
         assert manifest.once(count)[0] is manifest.once(count)[0] is spec
         assert len(count.objects) == 1
+
+
+def test_results_of_large_contents_and_of_many_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = functools.lru_cache(maxsize=objects._MOST)(objects._results.__wrapped__)
+    monkeypatch.setattr(objects, "_results", kept)
+    large = {"spec": "x" * objects._LARGEST}
+    count = _Count()
+    manifests = [_object(large), _object(large)]
+    for manifest in (*manifests, *manifests):
+        assert manifest.once(count) == (large["spec"],)
+    assert len(count.objects) == 2
+    assert not kept.cache_info().currsize
+    for number in range(2 * objects._MOST):
+        _object({"spec": number}).once(count)
+    assert kept.cache_info().currsize == objects._MOST
 
 
 def test_containers_come_in_the_order_in_which_they_run() -> None:
