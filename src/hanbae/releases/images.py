@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from hanbae import subjects
 from hanbae.releases import parts
 from hanbae.releases.objects import Contained, Object, On
 
@@ -19,18 +20,19 @@ def accounts(objects: Iterable[Object]) -> dict[str, tuple[str, ...]]:
 
 
 def of_container(
-    manifest: Object, contained: Contained, pulls: tuple[str, ...] = ()
+    manifest: Object, contained: Contained, workload: subjects.Ref, pulls: tuple[str, ...] = ()
 ) -> parts.Image:
     """The image of a container.
 
     Args:
         manifest: What makes the pod.
         contained: The container, and where it is.
+        workload: What makes the pod, in its environment.
         pulls: The pull secrets of the pod.
     """
     pointer, container = contained
     return parts.Image(
-        workload=manifest.ref,
+        workload=workload,
         container=str(container.get("name") or ""),
         reference=str(container.get("image") or ""),
         part=On(manifest, (*pointer, "image")),
@@ -60,8 +62,9 @@ def workloads(
 
 
 def _workload(manifest: Object, pulls: tuple[str, ...]) -> parts.Workload:
-    images = (of_container(manifest, entry, pulls) for entry in manifest.containers())
-    return parts.Workload(manifest.ref, manifest, tuple(images))
+    ref = manifest.ref
+    images = (of_container(manifest, entry, ref, pulls) for entry in manifest.containers())
+    return parts.Workload(ref, manifest, tuple(images))
 
 
 def is_begun(images: Iterable[parts.Image], values: Mapping[str, Any]) -> bool:

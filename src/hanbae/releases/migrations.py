@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hanbae import wording
+from hanbae import subjects, wording
 from hanbae.migrations import lock_timeouts
 from hanbae.policy import connection_options
 from hanbae.releases import goose, images, invocations, parts, shells, tools, variables
@@ -89,14 +89,16 @@ def _of_container(
     ]
     if called and not migrating:
         return None  # it asks for a status, or makes a file
-    image = images.of_container(manifest, contained)
+    # In no namespace yet: the environments that have this object differ in it.
+    job = subjects.Ref(manifest.kind, "", manifest.name)
+    image = images.of_container(manifest, contained, job)
     # goose goes first: other tools are recognized by words as common as `up` and `migrate`.
     others = (tools.other(invocation, image.reference) for invocation in runs)
     tool = "" if called else next(filter(None, others), "")
     if not (called or tool or _is_unknown(manifest, image, container)):
         return None
     migration = parts.Migration(
-        job=manifest.ref,
+        job=job,
         container=image.container,
         part=On(manifest, pointer),
         image=image,

@@ -133,7 +133,10 @@ class Object:
 
     @cached_property
     def _content(self) -> Object:
-        return Object(self.data, "", 0, "")
+        # The place is not even empty: who asks for it fails, and does not take one environment's for that of all.
+        content = object.__new__(Object)
+        content.__dict__["data"] = self.data
+        return content
 
     @cached_property
     def _results(self) -> dict[tuple[Any, ...], Any]:

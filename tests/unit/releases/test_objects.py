@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from typing import Any
 
 import pytest
@@ -46,11 +47,13 @@ def test_each_function_and_each_argument_has_a_result_of_its_own() -> None:
     assert (len(count.objects), len(other.objects)) == (2, 1)
 
 
-def test_the_place_of_an_object_is_none_of_its_content() -> None:
-    count = _Count()
-    _object({"spec": {"place": "none"}}).once(count)
-    (content,) = count.objects
-    assert (content.template, content.index, content.namespace) == ("", 0, "")
+@pytest.mark.parametrize("attribute", ["template", "index", "namespace", "ref"])
+def test_what_is_worked_out_once_for_all_places_cannot_ask_for_one(attribute: str) -> None:
+    manifest = _object({"kind": "Job", "spec": {"place": attribute}})
+    assert getattr(manifest, attribute)
+    with pytest.raises(AttributeError):
+        manifest.once(operator.attrgetter(attribute))
+    assert manifest.once(operator.attrgetter("label")) == "Job/"
 
 
 def test_what_has_no_bytes_is_looked_at_for_itself() -> None:
