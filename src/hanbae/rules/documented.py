@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ _DELETION: Final = "argocd.argoproj.io/hook-delete-policy"
 _LONGEST_COMMAND: Final = 40
 _LONGEST_WORD: Final = 200
 """Characters of a word that is kept once it was masked; what is longer is a script of one service."""
+_MOST_WORDS: Final = 1024
 _REDACT: Final = redactor.Redactor()
 
 
@@ -50,7 +51,7 @@ def deployed(view: views.Service) -> dict[str, facts.Deployed] | None:
 
 
 def _of(release: views.Release) -> facts.Deployed:
-    model = release.model
+    model, masked = release.model, release.service.once(_by_word)
     named = (
         () if release.layer else model.images
     )  # an image for the rules alone is none of the team's
@@ -66,7 +67,8 @@ def _of(release: views.Release) -> facts.Deployed:
         others=tuple(_label(manifest) for manifest in release.objects if manifest.kind in _OTHERS),
         secrets=_secrets(model),
         migrations=tuple(
-            _migration(migration, is_known=not release.layer) for migration in model.migrations
+            _migration(migration, masked, is_known=not release.layer)
+            for migration in model.migrations
         ),
     )
 
@@ -83,7 +85,9 @@ def _secrets(model: parts.Release) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(keys[name])) for name in sorted(keys)}
 
 
-def _migration(migration: parts.Migration, *, is_known: bool) -> facts.Migration:
+def _migration(
+    migration: parts.Migration, masked: Callable[[str], str], *, is_known: bool
+) -> facts.Migration:
     manifest = migration.part.object
     container = manifest.get(*migration.part.pointer, default={})
     address = migration.address
@@ -99,7 +103,7 @@ def _migration(migration: parts.Migration, *, is_known: bool) -> facts.Migration
         restart_policy=str(manifest.get(*(manifest.pod or ()), "restartPolicy", default="")),
         container=migration.container,
         image=_repository(migration.image.reference) if is_known else "",
-        command=tuple(_words(container)),
+        command=tuple(_words(container, masked)),
         secret=address.secret if address else "",
         key=address.key if address else "",
         variable=address.variable if address else "",
@@ -116,19 +120,18 @@ def _reads_all(container: Any, secret: str) -> bool:
     )
 
 
-def _words(container: Any) -> Iterator[str]:
+def _words(container: Any, masked: Callable[[str], str]) -> Iterator[str]:
     """What a container runs; what looks like a password in it is masked."""
     for field in ("command", "args"):
         words = container.get(field) if isinstance(container, dict) else None
         for word in (words if isinstance(words, list) else [])[:_LONGEST_COMMAND]:
             text = str(word)
-            yield _masked(text) if len(text) <= _LONGEST_WORD else _REDACT(text)
+            yield masked(text) if len(text) <= _LONGEST_WORD else _REDACT(text)
 
 
-# The Jobs of all environments and of most services are started with the same few words.
-@lru_cache(maxsize=1024)
-def _masked(word: str) -> str:
-    return _REDACT(word)
+def _by_word(_: views.Service) -> Callable[[str], str]:
+    """Masks a short word, once for all environments; passwords among the words go with the service."""
+    return lru_cache(maxsize=_MOST_WORDS)(_REDACT)
 
 
 def _count(value: object) -> int | None:

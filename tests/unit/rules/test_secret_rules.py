@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
 from tests.support.releases import ciphertext, hits, manifest, pod, project, release, sealed
 
-from hanbae.rules import views
+from hanbae.rules import documented, views
 from hanbae.rules.secrets import certificates, clear, covering, pods, sealing, secret_readers
 
 FROM = [{"secretRef": {"name": "auth-secrets"}}]
@@ -16,6 +17,22 @@ def variable(key: str, **more: Any) -> dict[str, Any]:
         "name": "X",
         "valueFrom": {"secretKeyRef": {"name": "auth-secrets", "key": key, **more}},
     }
+
+
+def test_the_words_of_commands_go_with_their_service() -> None:
+    words = ["goose", "-dir", "/migrations", "up", "--password=hunter2-Xk93jq"]
+    first = release([pod("Job", command=words)])
+    assert hits(clear.credential_in_clear, first)
+    (migration,) = documented._of(first).migrations
+    assert migration.command[:-1] == tuple(words[:-1])
+    assert "hunter2" not in migration.command[-1]
+    for module in (clear, documented):
+        caches = [value for value in vars(module).values() if hasattr(value, "cache_info")]
+        assert not any(cache.cache_info().currsize for cache in caches)
+    for by_word in (clear._by_word, documented._by_word):
+        of_service = first.service.once(by_word)
+        assert isinstance(of_service, functools._lru_cache_wrapper)
+        assert of_service.cache_info().currsize == len(words)
 
 
 def test_every_way_to_read_a_secret_is_seen() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ _PLAIN: Final = "https://kubernetes.io/docs/concepts/security/secrets-good-pract
 _MOST_VALUES: Final = 5000
 _LONGEST_NAME: Final = 100
 _LONGEST_WORD: Final = 200
+_MOST_WORDS: Final = 1024
 _LONGEST_VALUE: Final = 64 * 1024
 
 
@@ -97,6 +98,7 @@ def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
         for manifest in secret_readers.sealed(release)
         for key in secret_readers.ciphertexts(manifest)
     }
+    word_tells = release.service.once(_by_word)
     for manifest in release.objects:
         for pointer, name, value in _variables(manifest):
             if name in sealed:
@@ -117,7 +119,7 @@ def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
                 for index, word in enumerate(words if isinstance(words, list) else ()):
                     if (
                         isinstance(word, str)
-                        and (_word_tells(word) if len(word) <= _LONGEST_WORD else _tells(word))
+                        and (word_tells(word) if len(word) <= _LONGEST_WORD else _tells(word))
                         and not _written(release, manifest, word)
                     ):
                         part = views.On(manifest, (*at_container, field, index))
@@ -153,10 +155,9 @@ def _variables(manifest: views.Object) -> Iterator[tuple[views.Pointer, str, str
                 yield (*pointer, "env", index), str(entry.get("name")), entry["value"]
 
 
-# The containers of all environments and of most services are started with the same few words.
-@lru_cache(maxsize=1024)
-def _word_tells(word: str) -> bool:
-    return _tells(word)
+def _by_word(_: views.Service) -> Callable[[str], bool]:
+    """Whether a short word tells, worked out once for all environments; passwords among them go with the service."""
+    return lru_cache(maxsize=_MOST_WORDS)(_tells)
 
 
 def _tells(word: str) -> bool:
