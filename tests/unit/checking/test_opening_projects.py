@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pygit2
 import pytest
 from tests.support import layouts
 
+from hanbae.charts import pools
 from hanbae.checking import projects, workers
 from hanbae.policy import clones, loading, loose_objects
 from hanbae.repository import index_entries, trees
@@ -96,8 +99,8 @@ def test_what_one_process_has_listed_another_need_not_list(
 @pytest.mark.parametrize(
     ("revision", "policy_from"), [(None, None), ("HEAD", None), (None, "HEAD")]
 )
-def test_all_processes_of_a_check_compare_with_the_same_heads(
-    shop: Path, revision: str | None, policy_from: str | None
+async def test_all_processes_of_a_check_compare_with_the_same_heads(
+    shop: Path, revision: str | None, policy_from: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     branch = loading.load(shop / "hanbae.yaml").policy.environments["dev"].branch
     fetched = f"refs/remotes/origin/{branch}"
@@ -107,9 +110,18 @@ def test_all_processes_of_a_check_compare_with_the_same_heads(
     task = workers.Task(os.fsencode(shop), revision, policy_from, own.now, None).of(own)
     _git(shop, "commit", "--allow-empty", "-qm", "pushed by somebody else")
     _git(shop, "update-ref", fetched, "HEAD")
-    other, _ = projects.opened(
-        shop, revision, policy_from, now=own.now, listing=task.listing, heads=task.heads
-    )
+    others: list[views.Project] = []
+    opened = projects.opened
+
+    def recorded(*arguments: Any, **options: Any) -> tuple[views.Project, views.Project | None]:
+        project, base = opened(*arguments, **options)
+        others.append(project)
+        return project, base
+
+    monkeypatch.setattr(projects, "opened", recorded)
+    async with pools.opened(1) as pool:
+        await workers._answer(task, pool, io.BytesIO(), io.BytesIO())
+    (other,) = others
     assert own.branches
     assert _commits(other) == _commits(own) != _commits(projects.project(shop))
 
