@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from hanbae import subjects, wording, workspaces
+from hanbae import object_shapes, subjects, wording, workspaces
 from hanbae.argo import applications, operations
 from hanbae.argocd_api import comparing
 from hanbae.clusters import kinds, reading
@@ -113,7 +113,10 @@ async def _through_api(
     commit = source.revision.commit
     if applications.sync(application)[1] != commit and not applications.is_automated(application):
         # What is automated would be synced for it, so there Argo CD is left to look when it does.
-        application = await comparing.application(server, *where, refresh="normal") or application
+        # A hard request that somebody has made would be replaced by a normal one.
+        is_hard = applications.is_refreshing(application, "hard")
+        how: object_shapes.RefreshKind = "hard" if is_hard else "normal"
+        application = await comparing.application(server, *where, refresh=how) or application
     items = await comparing.managed(server, *where)
     prunes = operations.prunes(application)
     compared = applications.sync(application)[1] == commit
