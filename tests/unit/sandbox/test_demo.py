@@ -131,7 +131,11 @@ def test_demo_takes_down_no_sandbox_that_is_not_a_demos(
     monkeypatch.setattr(running, "require", lambda _: None)
     monkeypatch.setattr(running, "up", lambda *_, **__: None)
     monkeypatch.setattr(running, "down", down)
-    monkeypatch.setattr(demo, "_on", lambda *_, **options: SimpleNamespace(unproven=(), **options))
+
+    def outcome(*_: object, stays_up: bool) -> SimpleNamespace:
+        return SimpleNamespace(unproven=(), kept=stays_up)
+
+    monkeypatch.setattr(demo, "_on", outcome)
     telling: Any = SimpleNamespace(step=lambda _: None, note=lambda _: None)
     assert demo.run(telling).kept is not bool(taken_down)
     assert len(downs) == taken_down
