@@ -253,25 +253,45 @@ async def test_lines_that_were_rotated_away_unread_are_a_gap_and_none_comes_twic
     rest: int,
     away: int,
 ) -> None:
-    """Nobody can read while the log is rotated several times; the node keeps only the newest file for us."""
-    padding = "x" * 1000
+    """Nobody can read while the log is rotated several times; the node keeps only the newest file for us.
+
+    As long as somebody reads, the next lines are written when these have been read: what is rotated twice under a
+    reader who is slower is lost within one connection, and nobody is told.
+    """
+    padding, marker = "x" * 1000, f"writes-{name}-when-it-is-read"
     script = (
+        f": {marker}; go=; alone=; trap 'go=1' USR1; trap 'alone=1' USR2; trap 'alone=' HUP;"
         f"i=0; while [ $i -lt {lines} ]; do echo line $i {padding}; i=$((i+1));"
-        f"[ $((i % 500)) -ne 0 ] || [ $i -gt {calm} ] || sleep 0.8; done; sleep {rest}"
+        f"[ $((i % 500)) -ne 0 ] || [ $i -gt {calm} ] ||"
+        f"{{ sleep 0.8; until [ $go$alone ]; do sleep 0.05; done; go=; }}; done; sleep {rest}"
     )
+
+    def tell(number: signal.Signals) -> None:
+        assert writer is not None
+        with suppress(ProcessLookupError):  # it has written all
+            signal.pidfd_send_signal(writer, number)
+
     await start(cluster, name, script, activeDeadlineSeconds=240)
     received: list[int] = []
     gaps: list[int] = []
-    shut = None
+    shut, writer = None, None
     async with asyncio.timeout(polling.PATIENCE):
         async for line in logs.follow(cluster, NAMESPACE, name, "app"):
             if line.gap:
                 gaps.append(len(received))
+                tell(signal.SIGHUP)
                 continue
             number = int(line.text.split()[1])
             received.append(number)
+            if writer is None:
+                writer = os.pidfd_open(process(marker))
             if number >= 3000 and shut is None:
+                tell(signal.SIGUSR2)
                 shut = asyncio.create_task(relay.away(away))
+            if number % 500 == 499:
+                tell(signal.SIGUSR1)
+    if writer is not None:
+        os.close(writer)
     assert received == sorted(set(received)), "each line once, in order"
     # Of a container that has ended, the kubelet may have nothing left for us: its newest file is empty.
     after = [*received[1:], lines]
