@@ -53,6 +53,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     return (yield)
 
 
+def pytest_runtest_setup() -> None:
+    """Forget the language of a command that an earlier test has run in this process: git would answer in it."""
+    os.environ.pop("LANGUAGE", None)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Record the test where the runner reads it."""
     outcomes.record(report)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.support import ambient
 
 
@@ -51,3 +52,9 @@ def test_every_pytest_clears_them_before_it_collects() -> None:
         check=True,
     )
     assert "[] C.UTF-8" in ended.stdout
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_test_begins_without_the_language_of_the_one_before(language: str) -> None:
+    assert "LANGUAGE" not in os.environ
+    os.environ["LANGUAGE"] = language
