@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -395,6 +395,19 @@ def engine(cluster: connections.Cluster, ref: subjects.Ref) -> argocd.ArgoCD:
     return argocd.ArgoCD(through, cluster, target, by="hanbae/jiwon")
 
 
+@asynccontextmanager
+async def followed(
+    deploys: argocd.ArgoCD, operation: str, *, within: float = 30
+) -> AsyncIterator[tuple[asyncio.TaskGroup, AsyncIterator[protocol.EngineEvent]]]:
+    """What is told of an operation, and a group for what happens to it meanwhile."""
+    async with (
+        asyncio.timeout(within),
+        asyncio.TaskGroup() as group,
+        deploys.follow(operation) as stream,
+    ):
+        yield group, stream
+
+
 async def test_a_sync_is_followed_through_its_hook_to_the_end_of_the_rollout(
     cluster: connections.Cluster, unique: Namer
 ) -> None:
@@ -402,11 +415,7 @@ async def test_a_sync_is_followed_through_its_hook_to_the_end_of_the_rollout(
     await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
     deploys = engine(cluster, ref)
     operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
-    async with (
-        asyncio.timeout(30),
-        asyncio.TaskGroup() as group,
-        deploys.follow(operation) as stream,
-    ):
+    async with followed(deploys, operation) as (group, stream):
         group.create_task(world(cluster, ref))
         facts = [fact async for fact in stream]
     began = [fact for fact in facts if isinstance(fact, events.Began)]
@@ -425,11 +434,7 @@ async def test_the_stream_goes_on_when_the_api_server_has_crashed_meanwhile(
     deploys = engine(cluster, ref)
     operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
     facts = []
-    async with (
-        asyncio.timeout(90),
-        asyncio.TaskGroup() as group,
-        deploys.follow(operation) as stream,
-    ):
+    async with followed(deploys, operation, within=90) as (group, stream):
         async for fact in stream:
             facts.append(fact)
             if isinstance(fact, events.Began):
@@ -455,11 +460,7 @@ async def test_a_job_that_went_while_etcd_was_compacted_is_gone_and_nothing_is_t
     deploys = engine(through, ref)
     operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
     facts = []
-    async with (
-        asyncio.timeout(90),
-        asyncio.TaskGroup() as group,
-        deploys.follow(operation) as stream,
-    ):
+    async with followed(deploys, operation, within=90) as (group, stream):
         async for fact in stream:
             facts.append(fact)
             if isinstance(fact, events.Began):
@@ -505,11 +506,7 @@ async def test_argo_cd_is_asked_to_look_again_for_what_it_has_let_go_in_an_outag
         }
         await writing.merge_patch(cluster, kinds.APPLICATION, ref.namespace, ref.name, written)
 
-    async with (
-        asyncio.timeout(30),
-        asyncio.TaskGroup() as group,
-        deploys.follow(operation) as stream,
-    ):
+    async with followed(deploys, operation) as (group, stream):
         group.create_task(goes_on())
         facts = [fact async for fact in stream]
     assert [fact.state for fact in facts if isinstance(fact, events.Observed)][-1] == "Succeeded"
@@ -527,9 +524,12 @@ async def test_who_waits_for_an_operation_is_told_that_its_application_has_gone(
         await writing.delete(cluster, kinds.APPLICATION, ref.namespace, ref.name)
         return answer
 
-    monkeypatch.setattr(reading, "get", then_gone)
-    async with asyncio.timeout(20):
-        await application_handles.Application(cluster, ref).idle()
+    application = application_handles.Application(cluster, ref)
+    with monkeypatch.context() as patched:
+        patched.setattr(reading, "get", then_gone)
+        async with asyncio.timeout(20):
+            await application.idle()
+    assert await application.read() is None
 
 
 async def test_argo_cd_is_left_in_peace_while_a_hook_runs(
@@ -547,11 +547,7 @@ async def test_argo_cd_is_left_in_peace_while_a_hook_runs(
     await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
     deploys = engine(cluster, ref)
     operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
-    async with (
-        asyncio.timeout(30),
-        asyncio.TaskGroup() as group,
-        deploys.follow(operation) as stream,
-    ):
+    async with followed(deploys, operation) as (group, stream):
         group.create_task(hook_runs(cluster, ref))
         async for fact in stream:
             if isinstance(fact, events.Observed) and fact.on == HOOK:
