@@ -20,6 +20,7 @@ from hanbae.checking import (
     beyond_files,
     changed_services,
     inspecting,
+    inspection_worker,
     kustomize_builds,
     projects,
     rule_settings,
@@ -228,9 +229,9 @@ async def _checked(
 
 def _task(
     directory: Path, request: Request, project: views.Project, cache: keeping.Cache | None
-) -> workers.Task:
+) -> inspection_worker.Task:
     """What further processes are told of the check."""
-    return workers.Task(
+    return inspection_worker.Task(
         os.fsencode(directory),
         request.revision,
         request.policy_from,

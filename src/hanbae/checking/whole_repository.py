@@ -11,6 +11,7 @@ from hanbae.charts import pools
 from hanbae.checking import (
     findings_of_rules,
     inspecting,
+    inspection_worker,
     kustomize_builds,
     projects,
     result_cache,
@@ -36,7 +37,7 @@ async def inspect(
     *,
     progress: schedules.Progress | None = None,
     cache: keeping.Cache | None = None,
-    task: workers.Task | None = None,
+    task: inspection_worker.Task | None = None,
     pool: pools.Pool | None = None,
     idle: workers.Idle | None = None,
 ) -> inspecting.Inspection:
@@ -118,7 +119,7 @@ async def _work(
     results: result_cache.ResultCache,
     *,
     cache: keeping.Cache | None,
-    task: workers.Task | None,
+    task: inspection_worker.Task | None,
     idle: workers.Idle | None,
 ) -> views.Project:
     """Inspect what is scheduled while the overlays are built; the repository with these overlays."""

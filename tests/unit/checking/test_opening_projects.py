@@ -15,7 +15,7 @@ import pytest
 from tests.support import layouts
 
 from hanbae.charts import pools
-from hanbae.checking import projects, workers
+from hanbae.checking import inspection_worker, projects
 from hanbae.policy import clones, loading, loose_objects
 from hanbae.repository import index_entries, trees
 from hanbae.rules import views
@@ -83,8 +83,8 @@ def test_what_one_process_has_listed_another_need_not_list(
     (shop / ".gitignore").write_text("nothing\n")
     own = projects.project(shop)
     assert isinstance(own.tree, trees.WorkingTree)
-    task = workers.Task(os.fsencode(shop), None, None, own.now, None).of(own)
-    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(task), type=workers.Task)
+    task = inspection_worker.Task(os.fsencode(shop), None, None, own.now, None).of(own)
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(task), type=inspection_worker.Task)
     for function in ("_listed", "_walked"):
         monkeypatch.delattr(trees.WorkingTree, function)
     monkeypatch.delattr(loose_objects, "damaged")
@@ -107,7 +107,7 @@ async def test_all_processes_of_a_check_compare_with_the_same_heads(
     _git(shop, "remote", "add", "origin", ".")
     _git(shop, "update-ref", fetched, "HEAD")
     own, _ = projects.opened(shop, revision, policy_from)
-    task = workers.Task(os.fsencode(shop), revision, policy_from, own.now, None).of(own)
+    task = inspection_worker.Task(os.fsencode(shop), revision, policy_from, own.now, None).of(own)
     _git(shop, "commit", "--allow-empty", "-qm", "pushed by somebody else")
     _git(shop, "update-ref", fetched, "HEAD")
     others: list[views.Project] = []
@@ -120,7 +120,7 @@ async def test_all_processes_of_a_check_compare_with_the_same_heads(
 
     monkeypatch.setattr(projects, "opened", recorded)
     async with pools.opened(1) as pool:
-        await workers._answer(task, pool, io.BytesIO(), io.BytesIO())
+        await inspection_worker._answer(task, pool, io.BytesIO(), io.BytesIO())
     (other,) = others
     assert own.branches
     assert _commits(other) == _commits(own) != _commits(projects.project(shop))

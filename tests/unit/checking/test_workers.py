@@ -20,6 +20,7 @@ from hanbae.apis import serving
 from hanbae.checking import (
     beyond_files,
     inspecting,
+    inspection_worker,
     projects,
     schedules,
     settling,
@@ -193,7 +194,7 @@ async def test_processes_start_up_before_the_repository_is_read_where_nothing_is
     spawn, read = asyncio.create_subprocess_exec, projects.opened
 
     async def spawned(program: str, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
-        order.append("hanbae.checking.workers" if program == sys.executable else "renderer")
+        order.append(inspection_worker.__name__ if program == sys.executable else "renderer")
         return await spawn(program, *arguments, **options)
 
     def opened(*arguments: Any, **options: Any) -> Any:
@@ -204,8 +205,8 @@ async def test_processes_start_up_before_the_repository_is_read_where_nothing_is
     monkeypatch.setattr(projects, "opened", opened)
     first = await check.check(repository, cache=kept)
     # Two further processes on three cores, and none of them twice.
-    assert order[:4] == ["renderer", *["hanbae.checking.workers"] * 2, "read"]
-    assert order.count("hanbae.checking.workers") == 2
+    assert order[:4] == ["renderer", *[inspection_worker.__name__] * 2, "read"]
+    assert order.count(inspection_worker.__name__) == 2
     order.clear()
     assert (await check.check(repository, cache=kept)).findings == first.findings
     assert order == ["read"]

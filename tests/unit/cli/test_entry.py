@@ -58,14 +58,14 @@ entry.main()
 FURTHER = """
 import asyncio
 import gc
-from hanbae.checking import workers
+from hanbae.checking import inspection_worker
 
 def run(serving):
     serving.close()
     print(gc.get_threshold()[0])
 
 asyncio.run = run
-workers.main()
+inspection_worker.main()
 """
 
 
