@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ AGAIN: Final = "HANBAE_TEST_AGAIN"
 SLOWEST: Final = 10
 NO_TESTS: Final = 5
 """pytest's exit code where it had nothing to run."""
+_CAUSE_LINES: Final = 8
+_CAUSE_WIDTH: Final = 200
+"""What the closing table shows of a failure: where only the end of a long run is kept, nobody sees the rest."""
 _GOT_THROUGH: Final = frozenset({0, 1, NO_TESTS})
 """pytest's exit codes where it has come to its end; 1 means that a test has failed."""
 
@@ -31,23 +35,26 @@ class Outcome:
         passed: It has passed at least once, in all of its phases.
         skipped: It was skipped.
         seconds: How long it took the last time, its fixtures included.
+        causes: What pytest said of each failure; lines.
     """
 
     failed: bool = False
     passed: bool = False
     skipped: bool = False
     seconds: float = 0.0
+    causes: list[str] = dataclasses.field(default_factory=list)
 
 
 def record(report: pytest.TestReport) -> None:
     """Append a report to the run's ledger, if there is one; workers of xdist leave it to their controller."""
-    _append(report.nodeid, report.when, report.outcome, report.duration)
+    cause = _cause(report) if report.failed else []
+    _append(report.nodeid, report.when, report.outcome, report.duration, cause)
 
 
 def record_collection(report: pytest.CollectReport) -> None:
     """Append a file that could not be collected."""
     if report.failed:
-        _append(report.nodeid, "collect", "failed", 0.0)
+        _append(report.nodeid, "collect", "failed", 0.0, _cause(report))
 
 
 def record_process(ledger: Path, file: str, code: int, *, again: bool) -> int:
@@ -68,17 +75,36 @@ def record_process(ledger: Path, file: str, code: int, *, again: bool) -> int:
     return code if got_through else 1
 
 
-def _append(test: str, when: str, outcome: str, seconds: float) -> None:
+def _cause(report: pytest.TestReport | pytest.CollectReport) -> list[str]:
+    """Where it failed and with what: the lines that pytest marks with an E, else the last ones."""
+    lines = report.longreprtext.splitlines()
+    marked = [line[1:].strip() for line in lines if line.startswith("E ")]
+    shown = marked[:_CAUSE_LINES] or lines[-_CAUSE_LINES:]
+    place = getattr(getattr(report.longrepr, "reprcrash", None), "path", "")
+    line = getattr(getattr(report.longrepr, "reprcrash", None), "lineno", "")
+    return [f"{place}:{line}"] * bool(place) + [text[:_CAUSE_WIDTH] for text in shown]
+
+
+def _append(test: str, when: str, outcome: str, seconds: float, cause: Sequence[str] = ()) -> None:
     path = os.environ.get(VARIABLE)
     if path is None or "PYTEST_XDIST_WORKER" in os.environ:
         return
-    _write(Path(path), test, when, outcome, seconds, again=AGAIN in os.environ)
+    again = AGAIN in os.environ
+    _write(Path(path), test, when, outcome, seconds, again=again, cause=cause)
 
 
 def _write(
-    ledger: Path, test: str, when: str, outcome: str, seconds: float, *, again: bool
+    ledger: Path,
+    test: str,
+    when: str,
+    outcome: str,
+    seconds: float,
+    *,
+    again: bool,
+    cause: Sequence[str] = (),
 ) -> None:
     line = {"test": test, "when": when, "outcome": outcome, "seconds": seconds, "again": again}
+    line |= {"cause": list(cause)} if cause else {}
     with ledger.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(line) + "\n")
 
@@ -101,6 +127,7 @@ def read(ledger: Path) -> dict[str, Outcome]:
         outcome.passed |= results == {"passed"} and not is_cut_off
         outcome.skipped |= results >= {"skipped"} and "failed" not in results
         outcome.seconds = sum(report["seconds"] for report in reports)
+        outcome.causes += [line for report in reports for line in report.get("cause", ())]
     return dict(outcomes)
 
 
@@ -138,7 +165,9 @@ def conclude(ledger: Path, codes: list[int], phases: list[tuple[str, float]]) ->
     )
     for title, tests in (("flaky: failed once, passed alone", flaky), ("failed", failed)):
         if tests:
-            lines += ["", f"{title}:", *(f"  {test}" for test in tests)]
+            lines += ["", f"{title}:"]
+            for test in tests:
+                lines += [f"  {test}", *(f"      {cause}" for cause in outcomes[test].causes)]
     passed = sum(outcome.passed for outcome in outcomes.values())
     skipped = sum(outcome.skipped for outcome in outcomes.values())
     lines += ["", f"tests: {passed} passed, {len(failed)} failed, {skipped} skipped"]

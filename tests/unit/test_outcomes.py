@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,50 @@ def test_what_fails_again_fails_the_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert outcomes.failed_files(path) == {"tests/e2e/test_a.py"}
     assert outcomes.conclude(path, [1, 1], []) == 1
     assert f"failed:\n  {TEST}\n" in capsys.readouterr().out
+
+
+FAILING = """
+import pytest
+
+@pytest.fixture
+def server():
+    raise RuntimeError("it did not start")
+
+def test_a(server):
+    pass
+
+def test_b():
+    assert 1 == 2, "not equal"
+"""
+
+
+def test_table_says_what_each_failure_was_where_only_the_end_of_a_log_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tests" / "unit").mkdir(parents=True)
+    file = tmp_path / "tests" / "unit" / "test_a.py"
+    file.write_text(FAILING)
+    (tmp_path / "conftest.py").write_text(
+        "from tests.support import outcomes\n\n"
+        "def pytest_runtest_logreport(report):\n    outcomes.record(report)\n"
+    )
+    path = tmp_path / "ledger.jsonl"
+    monkeypatch.setenv(outcomes.VARIABLE, str(path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    subprocess.run([*words, "tests"], cwd=tmp_path, capture_output=True, check=False)
+    assert outcomes.conclude(path, [1], []) == 1
+    table = capsys.readouterr().out
+    assert (
+        "failed:\n"
+        "  tests/unit/test_a.py::test_a\n"
+        f"      {file}:6\n"
+        "      RuntimeError: it did not start\n"
+        "  tests/unit/test_a.py::test_b\n"
+        f"      {file}:12\n"
+        "      AssertionError: not equal\n"
+    ) in table
 
 
 @pytest.mark.parametrize("phase", ["setup", "teardown"])
