@@ -101,6 +101,8 @@ NAMES = {
 @pytest.fixture(scope="module")
 def connection(server: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(server, autocommit=True) as connection:
+        # A run on several cores may come back to this module while the server still has what it made.
+        connection.execute("DROP SCHEMA IF EXISTS locks CASCADE")
         connection.execute("CREATE SCHEMA locks")
         connection.execute("SET search_path = locks")
         connection.execute(SCHEMA)
