@@ -137,13 +137,15 @@ def compose(data: bytes | str, *, tags: Tags = "kubernetes") -> Any:
 
     with _faults():
         _check(data)
-        return yaml.compose(
-            data, Loader={"kubernetes": _loader, "core": _core, "none": _untyped}[tags]()
-        )
+        return yaml.compose(data, Loader=_typing(tags))
 
 
-def compose_all(data: bytes | str) -> Iterator[Any]:
+def compose_all(data: bytes | str, *, tags: Tags = "kubernetes") -> Iterator[Any]:
     """The documents of a file as PyYAML's nodes; those before a fault, if there is one.
+
+    Args:
+        data: The file.
+        tags: How scalars are given their types.
 
     Raises:
         Fault: As `load_all`.
@@ -152,7 +154,7 @@ def compose_all(data: bytes | str) -> Iterator[Any]:
 
     with _faults():
         _check(data)
-        yield from yaml.compose_all(data, Loader=_loader())
+        yield from yaml.compose_all(data, Loader=_typing(tags))
 
 
 def both(data: bytes | str) -> Iterator[tuple[Any, Any]]:
@@ -373,6 +375,11 @@ def have_constructed(constructor: Any) -> None:
         constructor.add_constructor(f"{_YAML}{kind}", constructed)
     # Where it is no key it merges nothing.
     constructor.add_constructor(_MERGE, lambda self, node: self.construct_scalar(node))
+
+
+def _typing(tags: Tags) -> Any:
+    """The loader that gives scalars their types so."""
+    return {"kubernetes": _loader, "core": _core, "none": _untyped}[tags]()
 
 
 @cache

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
@@ -40,6 +41,34 @@ _SCOPE: Final = re.compile(r"\{\{-?\s*(?:(if|range|with|define|block|end)\b)([^}
 _WITH: Final = re.compile(r"\s*\$?\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*-?$")
 _DOT: Final = re.compile(r"(?<![\w)\].$])\.(?![\w])")
 _DEEPEST: Final = 100
+
+
+class NumberedText:
+    """What a numbered template rendered to: divided and parsed once, for all the parts that are looked for in it.
+
+    Args:
+        text: The text.
+
+    Attributes:
+        rows: Its lines.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.rows = text.split("\n")
+
+    def document(self, index: int) -> Any:
+        """One of its documents as PyYAML's node, empty ones not counted; None where there is none."""
+        return self._documents[index] if index < len(self._documents) else None
+
+    @cached_property
+    def _documents(self) -> list[Any]:
+        try:
+            # Keys and places are looked at, no types.
+            nodes = list(libyaml.compose_all(self._text, tags="none"))
+        except libyaml.Fault:
+            return []
+        return [node for node in nodes if node.id != "scalar" or node.value]
 
 
 class Origin(Struct, frozen=True):
@@ -150,7 +179,7 @@ def named(templates: Iterable[str]) -> dict[str, str]:
 
 def trace(
     template: str,
-    numbered_text: str,
+    numbered_text: NumberedText,
     document: int,
     pointer: Pointer,
     defines: Mapping[str, str] | None = None,
@@ -164,13 +193,12 @@ def trace(
         pointer: The part.
         defines: The chart's named templates.
     """
-    node = _document(numbered_text, document)
+    node = numbered_text.document(document)
     if node is None:
         return Origin()
     row, reached = _row(node, pointer)
-    rendered = numbered_text.split("\n")
     source = template.split("\n")
-    line = _line(rendered, row, source)
+    line = _line(numbered_text.rows, row, source)
     if not 1 <= line <= len(source):
         return Origin(reached=reached)
     text = source[line - 1]
@@ -208,16 +236,6 @@ def _around(source: list[str], line: int) -> tuple[str, ...] | None:
         inherited = open_[-1] if open_ and word == "if" else None
         open_.append(tuple(path[1][1:].split(".")) if path else inherited)
     return open_[-1] if open_ else None
-
-
-def _document(text: str, index: int) -> Any:
-    try:
-        documents = [
-            node for node in libyaml.compose_all(text) if node.id != "scalar" or node.value
-        ]
-    except libyaml.Fault:
-        return None
-    return documents[index] if index < len(documents) else None
 
 
 def _row(node: Any, pointer: Pointer) -> tuple[int, Pointer]:

@@ -72,7 +72,7 @@ async def inspect(
         return Inspection((projects.as_finding(fault, name),), comments)
     service = rendered.service
     located, unlocated = findings_of_rules.located(running.over_service(service, rules))
-    located += await tracing_findings.traced(pool, service, unlocated)
+    located += await tracing_findings.traced(pool, rendered, unlocated)
     located += [
         projects.as_finding(fault, name, (environment,)) for environment, fault in rendered.faults
     ]

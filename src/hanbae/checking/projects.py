@@ -41,11 +41,14 @@ class RenderedService(Struct, frozen=True):
         service: The view.
         faults: Environment → fault, for those whose release did not render.
         missing: A dependency that is neither there nor fetched; then the releases are rendered without it.
+        requests: Environment → the release as it was requested, where a chart renders it; without the layer of one
+            that has not been begun.
     """
 
     service: views.Service
     faults: tuple[tuple[str, errors.FileFault], ...] = ()
     missing: errors.FileFault | None = None
+    requests: Mapping[str, pools.Release] = {}
 
 
 def project(
@@ -266,7 +269,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     await _show_unbegun(pool, view, requests)
     await rewritten_texts.add(pool, view, requests)
     # What does not render may only do so for want of what is missing.
-    return RenderedService(view, tuple(faults) if missing is None else (), missing)
+    return RenderedService(view, tuple(faults) if missing is None else (), missing, requests)
 
 
 async def _without_chart(project: views.Project, name: str) -> RenderedService:

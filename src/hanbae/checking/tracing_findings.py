@@ -3,79 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from hanbae import errors
 from hanbae.charts import pools, rendering
-from hanbae.checking import findings_of_rules, unbegun
-from hanbae.planning import releases
+from hanbae.checking import findings_of_rules, projects, unbegun
 from hanbae.results import findings
 from hanbae.rules import placing, running, views
 
+# Environment, and the API versions that are assumed of its cluster.
+_Key = tuple[str, tuple[str, ...]]
+
 
 async def traced(
-    pool: pools.Pool, service: views.Service, hits: Iterable[running.RuleHit]
+    pool: pools.Pool, rendered: projects.RenderedService, hits: Iterable[running.RuleHit]
 ) -> list[findings.Finding]:
-    """The findings of hits in rendered objects, at the lines that a person edits."""
-    by_release: dict[tuple[str, tuple[str, ...]], list[tuple[running.RuleHit, views.On]]] = {}
+    """The findings of hits in rendered objects, at the lines that a person edits.
+
+    Args:
+        pool: Renders.
+        rendered: The service.
+        hits: What rules found in it.
+    """
+    service = rendered.service
+    by_release: dict[_Key, list[tuple[running.RuleHit, views.On]]] = {}
     for hit in hits:
         if isinstance(hit.hit.place, views.On):
-            by_release.setdefault((hit.environment, hit.assumed), []).append((hit, hit.hit.place))
+            # A rule over the whole service shows an object of one of its releases.
+            name = hit.environment or next(iter(service.releases))
+            by_release.setdefault((name, hit.assumed), []).append((hit, hit.hit.place))
+    if not by_release:
+        return []
+    parts = [part.object for entries in by_release.values() for _, part in entries]
+    numbered = await _numbered(pool, rendered, by_release, parts)
     result = []
-    for (environment, assumed), objects in by_release.items():
-        # A rule over the whole service shows an object of one of its releases.
-        name = environment or next(iter(service.releases))
-        texts, documents = await _numbered(pool, service, name, assumed)
+    for key, objects in by_release.items():
+        lines = numbered.get(key, placing.Numbered(service))
         for hit, part in objects:
-            place, precision = placing.place(service.releases[name], part, texts, documents)
+            place, precision = placing.place(service.releases[key[0]], part, lines)
             result.append(findings_of_rules.finding(hit, place, precision, part.object.ref))
     return result
 
 
 async def _numbered(
-    pool: pools.Pool, service: views.Service, environment: str, assumed: tuple[str, ...]
-) -> tuple[dict[str, str], tuple[tuple[str, Any], ...]]:
-    """A release rendered again with numbered templates; nothing where they do not render.
-
-    Args:
-        pool: Renders.
-        service: The service.
-        environment: The environment of the release.
-        assumed: More API versions that its cluster has.
-    """
-    project = service.project
+    pool: pools.Pool,
+    rendered: projects.RenderedService,
+    keys: Iterable[_Key],
+    parts: Iterable[views.Object],
+) -> dict[_Key, placing.Numbered]:
+    """Releases rendered again, with numbers in the templates of some objects; without those that do not render."""
+    service = rendered.service
+    requests = {
+        key: _again(rendered.requests[key[0]], service.releases[key[0]].layer, key[1])
+        for key in keys
+        if key[0] in rendered.requests
+    }
+    if not requests:
+        return {}
     try:
-        policy, name = project.policy, service.name
-        written = project.shared.written(name, environment)
-        values = releases.values(project.tree, policy, name, environment, written=written)
-        overrides = releases.overrides(
-            project.tree, policy, name, environment, values.contents, written=written
-        )
-        request = releases.requested(
-            project.tree,
-            policy,
-            name,
-            environment,
-            values.contents,
-            overrides=overrides,
-            added=project.added,
-            cluster=project.served.get(environment),
-        )
-        request = unbegun.with_layer(request, service.releases[environment].layer)
-        versions = (*request.api_versions, *assumed)
-        # Alone: what other clusters make of it is known from the first rendering.
-        request = msgspec.structs.replace(request.alone, api_versions=versions)
-        (answer,) = await rendering.answers(
+        answers = await rendering.answers(
             pool,
-            project.tree,
+            service.project.tree,
             service.chart,
-            [request],
-            changed=placing.numbered,
+            list(requests.values()),
+            changed=placing.numbering(service, parts),
             texts=True,
             lenient=service.incomplete,
         )
     except errors.FileFault:
-        return {}, ()
-    return answer.texts, answer.documents
+        return {}
+    return {
+        key: placing.Numbered(service, answer.texts, answer.documents)
+        for key, answer in zip(requests, answers, strict=True)
+    }
+
+
+def _again(request: pools.Release, layer: bytes, assumed: tuple[str, ...]) -> pools.Release:
+    """A release as the rules have seen it: with the layer, and with API versions that are assumed of its cluster."""
+    request = unbegun.with_layer(request, layer)
+    versions = (*request.api_versions, *assumed)
+    # Alone: what other clusters make of it is known from the first rendering.
+    return msgspec.structs.replace(request.alone, api_versions=versions)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hanbae import errors, subjects
 from hanbae.charts import pools, rendering
 from hanbae.planning import deployments, releases
@@ -26,15 +23,15 @@ async def place(
     template = service.template(rendered.template)
     manifest = views.Object(rendered.object, template, 0, source.namespace)
     release = views.Release(service, source.environment, source.rendered.values, (manifest,))
-    texts, documents = await _numbered(source, service.chart)
-    line, _ = placing.place(release, views.On(manifest, pointer), texts, documents)
+    numbered = await _numbered(source, service, manifest)
+    line, _ = placing.place(release, views.On(manifest, pointer), numbered)
     return line
 
 
 async def _numbered(
-    source: deployments.Source, chart: str
-) -> tuple[Mapping[str, str], tuple[tuple[str, Any], ...]]:
-    """The release rendered again with numbered templates; nothing where they do not render."""
+    source: deployments.Source, service: views.Service, manifest: views.Object
+) -> placing.Numbered:
+    """The release rendered again with a numbered template; nothing where that does not render."""
     policy, revision = source.policy, source.revision
     try:
         values = releases.values(revision, policy, source.service, source.environment)
@@ -51,8 +48,13 @@ async def _numbered(
         )
         async with pools.opened(1) as pool:
             (answer,) = await rendering.answers(
-                pool, revision, chart, [request], changed=placing.numbered, texts=True
+                pool,
+                revision,
+                service.chart,
+                [request],
+                changed=placing.numbering(service, [manifest]),
+                texts=True,
             )
     except errors.FileFault:
-        return {}, ()
-    return answer.texts, answer.documents
+        return placing.Numbered(service)
+    return placing.Numbered(service, answer.texts, answer.documents)

@@ -5,7 +5,7 @@ The values line where the template says so plainly, else the template's line, el
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hanbae import subjects
@@ -13,15 +13,58 @@ from hanbae.charts import tracing
 from hanbae.results import findings
 from hanbae.rules import views
 
-Texts = Mapping[str, str]
+
+def numbering(
+    service: views.Service, objects: Iterable[views.Object]
+) -> Callable[[Mapping[str, bytes]], dict[str, bytes]]:
+    """What numbers the lines of those templates, among a chart's files, that make some objects, for :func:`place`."""
+    templates = {part.template for part in objects}
+
+    def numbered(files: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {
+            name: tracing.numbered(data.decode("utf-8")).encode()
+            if service.template(f"/{name}") in templates and _is_template(name, data)
+            else data
+            for name, data in files.items()
+        }
+
+    return numbered
 
 
-def numbered(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """A chart's files with the lines of its templates numbered, for :func:`place`."""
-    return {
-        name: tracing.numbered(data.decode("utf-8")).encode() if _is_template(name, data) else data
-        for name, data in files.items()
-    }
+class Numbered:
+    """A release whose templates were rendered with their lines numbered; without anything, where they did not render.
+
+    Args:
+        service: The service.
+        texts: What they rendered to, by file with the chart's name in front.
+        documents: The same as file in the chart and object.
+    """
+
+    def __init__(
+        self,
+        service: views.Service,
+        texts: Mapping[str, str] = {},
+        documents: Iterable[tuple[str, Any]] = (),
+    ) -> None:
+        self._texts = {file: tracing.NumberedText(text) for file, text in texts.items()}
+        self._documents: dict[str, list[tuple[str, Any]]] = {}
+        for file, document in documents:
+            self._documents.setdefault(service.template(file), []).append((file, document))
+
+    def position(self, searched: views.Object) -> tuple[str, tracing.NumberedText, int] | None:
+        """Where an object of the release is: its file, what that rendered to, and which of its documents it is."""
+        same = self._documents.get(searched.template, [])
+        equal = (i for i, (_, document) in enumerate(same) if document == searched.data)
+        index = next(equal, None)
+        if index is None:
+            # A checksum over another template, as pods carry one to be restarted, is another one once
+            # that template has numbers. Then the object is known by its name.
+            name = _identity(searched.data)
+            alike = [i for i, (_, document) in enumerate(same) if _identity(document) == name]
+            index = alike[0] if len(alike) == 1 else None
+        if index is None or same[index][0] not in self._texts:
+            return None
+        return same[index][0], self._texts[same[index][0]], index
 
 
 def _is_template(name: str, data: bytes) -> bool:
@@ -36,47 +79,27 @@ def _is_template(name: str, data: bytes) -> bool:
 
 
 def place(
-    release: views.Release,
-    on: views.On,
-    texts: Texts,
-    documents: tuple[tuple[str, Any], ...],
+    release: views.Release, on: views.On, rendered: Numbered
 ) -> tuple[subjects.Place, findings.Precision]:
     """Where a person mends a part of an object, and how sure that is.
 
     Args:
         release: The release.
         on: The part.
-        texts: What the numbered templates rendered to, by file with the chart's name in front; empty when they did
-            not render.
-        documents: The same as file in the chart and object.
+        rendered: The same release with the lines of its templates numbered.
     """
-    template = on.object.template
-    text = release.service.text(template)
-    service = release.service
-    same = [entry for entry in documents if service.template(entry[0]) == template]
-    index = next(
-        (index for index, (_, document) in enumerate(same) if document == on.object.data), None
-    )
-    if index is None:
-        # A checksum over another template, as pods carry one to be restarted, is another one once
-        # that template has numbers. Then the object is known by its name.
-        alike = [
-            i
-            for i, (_, document) in enumerate(same)
-            if _identity(document) == _identity(on.object.data)
-        ]
-        index = alike[0] if len(alike) == 1 else None
-    if text is None or index is None or same[index][0] not in texts:
+    template, service = on.object.template, release.service
+    text, position = service.text(template), rendered.position(on.object)
+    if text is None or position is None:
         return subjects.Place(template), "template"
-    origin = tracing.trace(
-        text, texts[same[index][0]], index, on.pointer, release.service.named_templates
-    )
+    name, numbered_text, index = position
+    origin = tracing.trace(text, numbered_text, index, on.pointer, service.named_templates)
     # A key that is at fault itself stands in the template. The values of a dependency are below its
     # name in the chart's, where they are not looked for.
-    dependency = same[index][0].partition("/")[2].startswith("charts/")
+    dependency = name.partition("/")[2].startswith("charts/")
     if not on.key and not dependency:
-        for file in (*reversed(release.values_files), release.service.chart_file("values.yaml")):
-            parsed = release.service.values(file)
+        for file in (*reversed(release.values_files), service.chart_file("values.yaml")):
+            parsed = service.values(file)
             keys = tracing.value_keys(origin, on.pointer, parsed.places)
             if keys is not None:
                 return parsed.place(keys), "exact"

@@ -98,7 +98,8 @@ async def rendered(template: str) -> pools.Answer:
 async def traced(document: int, *pointer: str) -> tracing.Origin:
     answer = await rendered(tracing.numbered(TEMPLATE))
     text = answer.texts["c/templates/x.yaml"]
-    return tracing.trace(TEMPLATE, text, document, pointer, tracing.named([NAMES, TEMPLATE]))
+    numbered = tracing.NumberedText(text)
+    return tracing.trace(TEMPLATE, numbered, document, pointer, tracing.named([NAMES, TEMPLATE]))
 
 
 async def test_numbers_change_no_object() -> None:
@@ -137,9 +138,11 @@ async def test_part_is_traced_to_its_line_and_its_value(
 
 
 async def test_line_without_a_number_of_its_own_is_not_made_up() -> None:
-    assert tracing.trace("a: 1\n", "a: 1\n", 0, ("a",)) == tracing.Origin(reached=("a",))
-    assert tracing.trace("a: 1\n", "a: [", 0, ("a",)) == tracing.Origin()
-    assert tracing.trace("a: 1\n", "a: 1\n", 7, ("a",)) == tracing.Origin()
+    assert tracing.trace("a: 1\n", tracing.NumberedText("a: 1\n"), 0, ("a",)) == tracing.Origin(
+        reached=("a",)
+    )
+    assert tracing.trace("a: 1\n", tracing.NumberedText("a: ["), 0, ("a",)) == tracing.Origin()
+    assert tracing.trace("a: 1\n", tracing.NumberedText("a: 1\n"), 7, ("a",)) == tracing.Origin()
 
 
 LINES = st.sampled_from(
