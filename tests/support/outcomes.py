@@ -137,13 +137,9 @@ def _is_cut_off(reports: list[dict[str, Any]]) -> bool:
     return ("setup", "passed") in phases and "teardown" not in {when for when, _ in phases}
 
 
-def failed_files(ledger: Path) -> set[str]:
-    """The files of tests that have failed and did not pass since."""
-    return {
-        test.partition("::")[0]
-        for test, outcome in read(ledger).items()
-        if outcome.failed and not outcome.passed
-    }
+def failed_tests(ledger: Path) -> list[str]:
+    """The tests that have failed and did not pass since, in their order."""
+    return [test for test, outcome in read(ledger).items() if outcome.failed and not outcome.passed]
 
 
 def conclude(ledger: Path, codes: list[int], phases: list[tuple[str, float]]) -> int:
@@ -160,9 +156,7 @@ def conclude(ledger: Path, codes: list[int], phases: list[tuple[str, float]]) ->
     outcomes = read(ledger)
     lines = [*_tiers(outcomes), "", *_phases(phases), "", *_slowest(outcomes)]
     flaky = sorted(test for test, outcome in outcomes.items() if outcome.failed and outcome.passed)
-    failed = sorted(
-        test for test, outcome in outcomes.items() if outcome.failed and not outcome.passed
-    )
+    failed = sorted(failed_tests(ledger))
     for title, tests in (("flaky: failed once, passed alone", flaky), ("failed", failed)):
         if tests:
             lines += ["", f"{title}:"]

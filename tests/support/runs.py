@@ -25,6 +25,8 @@ _NO_DEMO: Final = 4
 _LOOK_S: Final = 10.0
 _ROOM: Final = 0.15
 """The idle share of the last `_LOOK_S` seconds in which one more scene begins."""
+_MOST_AGAIN: Final = 10
+"""Tests of a spread run that run once more when they have failed; where more have, it is no accident."""
 _FIRST_FAILURE_ENDS: Final = ("-x", "--exitfirst", "--maxfail")
 
 
@@ -71,6 +73,16 @@ class Session:
         if folders and self.goes_on:
             with self.phase(", ".join(folder.name for folder in folders)):
                 self.codes.append(self.pytest(arguments, **variables))
+            if workers > 1:
+                self._tests_again()
+
+    def _tests_again(self) -> None:
+        """Run the tests of a spread run that have failed once more, with nothing beside them."""
+        failed = outcomes.failed_tests(self.ledger)
+        if not 0 < len(failed) <= _MOST_AGAIN or not self.goes_on:
+            return
+        with self.phase("once more what has failed"):
+            self.codes.append(self.pytest(failed, **{outcomes.AGAIN: "1"}))
 
     def scenes(self) -> None:
         """Run the end-to-end tests: side by side, what looks at the machine last, and once more what has failed."""
@@ -122,7 +134,7 @@ class Session:
 
     def _again(self, scenes: Sequence[timetable.Scene], environment: dict[str, str]) -> None:
         """Run the files of tests that have failed once more, one after the other; their environments are new."""
-        failed = outcomes.failed_files(self.ledger)
+        failed = {test.partition("::")[0] for test in outcomes.failed_tests(self.ledger)}
         again = [scene for scene in scenes if f"tests/e2e/{scene.file}" in failed]
         if not again or not self.goes_on:
             return

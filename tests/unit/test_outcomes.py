@@ -65,7 +65,7 @@ def test_failure_that_passes_alone_is_named_as_flaky_and_does_not_fail_the_run(
 def test_what_fails_again_fails_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [*whole(TEST, "failed"), *whole(TEST, "failed", again=True)]
     path = ledger(tmp_path, *rows)
-    assert outcomes.failed_files(path) == {"tests/e2e/test_a.py"}
+    assert outcomes.failed_tests(path) == [TEST]
     assert outcomes.conclude(path, [1, 1], []) == 1
     assert f"failed:\n  {TEST}\n" in capsys.readouterr().out
 
@@ -131,7 +131,7 @@ def test_test_whose_process_has_ended_before_it_has_failed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], phases: int
 ) -> None:
     path = ledger(tmp_path, *whole(TEST, "passed")[:phases])
-    assert outcomes.failed_files(path) == {"tests/e2e/test_a.py"}
+    assert outcomes.failed_tests(path) == [TEST]
     assert outcomes.conclude(path, [-9], []) == 1
     assert f"failed:\n  {TEST}\n" in capsys.readouterr().out
 
@@ -149,10 +149,10 @@ def test_file_whose_pytest_did_not_get_through_runs_once_more_and_is_flaky_then(
 ) -> None:
     path, file = ledger(tmp_path, *whole(TEST, "passed")), "tests/e2e/test_a.py"
     codes = [outcomes.record_process(path, file, -9, again=False)]
-    assert outcomes.failed_files(path) == {file}
+    assert outcomes.failed_tests(path) == [file]
     assert outcomes.conclude(path, codes, []) == 1
     codes.append(outcomes.record_process(path, file, 0, again=True))
-    assert not outcomes.failed_files(path)
+    assert not outcomes.failed_tests(path)
     capsys.readouterr()
     assert outcomes.conclude(path, codes, []) == 0
     assert f"flaky: failed once, passed alone:\n  {file}\n" in capsys.readouterr().out
