@@ -38,11 +38,12 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(dev: scenes.Scene
     assert deployed.code == 0, deployed.err
     namespace = dev.namespace("auth")
     label = "app.kubernetes.io/instance=auth-service,app.kubernetes.io/component=migration"
-    listed = ["get", "jobs,pods", "-n", namespace, "-l", label, "-o", "json"]
 
     def runs() -> set[str]:
         """Jobs and pods of migrations; their time to live may end in between, new ones may not come."""
-        return {uid(resource) for resource in json.loads(dev.shop.sandbox.kubectl(listed))["items"]}
+        kinds = ("job", "pod")
+        listed = (dev.select(kind, namespace=namespace, labels=label) for kind in kinds)
+        return {uid(resource) for resources in listed for resource in resources}
 
     ran, pods = runs(), dev.pods("auth")
     before = dev.operation("auth")["status"]["operationState"]["startedAt"]
@@ -51,11 +52,10 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(dev: scenes.Scene
     dev.shop.sandbox.kubectl(["delete", "sealedsecret", "auth-secrets", "-n", namespace])
 
     def restored() -> bool:
-        shown = ["get", "sealedsecret,secret", "-n", namespace, "-o", "json"]
-        items = json.loads(dev.shop.sandbox.kubectl(shown))["items"]
         uids = {
-            resource["kind"]: uid(resource)
-            for resource in items
+            kind: uid(resource)
+            for kind in ("SealedSecret", "Secret")
+            for resource in dev.select(kind.lower(), namespace=namespace)
             if resource["metadata"]["name"] == "auth-secrets"
         }
         return (

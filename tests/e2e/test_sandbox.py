@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.support import polling
+from tests.support import polling, scenes
 
 from hanbae import errors, masking, wording
 from hanbae.sandbox import (
@@ -101,8 +101,7 @@ def unready_pods(sandbox: running.Sandbox, since: float) -> list[str]:
     """
     names = []
     for namespace in ("kube-system", addons.DATA):
-        listed = json.loads(sandbox.kubectl(["get", "pods", "-n", namespace, "-o", "json"]))
-        for pod in listed["items"]:
+        for pod in scenes.objects(sandbox, "pod", namespace):
             for container in pod["status"].get("containerStatuses", [{}]):
                 began = container.get("state", {}).get("running", {}).get("startedAt")
                 is_new = began and datetime.fromisoformat(began).timestamp() >= int(since)

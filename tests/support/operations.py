@@ -58,8 +58,7 @@ def hang_own_sync(scene: scenes.Scene, service: str) -> str:
 
 def image_is_missing(scene: scenes.Scene, service: str) -> bool:
     """Whether the node has tried to pull an image for one of the service's pods and was told that there is none."""
-    command = ["get", "pods", "-n", scene.namespace(service), "-o", "json"]
-    pods = json.loads(scene.shop.sandbox.kubectl(command))["items"]
+    pods = scene.select("pod", namespace=scene.namespace(service))
     return any(
         "Pull" in container.get("state", {}).get("waiting", {}).get("reason", "")
         for pod in pods

@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from tests.support import hubs, outcomes, preforking, projects
 
@@ -41,6 +42,9 @@ _GROUPS: Final = {
     "configmap": "api/v1",
     "deployment": "apis/apps/v1",
     "job": "apis/batch/v1",
+    "lease": "apis/coordination.k8s.io/v1",
+    "pod": "api/v1",
+    "sealedsecret": "apis/bitnami.com/v1alpha1",
     "secret": "api/v1",
 }
 """Kinds that scenes read, with their paths in the API."""
@@ -425,17 +429,17 @@ class Scene:
         """An object, as kubectl shows it."""
         return _object(self.shop.sandbox, kind, name, namespace)
 
+    def select(self, kind: str, *, namespace: str, labels: str = "") -> list[dict[str, Any]]:
+        """The objects of a kind that have some labels, likewise."""
+        return objects(self.shop.sandbox, kind, namespace, labels=labels)
+
     def pods(self, service: str) -> dict[str, dict[str, Any]]:
         """The running pods of the service's Deployment, by uid."""
         release = naming.release(self.shop.policy, service, self.environment)
         label = f"app.kubernetes.io/name={service},app.kubernetes.io/instance={release}"
-        namespace = self.namespace(service)
-        listed = json.loads(
-            self.shop.sandbox.kubectl(["get", "pods", "-n", namespace, "-l", label, "-o", "json"])
-        )
         return {
             pod["metadata"]["uid"]: pod
-            for pod in listed["items"]
+            for pod in self.select("pod", labels=label, namespace=self.namespace(service))
             if "deletionTimestamp" not in pod["metadata"]
         }
 
@@ -483,15 +487,36 @@ def _object(sandbox: running.Sandbox, kind: str, name: str, namespace: str) -> d
 
     Whatever is not simply there is a matter for kubectl, which says what is wrong.
     """
-    document: dict[str, Any]
+    document = _answer(sandbox, kind, namespace, f"/{name}")
+    if document is None:
+        document = json.loads(sandbox.kubectl(["get", kind, name, "-n", namespace, "-o", "json"]))
+    return document
+
+
+def objects(
+    sandbox: running.Sandbox, kind: str, namespace: str, *, labels: str = ""
+) -> list[dict[str, Any]]:
+    """The objects of a kind in a namespace that have some labels, likewise."""
+    document = _answer(sandbox, kind, namespace, f"?labelSelector={quote(labels)}")
+    if document is None:
+        words = ["get", kind, "-n", namespace, "-l", labels, "-o", "json"]
+        document = json.loads(sandbox.kubectl(words))
+    items: list[dict[str, Any]] = document["items"]
+    return items
+
+
+def _answer(
+    sandbox: running.Sandbox, kind: str, namespace: str, rest: str
+) -> dict[str, Any] | None:
+    """What the API server answers; None where it does not, and for kinds that scenes rarely read."""
     if kind in _GROUPS:
-        path = f"/{_GROUPS[kind]}/namespaces/{namespace}/{kind}s/{name}"
         with contextlib.suppress(OSError):
-            status, document = sandbox.site.api.get(path)
+            status, document = sandbox.site.api.get(
+                f"/{_GROUPS[kind]}/namespaces/{namespace}/{kind}s{rest}"
+            )
             if status == http.HTTPStatus.OK:
                 return document
-    document = json.loads(sandbox.kubectl(["get", kind, name, "-n", namespace, "-o", "json"]))
-    return document
+    return None
 
 
 def write_migrations(folder: Path, files: dict[str, Sequence[str]]) -> None:
