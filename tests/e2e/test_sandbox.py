@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.support import polling, scenes
+from tests.support import cluster_objects, polling
 
 from hanbae import errors, masking, wording
 from hanbae.sandbox import (
@@ -101,7 +101,7 @@ def unready_pods(sandbox: running.Sandbox, since: float) -> list[str]:
     """
     names = []
     for namespace in ("kube-system", addons.DATA):
-        for pod in scenes.objects(sandbox, "pod", namespace):
+        for pod in cluster_objects.select(sandbox, "pod", namespace):
             for container in pod["status"].get("containerStatuses", [{}]):
                 began = container.get("state", {}).get("running", {}).get("startedAt")
                 is_new = began and datetime.fromisoformat(began).timestamp() >= int(since)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import http
 import json
 import os
 import shutil
@@ -17,9 +16,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
-from tests.support import hubs, outcomes, preforking, projects
+from tests.support import cluster_objects, hubs, outcomes, preforking, projects
 
 from hanbae import masking
 from hanbae.actions import generate_argocd, generate_rbac, new_service, upgrade
@@ -36,18 +34,6 @@ _DROPPED = ("HANBAE_", "KUBE", "PG", "ARGOCD_")
 MIGRATION_FAILED: Final = {"diagnosis.migration-failed", "diagnosis.migration-hopeless"}
 """The causes of wrong SQL: which of them is first depends on whether its Job or its log ends first."""
 
-
-_GROUPS: Final = {
-    "application": "apis/argoproj.io/v1alpha1",
-    "configmap": "api/v1",
-    "deployment": "apis/apps/v1",
-    "job": "apis/batch/v1",
-    "lease": "apis/coordination.k8s.io/v1",
-    "pod": "api/v1",
-    "sealedsecret": "apis/bitnami.com/v1alpha1",
-    "secret": "api/v1",
-}
-"""Kinds that scenes read, with their paths in the API."""
 
 _own: list[Scene] = []
 """The environments that :func:`own` has made in this process."""
@@ -427,11 +413,11 @@ class Scene:
 
     def get(self, kind: str, name: str, *, namespace: str) -> dict[str, Any]:
         """An object, as kubectl shows it."""
-        return _object(self.shop.sandbox, kind, name, namespace)
+        return cluster_objects.read(self.shop.sandbox, kind, name, namespace)
 
     def select(self, kind: str, *, namespace: str, labels: str = "") -> list[dict[str, Any]]:
         """The objects of a kind that have some labels, likewise."""
-        return objects(self.shop.sandbox, kind, namespace, labels=labels)
+        return cluster_objects.select(self.shop.sandbox, kind, namespace, labels=labels)
 
     def pods(self, service: str) -> dict[str, dict[str, Any]]:
         """The running pods of the service's Deployment, by uid."""
@@ -479,44 +465,9 @@ class Scene:
     def operation(self, service: str) -> dict[str, Any]:
         """Argo CD's own record of the last operation, and whether one is asked for."""
         name = naming.application(self.shop.policy, service, self.environment)
-        return _object(self.argocd, "application", name, self.shop.policy.argocd.namespace)
-
-
-def _object(sandbox: running.Sandbox, kind: str, name: str, namespace: str) -> dict[str, Any]:
-    """An object as the API server has it; kubectl takes a third of a second of CPU time, and what waits asks often.
-
-    Whatever is not simply there is a matter for kubectl, which says what is wrong.
-    """
-    document = _answer(sandbox, kind, namespace, f"/{name}")
-    if document is None:
-        document = json.loads(sandbox.kubectl(["get", kind, name, "-n", namespace, "-o", "json"]))
-    return document
-
-
-def objects(
-    sandbox: running.Sandbox, kind: str, namespace: str, *, labels: str = ""
-) -> list[dict[str, Any]]:
-    """The objects of a kind in a namespace that have some labels, likewise."""
-    document = _answer(sandbox, kind, namespace, f"?labelSelector={quote(labels)}")
-    if document is None:
-        words = ["get", kind, "-n", namespace, "-l", labels, "-o", "json"]
-        document = json.loads(sandbox.kubectl(words))
-    items: list[dict[str, Any]] = document["items"]
-    return items
-
-
-def _answer(
-    sandbox: running.Sandbox, kind: str, namespace: str, rest: str
-) -> dict[str, Any] | None:
-    """What the API server answers; None where it does not, and for kinds that scenes rarely read."""
-    if kind in _GROUPS:
-        with contextlib.suppress(OSError):
-            status, document = sandbox.site.api.get(
-                f"/{_GROUPS[kind]}/namespaces/{namespace}/{kind}s{rest}"
-            )
-            if status == http.HTTPStatus.OK:
-                return document
-    return None
+        return cluster_objects.read(
+            self.argocd, "application", name, self.shop.policy.argocd.namespace
+        )
 
 
 def write_migrations(folder: Path, files: dict[str, Sequence[str]]) -> None:

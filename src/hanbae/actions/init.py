@@ -5,7 +5,6 @@ The policy is the source: where ``hanbae.yaml`` exists, it is read and never wri
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from hanbae import errors
+from hanbae import errors, loops
 from hanbae.actions import adopt, generate_admission, generate_argocd, generate_namespaces
 from hanbae.charts import cluster_files, founding, overlay_files
 from hanbae.masking import shapes
@@ -59,7 +58,7 @@ def init(
         return (present, ignored, *_again(loaded, force=force), *_generated(loaded))
     looked = adopt.look(root, origin=remote_url(root))
     if looked is not None:
-        looked = asyncio.run(adopt.completed(root, looked))
+        looked = loops.run(adopt.completed(root, looked))
         decided = adopt.Decided(repository, one_cluster=one_cluster)
         proposed = adopt.settled(looked.proposal, decided)
         return adopt.write(root, proposed, language or "en")

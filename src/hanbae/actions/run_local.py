@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors, files, masking, wording
+from hanbae import errors, files, loops, masking, wording
 from hanbae.actions import generate_compose
 from hanbae.local import compose_document, compose_file, docker, local_environment, secret_values
 from hanbae.local.composition import Composition, Service
@@ -57,7 +56,7 @@ def up(
         hanbae.errors.Unreachable: Docker does not answer.
         hanbae.errors.Failed: Something did not start, or did not become ready in time.
     """
-    local = asyncio.run(local_environment.read(directory))
+    local = loops.run(local_environment.read(directory))
     root, composition = local.loaded.root, local.composition
     services = _chosen(local, names)
     foreign = generate_compose.foreign_file(root)
@@ -114,7 +113,7 @@ def status(directory: Path) -> compositions.Local:
         hanbae.errors.Unreachable: Docker does not answer.
     """
     project = _opened(directory)
-    local = asyncio.run(local_environment.read(directory))
+    local = loops.run(local_environment.read(directory))
     running = {row.name: row for row in project.running()}
     rows = {
         service.name: running.get(service.name, compositions.Running(service.name, "absent"))

@@ -6,7 +6,6 @@ reads no commit that was fetched after the clone was looked over for damage.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import importlib
@@ -20,7 +19,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import garbage
+from hanbae import garbage, loops
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import projects, result_cache, schedules, tasks
@@ -118,7 +117,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
     # The parent has gone, and nobody reads the answer.
     with contextlib.suppress(BrokenPipeError):
-        asyncio.run(_serve(sys.stdin.buffer, sys.stdout.buffer))
+        loops.run(_serve(sys.stdin.buffer, sys.stdout.buffer))
     return 0
 
 

@@ -83,5 +83,5 @@ def _again(request: pools.Release, layer: bytes, assumed: tuple[str, ...]) -> po
     """A release as the rules have seen it: with the layer, and with API versions that are assumed of its cluster."""
     request = unbegun.with_layer(request, layer)
     versions = (*request.api_versions, *assumed)
-    # Alone: what other clusters make of it is known from the first rendering.
-    return msgspec.structs.replace(request.alone, api_versions=versions)
+    # What other clusters make of it, and that its values satisfy their schema, is known from the first rendering.
+    return msgspec.structs.replace(request.alone, api_versions=versions, skip_schema=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli.reports import file_changes
 from hanbae.cli.text import escaping, narration
 
@@ -64,7 +63,7 @@ def run(
     if asks:
         from hanbae.cli import asking
 
-        looked = asyncio.run(adopt.apply(root, looked, asking.first(looked)))
+        looked = loops.run(adopt.apply(root, looked, asking.first(looked)))
         decided = asking.rest(looked.proposal, answers.repository, one_cluster=answers.one_cluster)
     proposed = adopt.settled(looked.proposal, decided)
     changes = adopt.write(root, proposed, answers.language)

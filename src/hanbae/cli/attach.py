@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import deployment_views, interrupts, names, notices, options, outputs
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def follow(
         follower = _Follower(session, space, output)
         try:
             with interrupts.terminable() as terminated:
-                asyncio.run(follower.follow(deployment, environment, stops=stops, service=service))
+                loops.run(follower.follow(deployment, environment, stops=stops, service=service))
         except errors.Refused as error:
             if not may_have_ended or error.text.id != "stop.ended":
                 raise

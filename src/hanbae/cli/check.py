@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, outputs, reports
 
 if TYPE_CHECKING:
@@ -203,8 +203,6 @@ def command(
 
 
 def _run(session: options.Session, request: check.Request, *, cache: bool) -> check.Result:
-    import asyncio
-
     from hanbae.actions import check
     from hanbae.cli.reports import summary
     from hanbae.repository import keeping
@@ -213,7 +211,7 @@ def _run(session: options.Session, request: check.Request, *, cache: bool) -> ch
 
     with summary.Progress(session.narration) as progress:
         checking = check.check(session.directory, request, progress=progress.tell, cache=results)
-        return asyncio.run(checking)
+        return loops.run(checking)
 
 
 def _report(

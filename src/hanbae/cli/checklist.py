@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import names, options, outputs
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def run(
         facts = {"service": service, "environment": environment}
         session.narration.step(wording.Text("checklist.running", facts))
         phases = checklists.PHASES if phase is None else (phase,)
-        checklist = asyncio.run(run_checklist.run(space, service, environment, phases=phases))
+        checklist = loops.run(run_checklist.run(space, service, environment, phases=phases))
     emit(checklist, output)
     return _FAILED if checklist.failed else 0
 
@@ -216,7 +215,7 @@ def _state(
     service, item, environment = target.service, target.item, target.environment
     day = until.date() if until is not None else None
     with workspaces.opened(session.directory, context=target.context) as space:
-        statement = asyncio.run(
+        statement = loops.run(
             state_item.state(space, service, environment, item, outcome=outcome, why=why, until=day)
         )
     if output == "json":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import names, options
 
 if TYPE_CHECKING:
@@ -49,11 +49,9 @@ def build(
     output: str,
 ) -> None:
     """Fetch what is locked."""
-    import asyncio
-
     from hanbae.actions import fetch_dependencies
 
-    charts = asyncio.run(
+    charts = loops.run(
         fetch_dependencies.build(
             session.directory, services, check=check, say=session.narration.step
         )
@@ -84,11 +82,9 @@ def update(
     session: options.Session, *, services: tuple[str, ...], dry_run: bool, output: str
 ) -> None:
     """Fetch the newest and lock it."""
-    import asyncio
-
     from hanbae.actions import fetch_dependencies
 
-    charts = asyncio.run(
+    charts = loops.run(
         fetch_dependencies.update(
             session.directory, services, dry_run=dry_run, say=session.narration.step
         )

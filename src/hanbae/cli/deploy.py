@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hanbae import loops
 from hanbae.cli import interrupts, names, notices, options
 
 if TYPE_CHECKING:
@@ -161,12 +161,12 @@ def command(
         run = deploy_run.Run(session, space, output, wishes)
         try:
             with interrupts.terminable() as terminated:
-                return asyncio.run(run.through())
+                return loops.run(run.through())
         except KeyboardInterrupt:
             # Before `detached`, which then names only what goes on all the same. It needs a new
             # event loop: the interruption has closed the one of the run.
             if stops:
-                asyncio.run(run.stopped())
+                loops.run(run.stopped())
             run.detached()
             run.report_interrupted()
             return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, outputs, unreached
 from hanbae.cli.text import catalogue
 
@@ -79,7 +78,7 @@ def command(
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        snapshots, silent = asyncio.run(doctor.doctor(space, services, environments))
+        snapshots, silent = loops.run(doctor.doctor(space, services, environments))
         if snapshot is not None:
             doctor.write(snapshot, snapshots)
             session.narration.succeed(wording.Text("doctor.kept", {"path": str(snapshot)}))

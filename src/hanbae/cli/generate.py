@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import options
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def rbac(
         access = generate_rbac.generate_sealing(
             session.directory, environments=names, sealers=sealers, check=check
         )
-    changes = asyncio.run(
+    changes = loops.run(
         generate_rbac.generate_rbac(
             session.directory, environments=names, groups=groups, check=check, broken=broken
         )
@@ -255,7 +254,7 @@ def docs(session: options.Session, check: bool, output: str) -> int:
     """Write the documents."""
     from hanbae.actions import generate_docs
 
-    changes = asyncio.run(generate_docs.generate_docs(session.directory, check=check))
+    changes = loops.run(generate_docs.generate_docs(session.directory, check=check))
     return _show(session, changes, output, text_id="documents.stale")
 
 
@@ -281,7 +280,7 @@ def compose(session: options.Session, check: bool, output: str) -> int:
     from hanbae.actions import generate_compose
     from hanbae.cli.text import parity_lines
 
-    changes, local = asyncio.run(generate_compose.generate_compose(session.directory, check=check))
+    changes, local = loops.run(generate_compose.generate_compose(session.directory, check=check))
     code = _show(session, changes, output, text_id="local.stale")
     if not check:
         parity_lines.gaps(session.narration, local.composition.gaps)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import names, options, outputs, unreached
 from hanbae.cli.text import catalogue
 
@@ -70,9 +69,7 @@ def add(
     from hanbae.actions import hold
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        held_service = asyncio.run(
-            hold.add(space, service, environment, why=why, revision=revision)
-        )
+        held_service = loops.run(hold.add(space, service, environment, why=why, revision=revision))
     if output == "json":
         outputs.emit_json(held_service)
         return
@@ -108,7 +105,7 @@ def lift(
     from hanbae.actions import hold
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        lifted, remaining = asyncio.run(hold.lift(space, service, environment, revision=revision))
+        lifted, remaining = loops.run(hold.lift(space, service, environment, revision=revision))
     if output == "json":
         outputs.emit_json(remaining)
         return
@@ -148,7 +145,7 @@ def list_(
 
     with workspaces.opened(session.directory, context=kube_context) as space:
         environments = (environment,) if environment else ()
-        listed = asyncio.run(hold.listed(space, services, environments))
+        listed = loops.run(hold.listed(space, services, environments))
     if output == "json":
         outputs.emit_json(listed)
     for held_service in listed.held if output == "text" else ():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options
 
 if TYPE_CHECKING:
@@ -62,8 +62,6 @@ def set_(
     output: str,
 ) -> None:
     """Write images."""
-    import asyncio
-
     from hanbae.actions import set_image
     from hanbae.images import transporting
 
@@ -73,7 +71,7 @@ def set_(
             raise errors.WrongUse("image.no-image")
         services, image = words[:-1], words[-1]
     try:
-        changes = asyncio.run(
+        changes = loops.run(
             set_image.set_images(
                 session.directory,
                 services,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, resealing, sealing
 
 if TYPE_CHECKING:
@@ -152,11 +152,9 @@ def _of_cluster(
     *,
     unverified: bool,
 ) -> Mapping[str, masking.Masked]:
-    import asyncio
-
     from hanbae.actions import import_secrets
 
-    secret = asyncio.run(
+    secret = loops.run(
         import_secrets.of_cluster(
             session.directory,
             service,
@@ -192,11 +190,9 @@ def _seal(
     context: str | None,
     output: str,
 ) -> None:
-    import asyncio
-
     from hanbae.actions import seal
 
-    results = asyncio.run(
+    results = loops.run(
         seal.seal_several(
             session.directory,
             service,
@@ -226,8 +222,6 @@ def _sealed(
     rate: float,
     context: str | None,
 ) -> tuple[secrets.Resealed, ...]:
-    import asyncio
-
     from hanbae.actions import import_secrets
     from hanbae.cli import secret_inputs
     from hanbae.sealing import foreign_secrets
@@ -251,7 +245,7 @@ def _sealed(
         return import_secrets.as_it_is(
             *where, foreign, parsed, source=sealed_with.name, accept_certificate=accept
         )
-    return asyncio.run(
+    return loops.run(
         import_secrets.by_controller(
             *where,
             foreign,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import options
 from hanbae.cli.text import catalogue
 
@@ -108,10 +108,8 @@ def command(
 
 
 def _looked(root: Path, context: str | None, *, from_cluster: bool) -> adopt.Looked | None:
-    import asyncio
-
     from hanbae.actions import adopt, init
 
-    deployed = asyncio.run(adopt.live(context)) if from_cluster else ()
+    deployed = loops.run(adopt.live(context)) if from_cluster else ()
     looked = adopt.look(root, origin=init.remote_url(root), deployed=deployed)
-    return None if looked is None else asyncio.run(adopt.completed(root, looked))
+    return None if looked is None else loops.run(adopt.completed(root, looked))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import errors, masking, wording
+from hanbae import errors, loops, masking, wording
 from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
@@ -190,7 +189,7 @@ def check(session: options.Session, output: str) -> int:
     from hanbae.actions import generate_compose
     from hanbae.cli.text import parity_lines
 
-    parity = asyncio.run(generate_compose.check_parity(session.directory))
+    parity = loops.run(generate_compose.check_parity(session.directory))
     if output == "json":
         outputs.emit_json(parity)
     parity_lines.tell(session.narration, parity)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hanbae import errors, masking, wording
+from hanbae import errors, loops, masking, wording
 from hanbae.cli import names, options, outputs, rehearse
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def _planned(
     urls = _urls(addresses)
     with workspaces.opened(session.directory, context=kube_context) as space:
         space.environment(environment)
-        return asyncio.run(
+        return loops.run(
             plan_migrations.plan(space, services, environment, head=head, base=base, addresses=urls)
         )
 

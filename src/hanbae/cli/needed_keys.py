@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import nothing, options
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ def read(
     broken: list[errors.FileFault],
 ) -> tuple[secrets.SealedKey, ...]:
     """What values have sealed, and what the pods of rendered releases read."""
-    import asyncio
-
     from hanbae.actions import list_needed, list_secrets
     from hanbae.repository import services as repository_services
 
@@ -56,7 +54,7 @@ def read(
     loaded = repository_services.opened(session.directory)
     # A value that cannot be a sealed one is in the list already; that the chart refuses it too says nothing new.
     malformed = {key.service for key in sealed if key.state == "malformed"}
-    needed = asyncio.run(
+    needed = loops.run(
         list_needed.list_needed(
             session.directory, services, environment=environment, broken=broken, quiet=malformed
         )

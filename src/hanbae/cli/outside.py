@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import options, outputs, unreached
 from hanbae.cli.text import catalogue
 
@@ -24,7 +23,7 @@ def find(
     """Ask the clusters."""
     from hanbae.actions import find_outside
 
-    return asyncio.run(
+    return loops.run(
         find_outside.find(
             space, (service,) if service else (), (environment,) if environment else ()
         )

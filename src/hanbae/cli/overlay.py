@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
@@ -105,7 +104,7 @@ def plan(session: options.Session, target: Target, *, tells: bool) -> int:
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=target.context) as space:
-        previewed = asyncio.run(_plan(space, target))
+        previewed = loops.run(_plan(space, target))
     if target.output == "json":
         outputs.emit_json(previewed)
     else:
@@ -139,7 +138,7 @@ def apply(session: options.Session, target: Target, *, force: bool, yes: bool) -
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=target.context) as space:
-        applied = asyncio.run(_apply(session, space, target, force=force, yes=yes))
+        applied = loops.run(_apply(session, space, target, force=force, yes=yes))
     if target.output == "json":
         outputs.emit_json(applied)
     return 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, outputs, undeployed
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def _compared(
     from hanbae.actions import plan_revisions
 
     base, head = revisions
-    comparison = asyncio.run(
+    comparison = loops.run(
         plan_revisions.compare(
             session.directory, base=base, head=head, services=services, environment=environment
         )
@@ -132,7 +131,7 @@ def _live(
 
     space.refuse_unknown(services, environment)
     session.narration.step(wording.Text("plan.reading", {"environment": environment}))
-    previews = asyncio.run(plan_live.preview(space, services, environment))
+    previews = loops.run(plan_live.preview(space, services, environment))
     planned = [preview.plan.service for preview in previews]
     if previews:
         undeployed.warn(session, space, planned, previews[0].revision)
@@ -145,7 +144,7 @@ def _live(
         from hanbae.actions import save_plan
 
         commit = previews[0].revision
-        save_plan.write(asyncio.run(save_plan.freeze(space, planned, environment, commit)), save)
+        save_plan.write(loops.run(save_plan.freeze(space, planned, environment, commit)), save)
     if output == "json":
         outputs.emit_json({"plans": previews})
     elif output == "markdown":

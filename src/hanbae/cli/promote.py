@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
@@ -82,7 +81,7 @@ def command(
             space.refuse_unknown(services, environment)  # before anything is said to be looked at
         facts = {"source": source, "target": target}
         session.narration.step(wording.Text("promotion.preparing", facts))
-        promotion = asyncio.run(
+        promotion = loops.run(
             promote.prepare(space, services, source, target, waives=waives.strip())
         )
         _show(promotion, output)
@@ -103,7 +102,7 @@ def _promoted(
     if planned and promotion.changes:
         return promotions.Promoted(promotion, "planned")
     spoken = promotion_markdown.words(promotion)
-    return asyncio.run(promote.carry_out(space, promotion, spoken, os.environ))
+    return loops.run(promote.carry_out(space, promotion, spoken, os.environ))
 
 
 def _show(promotion: promotions.Promotion, output: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
@@ -113,7 +112,7 @@ def command(
         copy=settings.get("dbname", ""),
     )
     with workspaces.opened(session.directory, insecure=insecure) as space:
-        read = asyncio.run(rehearse.read(space, request))
+        read = loops.run(rehearse.read(space, request))
     for text in read.notices:
         session.narration.warn(text)
     if url and len(read.databases) > 1:

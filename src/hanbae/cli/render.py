@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import names, nothing, options, outputs
 from hanbae.cli.text import catalogue
 
@@ -73,8 +72,8 @@ def command(  # noqa: PLR0917  click passes them by name
     request = render.Request(services, environment, revision, kube_version, api_versions)
     results = keeping.opened() if cache else None
     if save is not None:
-        return asyncio.run(_save(session, request, results, save, secrets=with_secrets))
-    return asyncio.run(_print(session, request, results, output))
+        return loops.run(_save(session, request, results, save, secrets=with_secrets))
+    return loops.run(_print(session, request, results, output))
 
 
 async def _print(

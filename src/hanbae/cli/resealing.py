@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options
 
 if TYPE_CHECKING:
@@ -108,11 +108,9 @@ def reseal(
             templates=_templates(session, services, environment),
         )
     else:
-        import asyncio
-
         from hanbae.actions import reseal as resealing
 
-        rows = asyncio.run(
+        rows = loops.run(
             resealing.by_controller(
                 session.directory,
                 services,
@@ -169,9 +167,8 @@ def _templates(
     names = reseal_templates.may_have(session.directory, services)
     if not names:
         return []
-    import asyncio
 
-    return asyncio.run(reseal_templates.find(session.directory, names, environment))
+    return loops.run(reseal_templates.find(session.directory, names, environment))
 
 
 def opened(backup: Path) -> tuple[backups.Key, ...]:

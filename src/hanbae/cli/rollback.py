@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
+from hanbae import loops
 from hanbae.cli import names, notices, options
 
 
@@ -115,9 +114,9 @@ def command(
         )
         run = rollback_run.Run(session, space, output, wishes)
         if head:
-            return asyncio.run(run.foreseen(head, base))
+            return loops.run(run.foreseen(head, base))
         try:
-            return asyncio.run(run.through())
+            return loops.run(run.through())
         except KeyboardInterrupt:
             run.detached()
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
@@ -200,7 +199,7 @@ def _run(session: options.Session, target: Target, begins: _Begins | None = None
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=target.context) as space:
-        rolled = asyncio.run(_follow(session, space, target, begins))
+        rolled = loops.run(_follow(session, space, target, begins))
     if target.output == "json":
         outputs.emit_json(rolled)
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, options, resealing
 
 if TYPE_CHECKING:
@@ -203,10 +203,9 @@ def _sealed(
     results = sealing.seal_offline(session.directory, service, by_environment, **offline)
     if results is not None:
         return results
-    import asyncio
 
     directory = session.directory
-    return asyncio.run(sealing.seal_several(directory, service, by_environment, **settings))
+    return loops.run(sealing.seal_several(directory, service, by_environment, **settings))
 
 
 def named(certificates: Sequence[str], environments: Sequence[str]) -> dict[str, sealing.Named]:
@@ -270,11 +269,9 @@ def mounted(
             odd[key] = error
     if not odd:
         return set()
-    import asyncio
-
     from hanbae.actions import list_needed  # what renders takes long to import
 
-    read = asyncio.run(list_needed.variables(session.directory, service))
+    read = loops.run(list_needed.variables(session.directory, service))
     for name in environments:
         for key, reason in odd.items():
             if read.get(name, frozenset()) & {key, list_needed.ALL}:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import names, needed_keys, nothing, options
 
 if TYPE_CHECKING:
@@ -203,15 +203,13 @@ def verify(
     output: str,
 ) -> int:
     """Verify a backup; 1 if it does not open everything, 2 if a file cannot be read."""
-    import asyncio
-
     from hanbae.actions import reseal_templates, verify_backup
     from hanbae.cli import outputs, resealing
     from hanbae.cli.text import catalogue
 
     keys = resealing.opened(file)
     broken: list[errors.FileFault] = []
-    templates = asyncio.run(
+    templates = loops.run(
         reseal_templates.read(session.directory, services, environment, broken=broken)
     )
     result = verify_backup.verify(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import errors, wording
+from hanbae import errors, loops, wording
 from hanbae.cli import (
     importing,
     names,
@@ -163,8 +163,6 @@ def _with_answers(
 
     What does not render is told with the keys themselves.
     """
-    import asyncio
-
     from hanbae.actions import list_needed, verify_secrets
     from hanbae.repository import services as repository_services
 
@@ -183,7 +181,7 @@ def _with_answers(
         )
 
     loaded = repository_services.opened(session.directory)
-    answers = asyncio.run(ask())
+    answers = loops.run(ask())
     return verify_secrets.joined(keys, answers.keys, loaded), answers
 
 

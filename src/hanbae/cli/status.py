@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import interrupts, names, options, outputs, unreached, unreadable
 from hanbae.cli.text import catalogue
 from hanbae.results import drifts
@@ -90,8 +89,8 @@ def command(
         try:
             if watches:
                 # It only ends by an interruption; the lines below are for a single look.
-                asyncio.run(_watch(session, space, services, environments, output))
-            listed = asyncio.run(status.status(space, services, environments))
+                loops.run(_watch(session, space, services, environments, output))
+            listed = loops.run(status.status(space, services, environments))
         except KeyboardInterrupt:
             if watches:  # it has no other end, so none is missing
                 return interrupts.INTERRUPTED

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from hanbae import wording
+from hanbae import loops, wording
 from hanbae.cli import attach, interrupts, names, options, outputs
 from hanbae.cli.text import catalogue
 
@@ -57,7 +56,7 @@ def command(
         if is_service:
             if environment is None:
                 raise errors.WrongUse("stop.no-environment", service=deployment)
-            deployment, others = asyncio.run(
+            deployment, others = loops.run(
                 _service(session, space, deployment, environment, yes=yes, output=output)
             )
     # No deployment of hanbae's: `_service` has ended the operation already.
@@ -82,7 +81,7 @@ def command(
                 interrupts.terminable() as terminated,
                 workspaces.opened(session.directory, context=kube_context) as space,
             ):
-                asyncio.run(end_other(session, space, service, environment, others))
+                loops.run(end_other(session, space, service, environment, others))
         except KeyboardInterrupt:
             # The deployment's document is written; another one would follow it.
             return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED

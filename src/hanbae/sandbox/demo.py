@@ -12,7 +12,6 @@ sandbox belongs to a demo.
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import time
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hanbae import errors, wording, workspaces
+from hanbae import errors, loops, wording, workspaces
 from hanbae.actions import generate_argocd
 from hanbae.deploying import preparing, runs
 from hanbae.history import stores
@@ -124,7 +123,7 @@ def _on_its_own(folder: folders.Folder, source: Path, telling: Telling, *, keep:
 
 def _on(sandbox: running.Sandbox, source: Path, telling: Telling, *, stays_up: bool) -> Outcome:
     with _logged_in(sandbox):
-        return asyncio.run(_main_job(sandbox, source, telling, stays_up=stays_up))
+        return loops.run(_main_job(sandbox, source, telling, stays_up=stays_up))
 
 
 async def _main_job(
