@@ -1,8 +1,7 @@
 """Foreign text for readers: honest examples, damaged in the ways that have broken readers before.
 
 A property test draws from here, calls one reader, and lets nothing out of it but a result or an error of hanbae's.
-An ordinary run draws the same examples each time; `HANBAE_TEST_FUZZ=20` draws twenty times as many, others in each run,
-and what is found becomes an ordinary test.
+How many are drawn, and whether the same each time, is said in :mod:`tests.support.properties`.
 """
 
 from __future__ import annotations
@@ -10,16 +9,15 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import hypothesis
 from hypothesis import strategies as st
+from tests.support import properties
 
 from hanbae import errors
 
-_TIMES: Final = int(os.environ.get("HANBAE_TEST_FUZZ", "1"))
 _TOKENS: Final = [
     *(b"\0", b"\n", b"\r", b"\t", b" ", b"\xff", b"\xc3", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1b[31m"),
     *("\u202e", "\u2028", "\x85", "\ufeff", "한", "\U0001d7d9", "\u017f", "\u0130"),
@@ -45,7 +43,9 @@ def bounded(examples: int) -> hypothesis.settings:
     checks = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture,
               hypothesis.HealthCheck.data_too_large, hypothesis.HealthCheck.large_base_example]  # fmt: skip
     return hypothesis.settings(
-        max_examples=examples * _TIMES, suppress_health_check=checks, derandomize=_TIMES == 1
+        max_examples=examples * properties.TIMES,
+        suppress_health_check=checks,
+        derandomize=properties.TIMES == 1,
     )
 
 
