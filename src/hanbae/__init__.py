@@ -16,10 +16,11 @@ Everything that is not in ``__all__`` may change at any time.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
+# Ctrl-C ends the command in a traceback until more than this module is there, and `typing` would take the longest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from hanbae._version import __version__
     from hanbae.actions.check import Request as CheckRequest
     from hanbae.actions.check import Result as CheckResult
@@ -208,6 +209,8 @@ if not TYPE_CHECKING:  # a type checker that saw it would believe in every name
         if name not in _HOMES:
             message = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(message)
+        from importlib import import_module
+
         home, _, own = _HOMES[name].partition(":")
         value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), own or name)
         return value

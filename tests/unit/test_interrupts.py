@@ -42,3 +42,71 @@ def test_termination_cleans_up_and_has_its_exit_code(ctrl_c: str) -> None:
             process.kill()
     assert process.returncode == 143
     assert stdout == "cleaned up\n"
+
+
+WITHIN = """\
+import asyncio, os, signal, sys
+from hanbae.cli import check, main
+
+class Descriptor:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGINT)
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def in_a_class():
+    class Owner:
+        attribute = Descriptor()
+
+def in_a_finalizer():
+    Finalized()
+    signal.pause()
+
+def before_a_coroutine():
+    coroutine = asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGINT)
+    asyncio.run(coroutine)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+place = globals()[sys.argv[1]]
+check._describe_rules = lambda *_: place()
+sys.argv[1:] = ["check", "--rules"]
+main.main()
+"""
+
+
+@pytest.mark.parametrize("place", ["in_a_class", "in_a_finalizer", "before_a_coroutine"])
+def test_ctrl_c_where_python_makes_something_else_of_it_ends_the_command(place: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHIN, place],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (130, "", "")
+
+
+LEAVING = """\
+import atexit, os, signal, sys
+from hanbae.cli import check, main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+atexit.register(os.kill, os.getpid(), int(sys.argv[1]))
+check._describe_rules = lambda *_: 0
+sys.argv[1:] = ["check", "--rules"]
+main.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_on_the_way_out_is_no_traceback(number: signal.Signals, code: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(int(number))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")

@@ -6,10 +6,16 @@ Importing click takes longer than saying a version; scripts and prompts ask for 
 from __future__ import annotations
 
 import sys
-from typing import Final
 
-_INTERRUPTED: Final = 130
+# Nothing is imported before these lines: Ctrl-C would end it in a traceback.
+_INTERRUPTED = 130
 """As `interrupts.INTERRUPTED`, which takes as long to import as a version to say."""
+try:
+    from hanbae.cli import quitting
+
+    quitting.at_once()
+except KeyboardInterrupt:
+    sys.exit(_INTERRUPTED)
 
 
 def main() -> None:
@@ -25,13 +31,13 @@ def main() -> None:
             pass  # the front door says what is wrong with the output
         else:
             return
-    from hanbae import garbage
-
-    garbage.collect_rarely()
     try:
+        from hanbae import garbage
+
+        garbage.collect_rarely()
         from hanbae.cli import main as front
 
         front.main()
     except KeyboardInterrupt:
-        # Ctrl-C before the front door was there to answer it: nothing was begun, and 130 says what it was.
+        # Ctrl-C while the front door was answering another one: nothing is left to do, and 130 says what it was.
         sys.exit(_INTERRUPTED)

@@ -30,7 +30,7 @@ from typing import Any, Final
 import click
 
 from hanbae import files
-from hanbae.cli import completion, failures, interrupts, options
+from hanbae.cli import completion, failures, interrupts, options, quitting
 from hanbae.cli.text import catalogue, command_names, narration
 
 _BUG: Final = 70
@@ -188,15 +188,20 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as error:
         failures.usage(error, arguments)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        failures.interrupted(arguments)
-        return interrupts.INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _interrupted(error, arguments)
     # A reader that has gone is not a bug; `run` answers it.
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  an expected failure, or the last resort: a bug of ours
         return _failed(error, arguments)
     return ended if isinstance(ended, int) else 0
+
+
+def _interrupted(error: BaseException, arguments: list[str]) -> int:
+    interrupts.let_go(error)
+    failures.interrupted(arguments)
+    return interrupts.INTERRUPTED
 
 
 def _resolved(directory: Path) -> Path:
@@ -217,6 +222,8 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         # What click writes by itself; a full disk is no bug of ours.
         error = errors.Failed("output.unwritable", reason=files.reason(error))
 
+    if interrupts.caused(error):
+        return _interrupted(error, arguments)
     if isinstance(error, errors.Error):
         failures.expected(error, arguments)
         return error.exit_code
@@ -246,6 +253,8 @@ def main() -> None:
     _complete_streams()
     with interrupts.terminable() as terminated:
         code = run()
+    # On its own way out Python answers Ctrl-C with tracebacks.
+    quitting.at_once()
     # What is left goes with the process: Python would look through all of it for cycles first.
     gc.disable()
     gc.freeze()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from hanbae.cli import names
+from hanbae.cli import names, quitting
 from hanbae.cli.text import catalogue, help_pages, narration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -40,6 +40,12 @@ class Command(click.Command):
     """
 
     context_class = help_pages.Context
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; from here on Ctrl-C has something to put right."""
+        if not isinstance(self, click.Group):
+            quitting.in_order()
+        return super().invoke(context)
 
     def format_help(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help in the language that is spoken."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -35,6 +36,79 @@ print("zipfile" in sys.modules)
 def test_ctrl_c_during_the_first_imports_is_130_without_a_traceback() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+LOOKED_UP = """
+import sys
+
+names = []
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        names.append(name)
+
+sys.modules.pop("__future__", None)
+sys.meta_path.insert(0, Finder)
+from hanbae.cli import entry
+print(*names[:names.index("hanbae.cli.quitting")])
+"""
+
+
+def test_nothing_is_imported_before_ctrl_c_is_answered() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LOOKED_UP], capture_output=True, text=True, check=True
+    )
+    names = set(ended.stdout.split())
+    assert names == {"__future__", "hanbae", "hanbae.cli", "hanbae.cli.entry"}
+
+
+SIGNALLED = """
+import os, signal, sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
+place, number = sys.argv[1], int(sys.argv[2])
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == place:
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Finder)
+del sys.modules["signal"]
+sys.argv = ["hanbae", "check", "--rules"]
+from hanbae.cli import entry
+entry.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "place",
+    ["hanbae.garbage", "hanbae.cli.main", "click", "hanbae.cli.check", "hanbae.cli.reports"],
+)
+def test_signal_during_the_first_imports_ends_at_once_without_a_word(
+    place: str, number: signal.Signals, code: int
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, place, str(int(number))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize("place", ["signal", "hanbae.cli.quitting"])
+def test_ctrl_c_while_its_answer_is_imported_is_no_traceback(place: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, place, str(int(signal.SIGINT))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
