@@ -25,6 +25,7 @@ class Invocation(Struct, frozen=True):
         is_named: Whether the container names the program; else it is the image's entry point, and `words` are its
             arguments alone.
         from_shell: Whether a shell runs it.
+        input: What a shell's text gives it on its standard input; None for nothing.
     """
 
     words: tuple[Word, ...]
@@ -33,6 +34,7 @@ class Invocation(Struct, frozen=True):
     within: shell_commands.Within = ""
     is_named: bool = True
     from_shell: bool = False
+    input: Word | None = None
 
     @property
     def program(self) -> str:
@@ -73,6 +75,7 @@ _WRAPPERS: Final[Mapping[str, _Wrapper]] = {
     "tini": _Wrapper(options=("-e", "-p")),
     "xargs": _Wrapper(),
 }
+_FROM_INPUT: Final[Word] = ("/dev/stdin",)
 _OPTIONS_OF_CD: Final = frozenset({"--", "-L", "-P"})
 # How many shells may stand in each other, `sh -c 'bash -c "..."'`: the text is a chart's, so it is bounded.
 _DEEPEST: Final = 4
@@ -137,7 +140,7 @@ def _run(invocation: Invocation, depth: int, budget: _Budget) -> Iterator[Invoca
     )
     program = texts[0].rpartition("/")[2] if texts else ""
     if _SHELL.fullmatch(program) and depth < _DEEPEST:
-        script = _script(inner.words, texts)
+        script = _script(inner, texts)
         if script is not None:
             yield from _of_shell(script, inner, depth, budget)
             return
@@ -180,22 +183,33 @@ def _takes_next(option: str, valued: Sequence[str]) -> bool:
     return option.startswith("-") and first == len(option) - 1
 
 
-def _script(words: Sequence[Word], texts: Sequence[str]) -> Word | None:
-    """The text that a shell is given by ``-c``: the first word behind its options; None where only a shell knows it."""
-    is_text = False
+def _script(shell: Invocation, texts: Sequence[str]) -> Word | None:
+    """The text that a shell is given: by ``-c``, or on its standard input; None where only a shell knows it."""
+    source = _source(shell.words, texts)
+    script = shell.input if source == _FROM_INPUT else source
+    return None if script is None or _is_computed(script) else script
+
+
+def _source(words: Sequence[Word], texts: Sequence[str]) -> Word | None:
+    """The first word behind a shell's options, where ``-c`` makes it a script; else the name of its standard input.
+
+    None for a file.
+    """
+    is_text = reads_input = False
     pairs = iter(zip(words[1:], texts[1:], strict=True))
     for word, text in pairs:
         if not text.startswith(("-", "+")):
             # What stands behind the script is `$0`, `$1` and so on.
-            return word if is_text and not _is_computed(word) else None
+            reads_input = reads_input or (text,) == _FROM_INPUT
+            return word if is_text else _FROM_INPUT if reads_input else None
         if text in _LONG_OPTIONS:
             continue
         if _OPTIONS.fullmatch(text):
-            is_text = is_text or "c" in text
+            is_text, reads_input = is_text or "c" in text, reads_input or "s" in text
             # `-o` and bash's `-O` take a word of their own, also among other letters: `-euo pipefail`.
             for _ in range(text.lower().count("o")):
                 next(pairs, None)
-    return None
+    return None if is_text else _FROM_INPUT
 
 
 def _is_computed(word: Word) -> bool:
@@ -231,7 +245,14 @@ def _of_shell(script: Word, outer: Invocation, depth: int, budget: _Budget) -> I
         else:
             within = outer.within or command.within
             budget.take(len(bound))
-            inner = Invocation(words, {**bound, **own}, state.folder, within, from_shell=True)
+            inner = Invocation(
+                words,
+                {**bound, **own},
+                state.folder,
+                within,
+                from_shell=True,
+                input=None if command.input is None else _with(command.input, bound, budget),
+            )
             yield from _run(inner, depth + 1, budget)
 
 

@@ -40,12 +40,14 @@ class Command(Struct, frozen=True):
         assignments: Name and value of the assignments in front of it.
         within: Whether it may run several times, or not at all.
         subshell: The subshell that it runs in; None for none.
+        input: What the script gives it on its standard input; None for nothing.
     """
 
     words: tuple[Word, ...]
     assignments: tuple[tuple[str, Word], ...] = ()
     within: Within = ""
     subshell: Subshell | None = None
+    input: Word | None = None
 
     @property
     def name(self) -> str:
@@ -130,11 +132,12 @@ class _Function(Struct, eq=False):
 class _Reader:
     """Reads tokens by the shell's grammar."""
 
-    def __init__(self, tokens: Iterable[Word | str], *, ends_at_failures: bool) -> None:
+    def __init__(self, tokens: Iterable[shells.Token], *, ends_at_failures: bool) -> None:
         self._tokens = tuple(tokens)
         self._last = {
             token if isinstance(token, str) else shells.literal(token): position
             for position, token in enumerate(self._tokens)
+            if not isinstance(token, shells.Document)
         }
         self._ends_at_failures = ends_at_failures
         self._functions: dict[str, _Function] = {}
@@ -263,15 +266,24 @@ class _Reader:
         while self._word() in ("!", "time"):
             is_negated = is_negated or self._word() == "!"
             self._position += 1
-        end = self._command(place)
+        start, end = len(self._commands), self._command(place)
         is_pipe = self._operator() == "|"
         while self._pass("|"):
             while self._pass("\n", "&"):  # `|&` is a pipe as well
                 pass
-            self._command(place)
+            before, _ = len(self._commands), self._command(place)
+            self._pipe(start, before)
+            start = before
         if is_pipe:
             end = self._elsewhere(settled)
         return "" if is_negated else end
+
+    def _pipe(self, start: int, before: int) -> None:
+        """Give the one command behind a pipe what ``cat`` alone is given in front of it."""
+        sources, targets = self._commands[start:before], self._commands[before:]
+        if len(sources) == len(targets) == 1 and sources[0].words == (("cat",),):
+            input_ = targets[0].input or sources[0].input
+            self._commands[before] = msgspec.structs.replace(targets[0], input=input_)
 
     def _command(self, place: _Place) -> _End:
         compound = self._subshell if self._operator() == "(" else self._compounds.get(self._word())
@@ -280,14 +292,20 @@ class _Reader:
         if place.depth >= _DEEPEST:
             raise _TooDeepError
         self._position += 1
-        return compound(msgspec.structs.replace(place, depth=place.depth + 1))
+        end = compound(msgspec.structs.replace(place, depth=place.depth + 1))
+        while self._has_more() and isinstance(self._tokens[self._position], shells.Document):
+            self._position += 1  # for all of its commands
+        return end
 
     def _simple(self, place: _Place) -> _End:
         words: list[Word] = []
+        text: Word | None = None
         is_test = self._word() == "[["
         while self._has_more():
             token = self._tokens[self._position]
-            if isinstance(token, tuple):
+            if isinstance(token, shells.Document):
+                text = token.text
+            elif isinstance(token, tuple):
                 words.append(token)
                 if is_test and self._word() == "]]":
                     is_test = False  # operators are its own up to here
@@ -306,7 +324,7 @@ class _Reader:
             assignments.append(pair)
             del words[0]
         if words or assignments:
-            command = Command(tuple(words), tuple(assignments), subshell=place.subshell)
+            command = Command(tuple(words), tuple(assignments), subshell=place.subshell, input=text)
             self._add(command, place)
             self._set(command, place)
             return self._end(command)
@@ -453,8 +471,9 @@ class _Reader:
             self._settle(condition, place.is_failure(end) or (end and self._is_cd(start, place)))
         return ""
 
-    def _is_single(self, start: int, tokens: Sequence[Word | str]) -> bool:
+    def _is_single(self, start: int, tokens: Sequence[shells.Token]) -> bool:
         """Whether tokens are one simple command, the first one from an index on, and nothing else."""
+        tokens = [token for token in tokens if not isinstance(token, shells.Document)]
         words = [token for token in tokens if token not in (";", "\n")]
         if len(self._commands) != start + 1 or any(isinstance(word, str) for word in words):
             return False

@@ -41,6 +41,19 @@ Part = str | Variable | Computed
 Word = tuple[Part, ...]
 """A word of a command; neighbouring texts are one part."""
 
+
+class Document(Struct, eq=False):
+    """What a command is given on its standard input: a here-document, or bash's here-string.
+
+    Attributes:
+        text: The text; of a here-document it is there once the tokens of the line with its redirection are read.
+    """
+
+    text: Word = ()
+
+
+Token = Word | str | Document
+
 _REFERENCE: Final = (
     r"\0(?P<expanded>[0-9]+)\0"
     r"|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|\$(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
@@ -63,6 +76,11 @@ _QUOTED: Final = re.compile(
     r"(?P<end>\")|\\(?P<escaped>[\"\\$`\n])|"
     + _REFERENCE
     + r"|(?P<text>[^\"\\$`\0]+)|(?P<other>.)",
+    re.DOTALL,
+)
+# In a here-document double quotes are nothing.
+_UNQUOTED: Final = re.compile(
+    r"\\(?P<escaped>[\\$`\n])|" + _REFERENCE + r"|(?P<text>[^\\$`\0]+)|(?P<other>.)",
     re.DOTALL,
 )
 # A line of a here-document. Unless the word that ends it is quoted, a backslash continues it, also into that word.
@@ -106,8 +124,10 @@ def literal(word: Word) -> str | None:
     return word[0] if len(word) == 1 and isinstance(word[0], str) else None
 
 
-def tokens(script: Word) -> Iterator[Word | str]:
+def tokens(script: Word) -> Iterator[Token]:
     """The words and operators of a shell text, operators as texts; nothing of one that is too long to be read.
+
+    Where a redirection stands that gives a command its input with the text itself, there is a :class:`Document`.
 
     Args:
         script: The text, as ``sh -c`` is given it; variables in it are put in before it is read.
@@ -146,43 +166,66 @@ class _Lexer:
         self.text = text
         self.expanded = expanded
         self.position = 0
+        self._documents: list[tuple[str, str, Document]] = []
 
-    def tokens(self) -> Iterator[Word | str]:
-        """Words as tuples, operators as texts; redirections are left out with their targets and here-documents."""
+    def tokens(self) -> Iterator[Token]:
+        """Words as tuples, operators as texts; other redirections than documents are left out with their targets."""
         redirect = ""
-        documents: list[tuple[str, str]] = []
+        arithmetic, arithmetic_end = _arithmetic(self.text), 0
         while self.position < len(self.text):
             start = self.position
             word = self._word()
             if word is not None:
-                if redirect in ("<<", "<<-"):
-                    documents.append((redirect, self.text[start : self.position]))
-                elif not redirect:
-                    yield word
+                yield from self._placed(word, redirect, self.text[start : self.position])
                 redirect = ""
             match = _BARE.match(self.text, self.position)
             if match is None:
                 return
             self.position = match.end()
             if match["redirect"]:
-                redirect = match[0].lstrip("0123456789")
+                # In arithmetic it is a comparison, or a shift: no document follows.
+                redirect = "<" if match.start() < arithmetic_end else match[0].removeprefix("0")
             elif match["operator"]:
                 redirect = ""
+                arithmetic_end = max(arithmetic_end, arithmetic.get(match.start(), 0))
                 if match[0] == "\n":
-                    self._pass_documents(documents)
-                    documents.clear()
+                    self._pass_documents()
                 yield match[0]
 
-    def _pass_documents(self, documents: list[tuple[str, str]]) -> None:
+    def _placed(self, word: Word, redirect: str, written: str) -> Iterator[Token]:
+        """What a word is behind a redirection, or without one; of another input than the standard one nothing."""
+        document = Document(word)
+        if redirect.lstrip("0123456789") in ("<<", "<<-"):
+            self._documents.append((redirect, written, document))
+        if not redirect:
+            yield word
+        elif redirect.startswith("<<"):
+            yield document
+
+    def _pass_documents(self) -> None:
         """Move behind here-documents, of each its redirection and its word; what no line ends reaches the end."""
-        for redirect, word in documents:
+        for redirect, word, document in self._documents:
             end = word.translate(_QUOTES)
-            pattern = _LINE if end == word else _QUOTED_LINE
-            tabs = "\t" if redirect == "<<-" else ""
+            is_quoted = end != word
+            pattern = _QUOTED_LINE if is_quoted else _LINE
+            tabs = "\t" if redirect.endswith("-") else ""
+            lines = []
             for line in pattern.finditer(self.text, self.position):
                 self.position = line.end()
                 if line[0].rstrip("\r\n").replace("\\\n", "").lstrip(tabs) == end:
                     break
+                lines.append(line[0].lstrip(tabs))
+            text = "".join(lines)
+            parts = self._unmarked(text) if is_quoted else _Lexer(text, self.expanded).unquoted()
+            document.text = joined(parts)
+        self._documents.clear()
+
+    def unquoted(self) -> list[Part]:
+        """The whole text as that of a here-document."""
+        parts: list[Part] = []
+        while (match := _UNQUOTED.match(self.text, self.position)) is not None:
+            parts += self._read(match)
+        return parts
 
     def _word(self) -> Word | None:
         """The word at the place; None where there is something else."""
@@ -255,6 +298,26 @@ class _Lexer:
         names = (f"$({part.name})" if isinstance(part, Variable) else part for part in parts)
         # Messages quote it, and it may be a whole script.
         return Computed("".join(map(str, names))[:80])
+
+
+def _arithmetic(text: str) -> dict[int, int]:
+    """Where bash's ``((…))`` begin on a line, and the ends of them: in there nothing is a redirection.
+
+    Other shells have subshells there, which nobody gives a here-document on one line.
+    """
+    ends: dict[int, int] = {}
+    if "((" not in text:
+        return ends
+    for line in _QUOTED_LINE.finditer(text):
+        opened: list[int] = []
+        for position in range(line.start(), line.end()):
+            if text[position] == "(":
+                opened.append(position)
+            elif text[position] == ")" and opened:
+                start = opened.pop()
+                if text[start - 1 : start] == "(" and text.startswith("))", position):
+                    ends[start - 1] = position + 2
+    return ends
 
 
 def assignment(word: Word) -> tuple[str, Word] | None:
