@@ -14,9 +14,7 @@ that ended before was ended by something else than the chart, and another proces
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +26,7 @@ from msgspec import Struct
 from hanbae import errors, foreign_json, subjects, wording
 from hanbae.charts import compiling
 from hanbae.policy import folders
+from hanbae.streams import children
 
 HELM: Final = "4.3.1"
 """The version of Helm that renders: the one that Argo CD 3.6.1 has."""
@@ -411,11 +410,7 @@ class _Renderer:
 
     async def end(self) -> None:
         """End the process, whatever it does."""
-        if self._process.returncode is None:
-            # Not Process.kill, which may reap it before the loop does; the loop then warns of it.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+        await children.end(self._process)
 
 
 @asynccontextmanager

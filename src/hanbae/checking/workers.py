@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ import msgspec
 
 from hanbae import errors
 from hanbae.checking import inspecting, inspection_worker, schedules
+from hanbae.streams import children
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
@@ -127,7 +127,7 @@ class Idle:
     async def close(self) -> None:
         """End those that nobody took."""
         while process := self.take():
-            await _end(process)
+            await children.end(process)
 
 
 @asynccontextmanager
@@ -157,7 +157,8 @@ async def started(task: inspection_worker.Task, idle: Idle | None = None) -> Asy
         process.stdin.write(inspection_worker.framed(msgspec.msgpack.encode(task)))
         yield Process(process)
     finally:
-        await _end(process)
+        # Its renderers end with it.
+        await children.end(process)
 
 
 async def _spawned() -> asyncio.subprocess.Process:
@@ -173,11 +174,3 @@ async def _spawned() -> asyncio.subprocess.Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        # Its renderers end with it. Not Process.kill: see hanbae.charts.pools.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-    await process.wait()

@@ -10,8 +10,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +20,7 @@ from msgspec import Struct
 
 from hanbae import errors, foreign_json, masking
 from hanbae.images import credentials, references, registry
+from hanbae.streams import children
 
 TIMEOUT: Final = 300.0
 """Seconds for all layers of one image; most of it is their download."""
@@ -202,11 +201,7 @@ async def _worker() -> AsyncIterator[asyncio.subprocess.Process]:
     try:
         yield process
     finally:
-        if process.returncode is None:
-            # Not Process.kill, which may reap it before the loop does; the loop then warns of it.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        await process.wait()
+        await children.end(process)
 
 
 def _fault(reference: references.Reference, why: str) -> errors.Failed:
