@@ -18,7 +18,7 @@ from typing import Final
 from hanbae import errors, libyaml, subjects
 from hanbae.charts import declared, dependency_cache, helm_settings, helmignore
 from hanbae.policy import folders
-from hanbae.repository import trees
+from hanbae.repository import keeping, trees
 
 IGNORE: Final = ".helmignore"
 _LINK: Final = "link:"
@@ -93,13 +93,21 @@ def digest(tree: trees.Tree, chart: str) -> str:
             hashed.update(f"{name}\0{identity}\n".encode("utf-8", "surrogateescape"))
         # A fetched chart is not in the tree, but it is rendered.
         if _may_be_fetched(tree, names):
-            hashed.update(dependency_cache.stamp().encode())
+            hashed.update(stamp().encode())
         hashed.update(b"\0")
         for near in _near(tree, folder, names):
             if near not in visited:
                 visited.add(near)
                 waiting.append(near)
     return hashed.hexdigest()
+
+
+def stamp() -> str:
+    """What charts may be given from outside the repository, for results that depend on it.
+
+    That is what was fetched, and what the user's Helm knows of repositories, which decides what it is looked for under.
+    """
+    return keeping.key(dependency_cache.stamp(), helm_settings.stamp())
 
 
 def _near(tree: trees.Tree, chart: str, names: Mapping[str, str]) -> Iterator[str]:

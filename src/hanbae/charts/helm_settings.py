@@ -8,6 +8,7 @@ followed. A registry's are looked for in Helm's file, then in Docker's, by exact
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import posixpath
 from collections.abc import Mapping
@@ -59,17 +60,7 @@ def repositories() -> tuple[Repository, ...]:
     Raises:
         hanbae.errors.FileFault: The file is not Helm's.
     """
-    path = _path("HELM_REPOSITORY_CONFIG", "repositories.yaml")
-    place = subjects.Place(str(path))
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    except OSError as error:
-        raise errors.FileFault(
-            "dependencies.helm-config", place=place, reason=files.reason(error)
-        ) from error
+    data, place = _added()
     # Not chained: the text that a fault quotes may hold a password.
     content = libyaml.mapping(data) if len(data) <= _LARGEST else None
     if content is None and data.strip():
@@ -80,6 +71,29 @@ def repositories() -> tuple[Repository, ...]:
         for entry in (entries if isinstance(entries, list) else ())
         if isinstance(entry, dict) and isinstance(entry.get("url"), str)
     )
+
+
+def _added() -> tuple[bytes, subjects.Place]:
+    """What is in the file of the repositories, and where it is; nothing where there is none."""
+    path = _path("HELM_REPOSITORY_CONFIG", "repositories.yaml")
+    place = subjects.Place(str(path))
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST + 1), place
+    except (FileNotFoundError, NotADirectoryError):
+        return b"", place
+    except OSError as error:
+        raise errors.FileFault(
+            "dependencies.helm-config", place=place, reason=files.reason(error)
+        ) from error
+
+
+def stamp() -> str:
+    """What the user has added, for results that depend on it; the same only while that is as it was."""
+    try:
+        return hashlib.sha256(_added()[0]).hexdigest()
+    except errors.FileFault as error:
+        return error.text.id
 
 
 def aliases() -> dict[str, str]:

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from hanbae import errors
 from hanbae.apis import crds
-from hanbae.charts import dependency_cache
+from hanbae.charts import gathering
 from hanbae.checking import inspecting, program_fingerprint
 from hanbae.planning import committed_kinds
 from hanbae.repository import keeping, readings, revisions, trees
@@ -329,6 +329,8 @@ class ResultCache:
         self, cache: keeping.Cache | None, project: views.Project, rules: Sequence[rulebook.Rule]
     ) -> None:
         self._kept, self._project, self._rules = cache, project, rules
+        # Now, before anything is rendered: what is fetched meanwhile is part of some inspections and not of others.
+        self._brought = gathering.stamp() if cache is not None else ""
         self._trees: dict[str, _States] = {}
         self._states: dict[Question, str | None] = {}
 
@@ -350,7 +352,7 @@ class ResultCache:
             msgspec.json.encode(sorted(project.branches)),
             msgspec.json.encode([rule.code for rule in self._rules]),
             project.now.date().isoformat(),
-            dependency_cache.stamp(),
+            self._brought,
             repr(_added(project)),
             repr(project.served),
         )
@@ -376,8 +378,8 @@ class ResultCache:
             return None
 
     def keep(self, service: str, recording: Recording, inspection: inspecting.Inspection) -> None:
-        """Keep a service's inspection for another check."""
-        if self._kept is None:
+        """Keep a service's inspection for another check, unless a chart was fetched since this one began."""
+        if self._kept is None or gathering.stamp() != self._brought:
             return
         listed = [question for question, state in recording.questions.items() if state is None]
         states = self._answers(listed)

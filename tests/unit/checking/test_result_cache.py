@@ -16,7 +16,7 @@ import pytest
 from hanbae import errors
 from hanbae.actions import check
 from hanbae.apis import serving
-from hanbae.charts import pools
+from hanbae.charts import dependency_cache, pools
 from hanbae.checking import inspecting, projects, result_cache
 from hanbae.planning import committed_kinds
 from hanbae.policy import loading, naming
@@ -45,6 +45,8 @@ def git(folder: Path, *words: str) -> None:
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Cache:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HELM_CONFIG_HOME", str(tmp_path / "helm"))
+    monkeypatch.delenv("HELM_REPOSITORY_CONFIG", raising=False)
     opened = keeping.opened()
     assert opened is not None
     return opened
@@ -335,6 +337,33 @@ def test_a_result_is_recalled_until_an_answer_changes(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(_APPLICATION if path.endswith("yaml") else "*.log\n")
     assert (_recall(kept, shop).of("auth") is None) == (question in of)
+
+
+@pytest.mark.parametrize("is_fetched", [True, False], ids=["a chart", "an address"])
+def test_what_charts_are_brought_during_a_check_is_not_kept_for_what_was_there(
+    shop: Path, kept: keeping.Cache, is_fetched: bool, tmp_path: Path
+) -> None:
+    def bring(version: int) -> None:
+        if is_fetched:
+            dependency_cache.put("https://charts.example.com", "redis", f"{version}.0.0", b"x")
+        else:
+            repositories = tmp_path / "helm" / "repositories.yaml"
+            repositories.parent.mkdir(exist_ok=True)
+            repositories.write_text(f"repositories: [{{name: a, url: 'https://{version}.x'}}]")
+
+    result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
+    project = projects.project(shop)
+    early, late = (result_cache.ResultCache(kept, project, ()) for _ in range(2))
+    assert early.of("auth") is None  # what it looks under is settled
+    bring(1)
+    for recall in (early, late):
+        recall.keep("auth", result_cache.Recording(project), result)
+        assert recall.of("auth") is None
+        assert _recall(kept, shop).of("auth") is None
+    _recall(kept, shop).keep("auth", result_cache.Recording(project), result)
+    assert _recall(kept, shop).of("auth") == result
+    bring(2)
+    assert _recall(kept, shop).of("auth") is None
 
 
 @pytest.mark.parametrize(
