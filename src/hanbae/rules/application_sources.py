@@ -83,8 +83,10 @@ _NONE: Final = value_files.Listed()
 Index = Mapping[str, tuple[Written, ...]]
 """Name of an Application → what Applications of this name say."""
 
-_INDEXES: Final[WeakKeyDictionary[trees.Tree, Index]] = WeakKeyDictionary()
-"""By the tree that was read: a command looks at hundreds of services of one."""
+_INDEXES: Final[WeakKeyDictionary[trees.Tree, list[tuple[documents.Policy, Index]]]] = (
+    WeakKeyDictionary()
+)
+"""By the tree that was read, with the policies that it was read by: a command looks at hundreds of services of one."""
 
 
 def index(
@@ -122,10 +124,18 @@ def of(among: Index, policy: documents.Policy, service: str, environment: str) -
 
 
 def in_files(policy: documents.Policy, tree: trees.Tree, service: str, environment: str) -> Written:
-    """The same of the files of a tree, which are looked through once."""
-    if tree not in _INDEXES:
-        _INDEXES[tree] = index(policy, tree, declaring.read(tree, policy))
-    return of(_INDEXES[tree], policy, service, environment)
+    """The same of the files of a tree, which are looked through once for each policy."""
+    return of(_index(policy, tree), policy, service, environment)
+
+
+def _index(policy: documents.Policy, tree: trees.Tree) -> Index:
+    indexes = _INDEXES.setdefault(tree, [])
+    for by, among in indexes:
+        if by is policy or by == policy:
+            return among
+    among = index(policy, tree, declaring.read(tree, policy))
+    indexes.append((policy, among))
+    return among
 
 
 def of_live(

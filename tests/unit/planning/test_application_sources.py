@@ -122,6 +122,19 @@ def test_applications_of_others_say_nothing(tmp_path: Path) -> None:
     )
 
 
+def test_a_tree_is_read_anew_for_each_policy(tmp_path: Path) -> None:
+    (tmp_path / "argo").mkdir()
+    (tmp_path / "argo/cart.yaml").write_text(
+        APPLICATION.replace("NAME", "cart-dev").replace("HELM", "{skipCrds: true}")
+    )
+    tree = trees.WorkingTree(tmp_path)
+    for repository, source in (("shop", {"helm": {"skipCrds": True}}), ("other", {})) * 2:
+        text = POLICY.replace("/shop.git", f"/{repository}.git")
+        policy, _ = loading.parse(text.encode(), "hanbae.yaml")
+        written = application_sources.in_files(policy, tree, "cart", "dev")
+        assert written.source == source
+
+
 def policy_and_tree(root: Path) -> tuple[documents.Policy, trees.Tree]:
     policy, _ = loading.parse(POLICY.encode(), "hanbae.yaml")
     for name in ("values.yaml", "values-dev.yaml", "more/b.yaml", "more/a.yaml"):
