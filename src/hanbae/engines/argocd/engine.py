@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hanbae import errors, excerpts, masking, subjects, wording
 from hanbae.argo import applications, operations
-from hanbae.clusters import connections, kinds, reading
+from hanbae.clusters import connections, kinds, reading, watching
 from hanbae.engines import (
     beforehand,
     describing,
@@ -334,8 +334,11 @@ class ArgoCD:
         succeeded: asyncio.Event,
     ) -> None:
         """Show every version of the Application to the steering, in order, and make its moves."""
+        # It may have gone since it answered.
+        present = watching.unversioned(dict(begun.steering.answer))
+        versions = self._application.watch(present=present)
         try:
-            async with aclosing(self._application.watch()) as stream:
+            async with aclosing(versions) as stream:
                 async for version in stream:
                     if version.type == "deleted":
                         raise errors.Failed(  # noqa: TRY301  the logs are drained for this one as well

@@ -138,12 +138,15 @@ class Application:
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         """End an operation; see :class:`hanbae.engines.argocd.transports.Application`."""
-        was_told = False
+        last = await self.read()
+        active = operations.active(last) if last is not None else None
+        if last is None or active is None or not is_ours(active):
+            return False
+        was_told = active.phase == operations.TERMINATING
+        # It may go before the watch begins.
+        versions = self.watch(present=watching.unversioned(last))
         try:
-            async with (
-                asyncio.timeout(transports.ENDS_WITHIN),
-                aclosing(self.watch()) as stream,
-            ):
+            async with asyncio.timeout(transports.ENDS_WITHIN), aclosing(versions) as stream:
                 async for version in stream:
                     active = operations.active(version.object)
                     if version.type == "deleted" or active is None or not is_ours(active):

@@ -70,6 +70,8 @@ class Steering:
         self.operation: operations.Operation | None = None
         """The deployment's operation as it was last seen."""
         self.application: Application = {}
+        self.answer: Application = {}
+        """The Application as Argo CD answered what was written last."""
         self.pushed = isinstance(does, plans.Sync)
         """The operation is one that hanbae wrote, to be recognised by the key."""
         self.heard = asyncio.Event()
@@ -88,6 +90,7 @@ class Steering:
     def since(self, application: Application) -> None:
         """Nothing before this version counts: it is the answer to something that was just written."""
         self._since = object_shapes.version(application)
+        self.answer = application
 
     def see(self, application: Application) -> Iterator[Move]:
         """What follows from a version of the Application.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.support import applications as samples
+from tests.support import quiet_clusters
 
 from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
 from hanbae.engines import owning_releases
-from hanbae.engines.argocd import engine
+from hanbae.engines.argocd import application_handles, engine, steering
 from hanbae.results import plans
+from hanbae.streams import channels
 
 REF = subjects.Ref("Application", "argocd", "auth-dev")
 BEFORE, LATER = "2026-11-20T11:00:00Z", "2026-11-23T12:00:00Z"
@@ -116,3 +119,23 @@ def test_a_label_that_is_the_releases_as_well_as_the_applications_is_not_argo_cd
     live = {"metadata": {"labels": {"app.kubernetes.io/instance": "auth"}}}
     assert not owning_releases.is_labelled(live, application="auth", release="auth")
     assert owning_releases.is_labelled(live, application="auth", release="auth-service")
+
+
+async def test_an_application_that_goes_before_it_is_followed_ends_the_deployment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def nothing(*_: object, **__: object) -> None:
+        pass
+
+    handle = application_handles.Application(quiet_clusters.quiet(monkeypatch), REF)
+    steered = steering.Steering(SYNC, "d1.sync", REF)
+    steered.since(samples.application(state=samples.state("Running")))
+    begun: Any = SimpleNamespace(
+        steering=steered, workload=SimpleNamespace(applies=nothing, drained=nothing)
+    )
+    target = engine.Target("auth-dev", "argocd", "services-dev", "auth-service", "auth-secrets")
+    argo = engine.ArgoCD(handle, handle._cluster, target, by="hanbae/jiwon")
+    with pytest.raises(errors.Failed) as caught:
+        async with asyncio.timeout(5):
+            await argo._steer(begun, channels.Channel(), asyncio.Event())
+    assert caught.value.text.id == "argo.application-deleted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -148,14 +149,20 @@ async def test_only_the_meant_operation_is_ended(monkeypatch: pytest.MonkeyPatch
     assert argo.ended == 0
 
 
+def operating(phase: str) -> dict[str, Any]:
+    """An Application whose operation has the key."""
+    state = samples.state(phase, of=samples.operation(automated=False, key=KEY))
+    return samples.application(state=state)
+
+
 def ending(argo: Argo, monkeypatch: pytest.MonkeyPatch, *phases: str) -> served.Application:
     """An Application whose operation, with the key, has these phases one after the other."""
     application = argo.install(monkeypatch)
+    argo.now = operating(phases[0])
 
     async def watch(*_: object, **__: object) -> AsyncGenerator[application_calls.WatchEvent]:
         for phase in phases:
-            state = samples.state(phase, of=samples.operation(automated=False, key=KEY))
-            argo.now = samples.application(state=state)
+            argo.now = operating(phase)
             yield application_calls.WatchEvent("changed", argo.now)
 
     monkeypatch.setattr(application_calls, "watch", watch)
@@ -192,6 +199,23 @@ async def test_an_operation_that_has_ended_by_itself_was_not_told(
     application = ending(Argo(samples.application()), monkeypatch, "Running", "Succeeded")
     monkeypatch.setattr(application_calls, "terminate", idle)
     assert not await application.terminate(lambda operation: operation.key == KEY)
+
+
+@pytest.mark.parametrize("phase", ["Running", "Terminating"])
+async def test_an_operation_whose_application_goes_before_it_is_watched_has_ended(
+    monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    watch = application_calls.watch
+    application = Argo(None).install(monkeypatch)
+    reads = iter([operating(phase)])
+
+    async def get(*_: object) -> dict[str, Any] | None:
+        return next(reads, None)
+
+    monkeypatch.setattr(application_calls, "get", get)
+    monkeypatch.setattr(application_calls, "watch", watch)
+    async with asyncio.timeout(5):
+        assert await application.terminate(lambda _: True) == (phase == "Terminating")
 
 
 async def test_an_application_that_never_appears_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
