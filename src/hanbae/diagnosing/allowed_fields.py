@@ -59,6 +59,7 @@ _METADATA: Final = {
         "argocd.argoproj.io/hook",
         "argocd.argoproj.io/sync-wave",
         "argocd.argoproj.io/refresh",
+        "batch.kubernetes.io/job-index-failure-count",
         labels.TRACKING,
         labels.HELM_RELEASE,
         labels.HELM_NAMESPACE,
@@ -154,7 +155,9 @@ FIELDS: Final[Mapping[str, Mapping[str, Tree]]] = {
     "DaemonSet": _WORKLOAD,
     "Job": {
         "spec": {
-            **_numbers("backoffLimit", "activeDeadlineSeconds", "parallelism"),
+            **_numbers(
+                "backoffLimit", "backoffLimitPerIndex", "activeDeadlineSeconds", "parallelism"
+            ),
             **_truths("suspend"),
             **_TEMPLATE,
         },

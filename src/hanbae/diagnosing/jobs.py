@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ from hanbae.policy import labels
 _DEFAULT_BACKOFF: Final = 6
 """Kubernetes' own, where a Job names none."""
 _NUMBER: Final = "batch.kubernetes.io/job-completion-index"
+_FAILURES: Final = "batch.kubernetes.io/job-index-failure-count"
+"""How often the pods of an index had failed before this one."""
+_COUNT: Final = re.compile(r"[0-9]{1,10}")
 
 
 def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
@@ -101,20 +105,19 @@ def _is_permanent(picture: pictures.Picture, ref: subjects.Ref) -> bool:
 
 def _facts(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> dict[str, object]:
     own = job["metadata"].get("labels") or {}
-    backoff = job["spec"].get("backoffLimit")
+    last = _last_failed(picture, ref)
+    attempt, attempts = _tries(job, picture.objects[last[0]] if last else None)
     facts: dict[str, object] = {
         "job": ref.name,
         "namespace": ref.namespace,
         "database": own.get(labels.DATABASE) or "-",
-        "attempt": max(int((job.get("status") or {}).get("failed") or 0), 1),
-        # `backoffLimit` counts the attempts after the first one.
-        "attempts": (_DEFAULT_BACKOFF if backoff is None else int(backoff)) + 1,
+        "attempt": attempt,
+        "attempts": attempts,
         "container": "-",
         "exit": "-",
         "log": "",
         "error": "",
     }
-    last = _last_failed(picture, ref)
     if last is not None:
         pod, container, ended = last
         log = list(picture.logs.get((pod, container), ()))
@@ -127,6 +130,24 @@ def _facts(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -
             "error": f"{failure.file}: {error}" if failure and failure.file else error,
         }
     return facts
+
+
+def _tries(job: pictures.Object, pod: pictures.Object | None) -> tuple[int, int]:
+    """Which attempt has failed, and of how many: of the Job, or of its index where each has attempts of its own.
+
+    Args:
+        job: The Job.
+        pod: Its pod that failed last; None where there is none any more.
+    """
+    # Limits count the attempts after the first one.
+    of_each = job["spec"].get("backoffLimitPerIndex")
+    if of_each is not None:
+        annotations = pod["metadata"].get("annotations") if pod is not None else None
+        before = str((annotations or {}).get(_FAILURES) or "")
+        return (int(before) if _COUNT.fullmatch(before) else 0) + 1, int(of_each) + 1
+    backoff = job["spec"].get("backoffLimit")
+    failed = int((job.get("status") or {}).get("failed") or 0)
+    return max(failed, 1), (_DEFAULT_BACKOFF if backoff is None else int(backoff)) + 1
 
 
 def _last_failed(

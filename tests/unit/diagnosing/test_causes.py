@@ -914,6 +914,19 @@ def test_what_one_of_several_pods_meets_may_be_what_another_one_has_done() -> No
     assert verdict(cause) == ("diagnosis.migration-hopeless", True)
 
 
+def test_an_index_with_attempts_of_its_own_counts_its_own() -> None:
+    job, pods = at_once(objects.terminated(1, name="migrate"), objects.running("migrate"))
+    job["spec"]["backoffLimit"] = 2**31 - 1  # what the API server fills in
+    job["spec"]["backoffLimitPerIndex"] = 2
+    job["status"]["failed"] = 5
+    for before, attempt in {"1": "2", None: "1", "many": "1"}.items():
+        pods[0]["metadata"]["annotations"] = before and {
+            "batch.kubernetes.io/job-index-failure-count": before
+        }
+        facts = only(job, *pods).diagnosis.cause.facts
+        assert (facts["attempt"], facts["attempts"]) == (attempt, "3")
+
+
 def test_of_several_pods_the_one_that_failed_is_told_and_not_one_that_was_ended_for_it() -> None:
     failed, ended = objects.terminated(1, name="migrate"), objects.terminated(143, name="migrate")
     job, pods = at_once(failed, ended)

@@ -618,6 +618,18 @@ def test_a_snapshot_holds_fields_of_the_list_and_no_secret() -> None:
     assert allowed_fields.kept(secret, masking.Redactor()) is None
 
 
+def test_what_the_tries_of_an_index_are_counted_by_is_kept() -> None:
+    failures = {"batch.kubernetes.io/job-index-failure-count": "1"}
+    pod = {"kind": "Pod", "metadata": {"name": "a", "annotations": failures}, "spec": {}}
+    job = {"kind": "Job", "metadata": {"name": "a"}, "spec": {"backoffLimitPerIndex": 2}}
+    for whole, part in ((pod, ("metadata", "annotations")), (job, ("spec",))):
+        allowed: Any = allowed_fields.kept(whole, masking.Redactor())
+        original: Any = whole
+        for key in part:
+            allowed, original = allowed[key], original[key]
+        assert original.items() <= allowed.items()
+
+
 def _odd(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield path
     if isinstance(value, dict):

@@ -94,7 +94,8 @@ def hook_without_deadline(release: views.Release) -> Iterator[rulebook.Hit]:
 def hook_without_limit(release: views.Release) -> Iterator[rulebook.Hit]:
     """A hook Job that says nothing of retries: Kubernetes starts it six times more."""
     for manifest in release.of_kind("Job"):
-        if manifest.phases and _spec(manifest, "backoffLimit") is None:
+        limits = (_spec(manifest, name) for name in ("backoffLimit", "backoffLimitPerIndex"))
+        if manifest.phases and not any(limit is not None for limit in limits):
             limit = str(release.policy.migrations.backoff_limit)
             yield rulebook.Hit(
                 views.On(manifest, ("spec",)), {"object": manifest.label, "limit": limit}
