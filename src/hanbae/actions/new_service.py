@@ -42,6 +42,8 @@ def new_service(
     """
     loaded = services.opened(directory)
     policy = loaded.policy
+    # Before a file is looked for: no file system has names of any length.
+    scaffolding.refuse_names(service, policy)
     answered = answers.read(loaded.root, policy, service)
     contents = scaffolding.chart_files(
         service,

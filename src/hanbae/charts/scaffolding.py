@@ -65,7 +65,7 @@ def chart_files(
     Raises:
         errors.WrongUse: A name that Kubernetes would refuse, or more databases than there are waves.
     """
-    _refuse_names(service, policy)
+    refuse_names(service, policy)
     if image is not None and not _IMAGE.fullmatch(image):
         raise errors.WrongUse("new.not-an-image", image=image)
     folders = _databases(service, policy, databases)
@@ -128,7 +128,12 @@ def _shared_values(service: str, policy: documents.Policy, environment: str) -> 
     ]
 
 
-def _refuse_names(service: str, policy: documents.Policy) -> None:
+def refuse_names(service: str, policy: documents.Policy) -> None:
+    """Refuse a service whose objects could not be named after it.
+
+    Raises:
+        errors.WrongUse: Its name is none, or makes others too long; or the policy's Secret cannot be scaffolded.
+    """
     if not is_name(service):
         raise errors.WrongUse("new.not-a-service", service=service)
     if "{environment}" in policy.services.secret:
@@ -173,7 +178,7 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
     in_image = naming.migrations_folder(policy, "{{ $.Values.service.name }}")
     return {
         "service": service,
-        # Of any environment: a name that differs between them was refused (`_refuse_names`).
+        # Of any environment: a name that differs between them was refused (`refuse_names`).
         "secret": naming.secret(policy, service, next(iter(policy.environments))),
         **_secret(policy.services.secret),
         "part_of": policy.argocd.project,

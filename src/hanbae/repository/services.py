@@ -7,6 +7,7 @@ files that git has or would take.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final, Literal
@@ -245,9 +246,10 @@ def check_one(loaded: loading.Loaded, name: str) -> None:
     if service_paths.follow_from_names(loaded.policy.services) and name not in ("", ".", ".."):
         # A link is left to git's own listing (`check`), which knows what it leads to.
         file = loaded.root / naming.chart(loaded.policy, name) / CHART
-        is_own = "/" not in name and not file.parent.is_symlink() and not file.is_symlink()
-        if is_own and boundaries.inside(loaded.root, file) is not None and file.is_file():
-            return
+        with contextlib.suppress(OSError):  # a name that no file system takes is none that is there
+            is_own = "/" not in name and not file.parent.is_symlink() and not file.is_symlink()
+            if is_own and boundaries.inside(loaded.root, file) is not None and file.is_file():
+                return
     check(loaded, name)
 
 
