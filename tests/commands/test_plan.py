@@ -175,6 +175,29 @@ def test_service_that_comes_and_one_that_goes(shop: Path, run: Run) -> None:
     assert outcomes == {"mail": {"deleted"}, "news": {"created"}}
 
 
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_service_without_an_image_is_as_argo_cd_would_render_it(
+    shop: Path, run: Run, capsys: pytest.CaptureFixture[str], lang: str
+) -> None:
+    new_service.new_service(shop, "stock", image="registry.example.com/shop/stock")
+    commit(shop, "two")
+    assert main.run(["render", "stock", "--env", "dev", "--output", "json"]) == 0
+    (release,) = json.loads(capsys.readouterr().out)["releases"]
+    code, out, err = run("--base", "one", "stock", "--env", "dev", "--output", "json", lang=lang)
+    assert code == 0, err
+    (compared,) = json.loads(out)["services"]
+    kinds = sorted(item["kind"] for item in release["objects"])
+    assert sorted(change["object"]["kind"] for change in compared["forecast"]) == kinds
+    assert not compared["images"]
+    assert not compared["migrations"]
+    # The pods come with the image, and not before.
+    edit(shop, "stock", {"image.tag": "1.0.0"})
+    commit(shop, "three")
+    _, out, _ = run("--base", "two", "stock", "--env", "dev", lang=lang)
+    assert "- → registry.example.com/shop/stock:1.0.0" in out
+    assert "+ Deployment/" in out
+
+
 def test_migrations_that_were_edited_or_taken_away_are_named(shop: Path, run: Run) -> None:
     migration(shop, "auth", 2, "CREATE TABLE second (id int);")
     commit(shop, "base")

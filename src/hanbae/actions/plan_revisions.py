@@ -151,7 +151,7 @@ async def _side(pool: pools.Pool, project: views.Project, name: str) -> _Side:
     if name not in _names(project):
         return _Side(project, None)
     try:
-        return _Side(project, await projects.service(pool, project, name))
+        return _Side(project, await projects.service(pool, project, name, as_written=True))
     except errors.FileFault as fault:
         return _Side(project, None, fault)
 
@@ -207,8 +207,8 @@ def _namespace(side: _Side, name: str, environment: str) -> str:
 
 
 def _migrations(side: _Side, release: views.Release | None) -> dict[str, dict[int, str]]:
-    if release is None:
-        return {}
+    if release is None or not release.model.begun:
+        return {}  # without an image nothing is migrated
     service = planned.Databases(release.model, release.migrated)
     return migrating.of(side.project.tree, service, release.service.migrations)
 

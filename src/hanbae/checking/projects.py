@@ -204,13 +204,16 @@ def prefix(tree: trees.Tree) -> str:
     return tree.prefix if isinstance(tree, trees.WorkingTree | trees.Subtree) else ""
 
 
-async def service(pool: pools.Pool, project: views.Project, name: str) -> RenderedService:
+async def service(
+    pool: pools.Pool, project: views.Project, name: str, *, as_written: bool = False
+) -> RenderedService:
     """A service, rendered for each environment that it has a values file for.
 
     Args:
         pool: Renders.
         project: The repository.
         name: The service.
+        as_written: As Argo CD renders it, also where it names no image yet; else rules see its pods and Jobs there.
 
     Raises:
         hanbae.errors.FileFault: Nothing of its chart can be read or rendered.
@@ -266,7 +269,8 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     for environment, (rendered, answer) in charts.items():
         view.releases[environment] = _release(view, environment, rendered, answer)
     # In this order: texts are compared under the layer with which a release was rendered last.
-    await _show_unbegun(pool, view, requests)
+    if not as_written:
+        await _show_unbegun(pool, view, requests)
     await rewritten_texts.add(pool, view, requests)
     # What does not render may only do so for want of what is missing.
     return RenderedService(view, tuple(faults) if missing is None else (), missing, requests)
