@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -45,6 +46,15 @@ def _now() -> datetime:
 
 def _nobody(event: events.Event) -> None:
     """Tell nobody."""
+
+
+_ID: Final = re.compile(r"\d{8}-\d{6}-[0-9a-z]{6}")
+"""As `_id` makes them."""
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of a deployment's whole id."""
+    return _ID.fullmatch(text) is not None
 
 
 def _id() -> str:

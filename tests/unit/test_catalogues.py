@@ -432,7 +432,8 @@ def clicks_words() -> set[str]:
 def test_no_entry_of_the_catalogues_is_unused() -> None:
     written = {str(node.value) for where, node in nodes() if isinstance(node, ast.Constant)}
     ids = {text for text in written if text in ENGLISH} | set(EXPANDED) | set(rule_sentences())
-    assert ENGLISH.keys() - ids == set()
+    # The English of click is worded anew where it is for programmers.
+    assert ENGLISH.keys() - ids - clicks_words() == set()
     assert KOREAN.keys() - ids - help_texts() - clicks_words() == set()
 
 

@@ -51,23 +51,25 @@ async def plan(
         space.policy, revision, requested, revision=head or branch, environment=environment
     )
     urls = dict(addresses or {})
-    planned = []
+    sources = []
     for name in names:
         source = await deployments.read(space.policy, revision, name, environment)
         reason = preflight.without_plan(source)
         if requested and reason is not None:
             raise preflight.KnownToFail((reason,))
-        if reason is not None or not preflight.is_begun(source):
-            continue  # without an image the chart migrates nothing
+        if reason is None and preflight.is_begun(source):  # without an image nothing is migrated
+            sources.append(source)
+    _refuse_unowned(urls, sources)
+    planned = []
+    for source in sources:
         if older is not None:
             reading = await _readings(space, older, source)
         # Where every database has an address, each is asked itself, and no cluster need be reached.
         elif _all_addressed(source, urls):
             reading = {}, ""
         else:
-            reading = await _last_proven(space, name, environment)
+            reading = await _last_proven(space, source.service, environment)
         planned.append(await _of(source, *reading, urls))
-    _refuse_unowned(urls, planned)
     return tuple(planned)
 
 
@@ -80,9 +82,11 @@ def _all_addressed(source: deployments.Source, urls: Mapping[str, masking.Masked
     return all(proof.database in urls for proof in _proofs(source))
 
 
-def _refuse_unowned(urls: Mapping[str, masking.Masked], planned: Sequence[results.Plan]) -> None:
-    """Refuse addresses of databases that no service has: they were meant for others."""
-    present = [database.name for plan in planned for database in plan.databases]
+def _refuse_unowned(
+    urls: Mapping[str, masking.Masked], sources: Sequence[deployments.Source]
+) -> None:
+    """Refuse addresses of databases that no service has, before anything is asked: they were meant for others."""
+    present = [proof.database for source in sources for proof in _proofs(source)]
     for name in urls:
         if name not in present:
             names = ", ".join(present) or "-"

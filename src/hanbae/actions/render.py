@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from hanbae.policy import environments, naming, service_paths
 from hanbae.repository import keeping, readings, services, trees
 from hanbae.rules import application_sources, views
 
+_VERSION: Final = re.compile(r"v?(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){1,3}(?:[^\d.].*)?")
+"""What Kubernetes' own parser takes for a version: two numbers or more, and whatever a distribution appends."""
 _AHEAD: Final = 4
 """Services that are rendered while an earlier one is written out; more would only cost memory."""
 
@@ -142,6 +145,9 @@ def _chosen(project: views.Project, request: Request) -> tuple[tuple[str, ...], 
     services.require(request.services, present, source=source)
     if request.environment is not None:
         environments.require(request.environment, project.policy)
+    # Else each chart in each environment would be called one that does not render.
+    if request.kube_version is not None and not _VERSION.fullmatch(request.kube_version):
+        raise errors.WrongUse("render.not-a-version", value=request.kube_version)
     names = (request.environment,) if request.environment else project.environments
     return tuple(dict.fromkeys(request.services)) or present, names
 

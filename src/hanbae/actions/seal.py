@@ -10,7 +10,7 @@ The first one is taken on trust, so it comes over a verified connection, and is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,13 +59,13 @@ class _Trusted(Struct, frozen=True):
     origin: str
 
 
-def refuse_store(directory: Path) -> None:
-    """Refuse to seal before anybody is asked for a value; see :func:`hanbae.planning.sealed_files.refuse_store`.
-
-    Raises:
-        errors.Refused: The policy says that values are in a store.
-    """
-    sealed_files.refuse_store(loading.load(loading.find(directory)))
+def refuse_early(directory: Path, service: str, environments_: Iterable[str]) -> None:
+    """Refuse names that do not exist, and a policy with a store, before anybody is asked for a value."""
+    loaded = services.opened(directory)
+    sealed_files.refuse_store(loaded)
+    for environment in environments_:
+        environments.require(environment, loaded.policy)
+    services.check_one(loaded, service)
 
 
 async def seal(

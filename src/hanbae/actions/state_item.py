@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, date
 from typing import Literal
 
@@ -67,9 +66,7 @@ async def state(
 def _item(policy: documents.Policy, name: str) -> documents.Item:
     every = {item.id: item for phase in checklists.PHASES for item in deciding.items(policy, phase)}
     if name not in every:
-        near = difflib.get_close_matches(name, every, 1)
-        names = ", ".join(near or every)
-        raise errors.WrongUse("checklist.no-item", item=name, known=names)
+        raise errors.WrongUse("checklist.no-item", item=name, known=", ".join(every))
     return every[name]
 
 

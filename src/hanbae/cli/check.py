@@ -87,7 +87,7 @@ Examples:
 )
 @click.option(
     "--fail-on",
-    type=click.Choice((*reports.SEVERITIES, "never")),
+    type=options.Choice((*reports.SEVERITIES, "never")),
     default="error",
     show_default=True,
     help="Least severity that ends with exit code 1.",
@@ -285,14 +285,12 @@ def _fix(session: options.Session, to_mend: tuple[findings.Finding, ...], *, wri
 
 def _describe_rules(code: str | None, destinations: Sequence[Destination]) -> int:
     """Rules rather than findings."""
-    from hanbae.checking import acceptance
     from hanbae.cli.reports import rule_pages
     from hanbae.rules import rulebook
 
     rules = rulebook.rules()
     if code is not None and code.upper() not in rules:
-        near = acceptance.nearest(code.upper(), rules)
-        raise errors.WrongUse("check.no-rule", code=code, near=near)
+        raise errors.WrongUse("check.no-rule", code=code, known=", ".join(rules))
     ((kind, path), *others) = destinations
     if kind not in {"text", "json"} or others or path:
         raise errors.WrongUse("check.rules-are-text")

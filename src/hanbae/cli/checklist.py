@@ -73,7 +73,7 @@ Examples:
 @options.environment()
 @click.option(
     "--phase",
-    type=click.Choice(("before", "during", "after")),
+    type=options.Choice(("before", "during", "after")),
     help="Only the items before a deployment, while it runs, or after it; else all of them.",
 )
 @options.output(*_FORMATS)
@@ -96,6 +96,7 @@ def run(
     from hanbae.results import checklists
 
     with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
+        space.refuse_unknown((service,), environment)  # before anything is said to be checked
         facts = {"service": service, "environment": environment}
         session.narration.step(wording.Text("checklist.running", facts))
         phases = checklists.PHASES if phase is None else (phase,)

@@ -25,7 +25,7 @@ Examples:
   hanbae completion zsh > ~/.zfunc/_hanbae
   hanbae completion fish > ~/.config/fish/completions/hanbae.fish""",
 )
-@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.argument("shell", type=options.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
     """Write the script."""

@@ -51,7 +51,7 @@ Examples:
 @click.option(
     "--if-busy",
     "busy",
-    type=click.Choice(("refuse", "wait", "follow")),
+    type=options.Choice(("refuse", "wait", "follow")),
     default="refuse",
     show_default=True,
     help="Where somebody else deploys the same service: refuse, wait for the end, or follow theirs.",
@@ -92,7 +92,7 @@ Examples:
 )
 @click.option(
     "--engine",
-    type=click.Choice(("argocd", "helm")),
+    type=options.Choice(("argocd", "helm")),
     help="Deploy with this instead of the policy's engine of the environment.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

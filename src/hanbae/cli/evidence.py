@@ -38,7 +38,7 @@ Examples:
 @click.option(
     "--controls",
     "framework",
-    type=click.Choice(("isms-p", "soc2")),
+    type=options.Choice(("isms-p", "soc2")),
     required=True,
     help="Whose controls.",
 )

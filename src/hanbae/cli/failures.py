@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from hanbae import wording
-from hanbae.cli.text import catalogue, narration, suggestions
+from hanbae.cli.text import catalogue, narration, suggestions, wrapping
 
 if TYPE_CHECKING:
     from hanbae import errors, subjects
@@ -39,9 +39,11 @@ def usage(error: click.ClickException, arguments: Sequence[str]) -> None:
         command = f"{context.command_path} {max(context.help_option_names, key=len)}"
         hint = catalogue.words("Try '{command} {option}' for help.")
         command, _, option = command.rpartition(" ")
-        narration.Narration().line(
-            f"{context.get_usage()}\n{hint.format(command=command, option=option)}\n"
-        )
+        speaker = narration.Narration()
+        speaker.line(context.get_usage())
+        for line in wrapping.paragraph(hint.format(command=command, option=option), speaker.width):
+            speaker.line(line)
+        speaker.line("")
     _show(usage_errors.text(error), None, arguments)
 
 
@@ -118,7 +120,7 @@ def _show(
     *,
     others: Sequence[wording.Text] = (),
 ) -> None:
-    near = suggestions.of_facts(text.facts)
+    near = suggestions.of_text(text.id, text.facts)
     message = catalogue.sentence(text)
     if place:
         message = f"{catalogue.printable(str(place))}: {message}"

@@ -116,6 +116,9 @@ def import_(
         resealing.show(session, environment, rows, output)
         return
     if from_sops:
+        from hanbae.actions import seal
+
+        seal.refuse_early(session.directory, service, (environment,))  # before a pipe is waited for
         values = _of_sops()
     else:
         values = _of_cluster(

@@ -37,7 +37,7 @@ Examples:
 )
 @click.option(
     "--language",
-    type=click.Choice(catalogue.LANGUAGES),
+    type=options.Choice(catalogue.LANGUAGES),
     help="Language of the policy and of comments; by default the language of messages.",
 )
 @click.option(

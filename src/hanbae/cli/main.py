@@ -100,7 +100,7 @@ Examples:
 )
 @click.option(
     "--lang",
-    type=click.Choice(catalogue.LANGUAGES),
+    type=options.Choice(catalogue.LANGUAGES),
     is_eager=True,
     callback=_language,
     help="Language of messages; else HANBAE_LANG, the locale, the policy's language.",
@@ -115,7 +115,7 @@ Examples:
 )
 @click.option(
     "--color",
-    type=click.Choice(("auto", "always", "never")),
+    type=options.Choice(("auto", "always", "never")),
     default="auto",
     show_default=True,
     help="Colours: only on a terminal, always, or never.",

@@ -157,7 +157,8 @@ def _planned(
 
     urls = _urls(addresses)
     with workspaces.opened(session.directory, context=kube_context) as space:
-        space.environment(environment)
+        # Before anything is fetched. What one commit has is known without that, and says better what is missing.
+        space.refuse_unknown(services if head is None else (), environment)
         return loops.run(
             plan_migrations.plan(space, services, environment, head=head, base=base, addresses=urls)
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import click
 
-from hanbae.cli import names, quitting
+from hanbae.cli import names, quitting, usage_errors
 from hanbae.cli.text import catalogue, help_pages, narration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -40,6 +41,12 @@ class Command(click.Command):
     """
 
     context_class = help_pages.Context
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Parse, once no value is known to be empty: ``--env "$ENV"`` without the variable would mean all of them."""
+        if context.parent is not None and not context.resilient_parsing:
+            usage_errors.refuse_empty(self, context, args)
+        return super().parse_args(context, args)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; from here on Ctrl-C has something to put right."""
@@ -81,6 +88,19 @@ class Command(click.Command):
             formatter.write_examples(lines.split("\n"))
 
 
+class Choice(click.Choice[str]):
+    """One of several words; a misspelt one is answered with the one that was meant."""
+
+    def convert(
+        self, value: str, parameter: click.Parameter | None, context: click.Context | None
+    ) -> str:
+        """As click's own, with the words in the error."""
+        try:
+            return super().convert(value, parameter, context)
+        except click.BadParameter as error:
+            raise usage_errors.NoSuchChoice(error, value, self.choices) from error
+
+
 class Group(Command, click.Group):
     """A group of commands, worded likewise."""
 
@@ -95,7 +115,7 @@ def output(*formats: str, default: str = "text") -> Callable[[Function], Functio
     return click.option(
         "-o",
         "--output",
-        type=click.Choice(formats or ("text", "json")),
+        type=Choice(formats or ("text", "json")),
         default=default,
         show_default=True,
         help="Format of the data on standard output.",
@@ -126,13 +146,32 @@ def insecure() -> Callable[[Function], Function]:
 
 
 def context() -> Callable[[Function], Function]:
-    """The option ``--context``: which cluster, for both the control and the workload connection."""
-    return click.option(
-        "--context",
-        "kube_context",
-        metavar="CONTEXT",
-        help="kubeconfig context to use instead of the environment's own.",
-    )
+    """The option ``--context``: which cluster, for both the control and the workload connection.
+
+    One that is not there is refused before the command begins: those that look at several environments would call each
+    of them unreachable.
+    """
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def checked(*arguments: Any, **options: Any) -> Any:
+            if options["kube_context"] is not None:
+                from hanbae.clusters import connections
+
+                connections.require(options["kube_context"])
+            return function(*arguments, **options)
+
+        return _CONTEXT(cast("Function", checked))
+
+    return decorate
+
+
+_CONTEXT: Final = click.option(
+    "--context",
+    "kube_context",
+    metavar="CONTEXT",
+    help="kubeconfig context to use instead of the environment's own.",
+)
 
 
 def _caches() -> bool:

@@ -45,7 +45,7 @@ Examples:
 )
 @click.option(
     "--engine",
-    type=click.Choice(("argocd", "helm")),
+    type=options.Choice(("argocd", "helm")),
     help="Plan for this instead of the policy's engine of the environment.",
 )
 @options.output("text", "json", "markdown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,8 +143,9 @@ def seal(
     if "=" in service:  # no folder is called so; it is a value whose service was forgotten
         secret_inputs.refuse_typed(service)
     plaintexts.check_keys(removed)
-    if not (stdin or env_file or manifest):
-        sealing.refuse_store(session.directory)  # before anybody is asked for a value
+    if not (env_file or manifest):
+        # Before anybody is asked for a value, or a pipe is waited for.
+        sealing.refuse_early(session.directory, service, environments)
     if same_as is not None:
         keys = _lacking(session, service, environments, same_as, keys)
         if not keys:
@@ -223,6 +225,11 @@ def named(certificates: Sequence[str], environments: Sequence[str]) -> dict[str,
         environment, separator, file = text.partition("=")
         # A path may contain `=` itself; only an environment that was named with --env counts as one.
         if not separator or environment not in environments:
+            if separator and not os.path.exists(text):  # noqa: PTH110  takes a text of any length
+                known = ", ".join(environments)
+                raise errors.WrongUse(
+                    "seal.certificate-unknown", environment=environment, known=known
+                )
             environment, file = environments[0], text
             if len(environments) > 1:
                 raise errors.WrongUse("seal.certificate-of-which", file=text)

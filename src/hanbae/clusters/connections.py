@@ -269,6 +269,20 @@ class Cluster:
                 yield response.aiter_raw()
 
 
+def require(context: str) -> None:
+    """Refuse a context that the kubeconfig does not have; nothing is connected to.
+
+    Where there is no kubeconfig, only who needs a cluster has to know.
+
+    Raises:
+        hanbae.errors.WrongUse: It is not there; lists the contexts.
+        hanbae.errors.FileFault: The kubeconfig has a fault.
+    """
+    configuration = kubeconfigs.merged(kubeconfigs.files(None, os.environ))
+    if configuration["contexts"]:
+        kubeconfigs.chosen(configuration, context)
+
+
 @asynccontextmanager
 async def connect(
     context: str | None = None, *, kubeconfig: Path | None = None, grant: str = ""

@@ -15,6 +15,7 @@ from contextlib import aclosing
 from hanbae import errors, wording, workspaces
 from hanbae.clusters import leases
 from hanbae.deploying import claiming, driver, resuming
+from hanbae.repository import services as repository_services
 from hanbae.results import events
 
 
@@ -77,7 +78,24 @@ async def _locate(
     except errors.WrongUse as error:
         if error.text.id != "history.no-deployment":
             raise
+        if service is None:
+            _refuse_unfit(space, deployment, error)
     return await resuming.locate(space, deployment, environment=environment, service=service)
+
+
+def _refuse_unfit(space: workspaces.Workspace, name: str, error: errors.WrongUse) -> None:
+    """Refuse what no cluster can have, before one is asked: a misspelt service, or a part of an id.
+
+    Raises:
+        hanbae.errors.WrongUse: It is no whole id.
+    """
+    if workspaces.is_id(name):
+        return
+    services = repository_services.of_checkout(space.loaded)
+    if name[:1].isdigit() or not services:
+        raise error
+    source = repository_services.source(space.policy)
+    raise errors.WrongUse("attach.neither", service=name, source=source, known=", ".join(services))
 
 
 class _Elsewhere:

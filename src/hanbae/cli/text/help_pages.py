@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,12 +11,25 @@ import click
 from hanbae.cli.text import catalogue, wrapping
 
 _SPACING: Final = 2
+_MARGIN: Final = 2
+"""Columns that stay free at the right."""
+_WIDEST: Final = 80
+"""Columns of a page where nobody says otherwise, as for click."""
 _LEAST: Final = 10
 """Columns that are left for a description, however wide what it describes is."""
 
 
 class Formatter(click.HelpFormatter):
     """Lays out a page; click itself counts letters, and a Hangul syllable takes two columns."""
+
+    def __init__(
+        self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
+    ) -> None:
+        """As click's, which takes no terminal for narrower than 52 columns."""
+        if width is None:
+            columns = shutil.get_terminal_size().columns
+            width = max(min(columns, max_width or _WIDEST) - _MARGIN, wrapping.NARROWEST)
+        super().__init__(indent_increment, width, max_width)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the usage line."""

@@ -9,14 +9,33 @@ _CLOSE: Final = 0.6
 """Similarity, from 0 to 1, from which a name counts as a slip of the keyboard; difflib's own default."""
 _SHORTEST: Final = 2
 """Letters that an abbreviation needs."""
-_NAMED_BY: Final = ("service", "environment", "command", "option", "format", "context", "remote")
+_NAMED_BY: Final = (
+    "service",
+    "environment",
+    "command",
+    "option",
+    "choice",
+    "format",
+    "context",
+    "remote",
+    "item",
+    "code",
+    "database",
+)
 """Facts of a sentence that can hold the name that does not exist."""
+_LISTED_BY: Final = {
+    "cluster.unknown-context": "contexts",
+    "migrations.no-database": "databases",
+    "rehearsal.no-such-database": "existing",
+}
+"""Sentences whose list of what exists has another name than ``known``."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The name that was probably meant; empty where none is close.
 
-    A slip of the keyboard, an abbreviation (``prod`` for ``production``) and a longer form of it count as close.
+    A slip of the keyboard, an abbreviation (``prod`` for ``production``) and a longer form of it count as close, and
+    so does a path with it (``services/auth/``), which a shell completes.
 
     Args:
         name: What was typed.
@@ -29,6 +48,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     typed = name.casefold().lstrip("-")
     if typed in spelled:
         return spelled[typed]
+    in_path = [part for part in typed.split("/") if part in spelled]
+    if len(in_path) == 1:
+        return spelled[in_path[0]]
     abbreviated = [existing for existing in spelled if _is_beginning(typed, existing)]
     if len(abbreviated) == 1:
         return spelled[abbreviated[0]]
@@ -42,9 +64,10 @@ def _is_beginning(typed: str, existing: str) -> bool:
     return shorter >= _SHORTEST and (existing.startswith(typed) or typed.startswith(existing))
 
 
-def of_facts(facts: Mapping[str, str]) -> str:
+def of_text(text_id: str, facts: Mapping[str, str]) -> str:
     """The nearest name for a sentence that says which name does not exist and, as ``known``, which do."""
-    names = [name for name in facts.get("known", "").split(", ") if name not in {"", "-"}]
+    listed = facts.get(_LISTED_BY.get(text_id, "known"), "")
+    names = [name for name in listed.split(", ") if name not in {"", "-"}]
     for key in _NAMED_BY:
         if names and facts.get(key):
             return nearest(facts[key], names)
