@@ -463,9 +463,9 @@ def test_pods_as_hooks_need_a_deadline_and_an_end() -> None:
 
 def test_hook_that_limits_the_tries_of_each_index_says_something_of_them() -> None:
     silent = {"backoffLimit": None}
-    each = {**silent, "completionMode": "Indexed", "completions": 2, "backoffLimitPerIndex": 0}
+    indexed = {**silent, "completionMode": "Indexed", "completions": 2, "backoffLimitPerIndex": 0}
     assert variants("ARG023", job(spec=silent, **{HOOK: "Sync"})) == [":notice"]
-    assert variants("ARG023", job(spec=each, **{HOOK: "Sync"})) == []
+    assert variants("ARG023", job(spec=indexed, **{HOOK: "Sync"})) == []
 
 
 def test_log_is_lost_by_the_policy_of_either_annotation() -> None:
