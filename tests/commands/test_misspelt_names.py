@@ -241,7 +241,7 @@ def values(command: click.Command) -> Iterator[tuple[str, list[str]]]:
                 spelling = max(parameter.opts, key=len)
                 yield spelling, [spelling, ""]
                 yield spelling, [f"{spelling}="]
-        else:
+        elif isinstance(parameter, click.Argument):
             arguments = [other for other in command.params if isinstance(other, click.Argument)]
             name = (parameter.metavar or str(parameter.name).upper()).strip("[].")
             before = ["x"] * arguments.index(parameter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from typing import Final
 
@@ -27,6 +26,8 @@ class Formatter(click.HelpFormatter):
     ) -> None:
         """As click's, which takes no terminal for narrower than 52 columns."""
         if width is None:
+            import shutil  # which has every compression of archives with it
+
             columns = shutil.get_terminal_size().columns
             width = max(min(columns, max_width or _WIDEST) - _MARGIN, wrapping.NARROWEST)
         super().__init__(indent_increment, width, max_width)
