@@ -1,7 +1,8 @@
 """Replaces a file in one step: a reader meets the old content or the new one, never half of it.
 
 Everything that hanbae writes goes through :func:`replace`, so that a crash, a full disk or a second process leaves
-whole files whatever command was running, and the permissions are those that the user's umask asks for.
+whole files whatever command was running. A file that was there keeps its permissions, and its owner where the system
+lets it; a new one has those that the user's umask asks for.
 """
 
 from __future__ import annotations
@@ -49,15 +50,16 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = True) -> I
     Yields:
         A file to write to; it takes the name when the block ends without an error.
     """
-    if mode is None:
-        mode = _present_mode(path)
+    present = _present(path) if mode is None else None
     # Nobody else may open the file until its permissions are set, so a key's content is never
     # readable to others in between. Unlike open, fchmod ignores the umask.
-    handle, unfinished = _create(path.parent, 0o666 if mode is None else 0o600)
+    handle, unfinished = _create(path.parent, 0o666 if mode is None and present is None else 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
+            if present is not None:
+                mode = _hand_over(file.fileno(), present)
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             # Content before name: in the other order, a crash could leave an empty file under the
@@ -174,14 +176,37 @@ def _lines(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _present_mode(path: Path) -> int | None:
+def _present(path: Path) -> os.stat_result | None:
+    """The file that is to be replaced; None where there is none."""
     try:
         status = path.lstat()
     except FileNotFoundError:
         return None
     # A link's own permissions, which are always 0777 on Linux, say nothing about the file to be
     # written.
-    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _hand_over(handle: int, present: os.stat_result) -> int:
+    """Give a new file the owner and the group of the one that it replaces.
+
+    Under root, as with sudo and in containers with a user's clone, that user could else not read it any more.
+
+    Returns:
+        The permissions that it is to have: those of the other file, but for the group's where the system lets the
+        group not be kept: they were meant for another one.
+    """
+    mode = stat.S_IMODE(present.st_mode)
+    own = os.fstat(handle)
+    if (own.st_uid, own.st_gid) == (present.st_uid, present.st_gid):
+        return mode
+    # The group by itself as well: whoever is in it may give the file to it, and only root gives it to another user.
+    for user in (present.st_uid, -1):
+        with contextlib.suppress(OSError):
+            os.fchown(handle, user, present.st_gid)
+            return mode
+    others = mode & stat.S_IRWXO
+    return mode & ~(stat.S_ISGID | stat.S_IRWXG) | mode & stat.S_IRWXG & others << 3
 
 
 def _create(folder: Path, mode: int) -> tuple[int, Path]:
@@ -218,15 +243,15 @@ def _put_back(path: Path, former: _Former) -> None:
 @contextlib.contextmanager
 def _beside(path: Path, text: str) -> Iterator[Path]:
     """A file's new content under another name; it is taken away unless it has taken the file's name by the end."""
-    mode = _present_mode(path)
+    present = _present(path)
     with _naming(path):
-        handle, unfinished = _create(path.parent, 0o666 if mode is None else 0o600)
+        handle, unfinished = _create(path.parent, 0o666 if present is None else 0o600)
     try:
         with _naming(path), os.fdopen(handle, "wb") as file:
             file.write(text.encode())
             file.flush()
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
+            if present is not None:
+                os.fchmod(file.fileno(), _hand_over(file.fileno(), present))
             os.fsync(file.fileno())
         yield unfinished
     finally:

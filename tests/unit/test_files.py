@@ -54,6 +54,45 @@ def test_permissions_that_are_named_count_whatever_the_umask_is(tmp_path: Path) 
     assert mode(path) == 0o644
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("together", [False, True])
+def test_a_file_that_is_there_stays_with_its_owner(tmp_path: Path, *, together: bool) -> None:
+    """Under sudo, and in a container with a user's clone, the user could else not read it any more."""
+    path = tmp_path / "values.yaml"
+    path.write_text("old")
+    path.chmod(0o640)
+    os.chown(path, 4321, 4322)
+    if together:
+        files.replace_all({path: "new"})
+    else:
+        files.replace(path, "new")
+    status = path.stat()
+    assert (path.read_text(), status.st_uid, status.st_gid) == ("new", 4321, 4322)
+    assert mode(path) == 0o640
+
+
+def test_a_group_that_cannot_be_kept_leaves_nothing_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("old")
+    path.chmod(0o664)
+    real = os.fstat
+
+    def of_others(handle: int) -> os.stat_result:
+        status = list(real(handle))
+        status[stat.ST_GID] += 1
+        return os.stat_result(status)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fstat", of_others)
+    monkeypatch.setattr(os, "fchown", refuse)
+    files.replace(path, "new")
+    assert (path.read_text(), mode(path)) == ("new", 0o644)
+
+
 def test_a_link_is_replaced_and_what_it_leads_to_is_not_touched(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("theirs")
