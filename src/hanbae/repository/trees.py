@@ -354,7 +354,10 @@ class WorkingTree:
         for path, status in changed.items():
             if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
-            if path in unwatched or listing.get(path, "").startswith(SUBMODULE):
+            if path in unwatched:
+                continue
+            # Git leaves a submodule alone while there is a folder for it, whatever is in that.
+            if listing.get(path, "").startswith(SUBMODULE) and (root / path).is_dir():
                 continue
             if status & untracked and not status & new:
                 continue  # taken out of the index, and ignored from now on: the next commit is without it

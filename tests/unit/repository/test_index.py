@@ -45,3 +45,15 @@ def test_one_that_is_gone_from_the_disk_or_from_both_is_not_there(clone: Path) -
     (clone / "other.yaml").unlink()
     git(clone, "rm", "--quiet", "values.yaml")
     assert set(trees.WorkingTree(clone).files()) == {".gitignore"}
+
+
+def test_a_submodule_counts_only_while_there_is_a_folder_for_it(clone: Path) -> None:
+    git(clone, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(clone), "sub")
+    git(clone, "commit", "-qm", "sub")
+    assert trees.WorkingTree(clone).files()["sub"].startswith(trees.SUBMODULE)
+    git(clone, "submodule", "deinit", "-q", "--force", "sub")
+    assert trees.WorkingTree(clone).files()["sub"].startswith(trees.SUBMODULE)
+    (clone / "sub").rmdir()
+    assert "sub" not in trees.WorkingTree(clone).files()
+    (clone / "sub").write_text("a file\n")
+    assert trees.WorkingTree(clone).read("sub") == b"a file\n"
