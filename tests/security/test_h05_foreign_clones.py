@@ -61,9 +61,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def ran(shop: Path, home: Path, *words: str) -> scenes.Ended:
+def ran(shop: Path, home: Path, *words: str, **configuration: str) -> scenes.Ended:
     environment = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "COLUMNS": "400"}
-    return scenes.hanbae("--lang", "en", "-C", str(shop), *words, **environment)
+    command = ("--lang", "en", "-C", str(shop), *words)
+    return scenes.hanbae(*command, directory=None, **environment, **configuration)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -82,6 +83,52 @@ def test_the_command_that_is_named_cures_it(shop: Path, tmp_path: Path) -> None:
     cure = ["git", "config", "--global", "--add", "safe.directory", str(shop)]
     subprocess.run(cure, env=environment, check=True)
     assert ran(shop, tmp_path, "render", "auth", "--env", "dev").code == 0
+
+
+def test_what_git_trusts_through_its_environment_is_trusted(shop: Path, tmp_path: Path) -> None:
+    """Images for CI set these; libgit2 does not know them."""
+    file = tmp_path / "configuration"
+    file.write_text(f"[safe]\n\tdirectory = {shop}\n")
+    setting = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory"}
+    for configuration in (
+        setting | {"GIT_CONFIG_VALUE_0": "*"},
+        {"GIT_CONFIG_GLOBAL": str(file)},
+        {"GIT_CONFIG_SYSTEM": str(file)},
+    ):
+        ended = ran(shop, tmp_path, "render", "auth", "--env", "dev", **configuration)
+        assert ended.code == 0, (configuration, ended.err)
+    ended = ran(shop, tmp_path, "render", "auth", **setting, GIT_CONFIG_VALUE_0="/elsewhere")
+    assert ended.code == 2, ended.err
+
+
+def test_no_other_repository_is_asked_about_instead(shop: Path, tmp_path: Path) -> None:
+    """A hook's variables name another one."""
+    own = tmp_path / "own"
+    subprocess.run(["git", "init", "-q", str(own)], check=True)
+    ended = ran(shop, tmp_path, "render", "auth", GIT_DIR=str(own / ".git"))
+    assert ended.code == 2, ended.err
+    assert "safe.directory" in ended.err
+
+
+def test_a_linked_working_tree_is_trusted_under_its_own_name(tmp_path: Path) -> None:
+    root, home, linked = tmp_path / "root", tmp_path / "home", tmp_path / "linked"
+    for folder in (root, home):
+        folder.mkdir()
+    layouts.begin(root, "one-cluster")
+    new_service.new_service(root, "auth")
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    add = ["worktree", "add", "-q", str(linked)]
+    for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "x"], add):
+        subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)
+    subprocess.run(["chown", "-R", "1000", str(linked)], check=True)
+    rendering = ("render", "auth", "--env", "dev")
+    ended = ran(linked, home, *rendering)
+    assert ended.code == 2, ended.err
+    assert f"git config --global --add safe.directory {linked}\n" in ended.err
+    environment = os.environ | {"HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+    cure = ["git", "config", "--global", "--add", "safe.directory", str(linked)]
+    subprocess.run(cure, env=environment, check=True)
+    assert ran(linked, home, *rendering).code == 0
 
 
 def test_nothing_is_laid_into_a_clone_that_is_not_trusted(tmp_path: Path) -> None:

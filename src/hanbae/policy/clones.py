@@ -7,9 +7,12 @@ So neither is read when another user wrote it, unless the user has told git to t
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +22,38 @@ from hanbae.policy import loose_objects
 if TYPE_CHECKING:
     import pygit2
 
+LEADING: Final = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_QUARANTINE_PATH",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+"""What says where a repository is (``git rev-parse --local-env-vars``), but for its configuration.
+
+A hook of git's has these, and they would lead git to another repository than the one that is read here.
+"""
 _FOREIGN: Final = "not owned by current user"
 """What libgit2 says where git says "dubious ownership"."""
+_ASKING: Final = 10.0
+"""Seconds that git may take to say whether it trusts a clone."""
+_LINK: Final = b"gitdir:"
+_LONGEST_LINK: Final = 65536
+_REWRITTEN: Final = {
+    "'sdir'": "git sparse-checkout reapply --no-sparse-index",
+    "'link'": "git update-index --no-split-index",
+    "extensions.refstorage": "git refs migrate --ref-format=files",
+}
+"""What libgit2 says of forms of git's that it cannot read → the command that has git write the usual one."""
+_OBJECT: Final = re.compile(r"^(?:Unable to read tree )?'?([0-9a-f]{40})'?$")
+"""What is said of an object that is not there: its id, as a key or of a tree."""
+_SHA256: Final = "unknown object format"
 
 
 def discover(path: Path, *, examined: bool = False) -> pygit2.Repository | None:
@@ -39,22 +72,107 @@ def discover(path: Path, *, examined: bool = False) -> pygit2.Repository | None:
     folder = str(path)
     try:
         discovered = pygit2.discover_repository(folder)
+        _refuse_lost(path)
         if discovered is None:
             return None
         # From here on messages name the repository rather than where the search began.
         folder = discovered
-        repository = pygit2.Repository(folder)
+        repository = _opened(path, discovered)
         _refuse_embedded(path, repository)
         if not examined:
             _refuse_damaged(repository)
     except (pygit2.GitError, OSError, ValueError) as error:  # libgit2's codes become any of these
-        if _FOREIGN in str(error):
-            root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)
-            raise errors.WrongUse(
-                "repository.foreign", folder=str(root), quoted=shlex.quote(str(root))
-            ) from error
-        raise errors.WrongUse("repository.broken", folder=folder, reason=str(error)) from error
+        raise _unreadable(folder, str(error)) from error
     return repository
+
+
+def _opened(path: Path, discovered: str) -> pygit2.Repository:
+    """The repository that a folder is in.
+
+    It is opened from the folder, not from its ``.git``: where that is a link, or a file that leads elsewhere, only the
+    way there says where the working tree is.
+
+    Args:
+        path: The folder.
+        discovered: The repository's own folder.
+    """
+    import pygit2
+
+    try:
+        return pygit2.Repository(str(path))
+    except pygit2.GitError as error:
+        if _FOREIGN not in str(error):
+            raise
+        root = str(_top(path) or Path(discovered))
+        if not _is_trusted(root, os.path.realpath(discovered)):
+            raise errors.WrongUse(
+                "repository.foreign", folder=root, quoted=shlex.quote(root)
+            ) from error
+    pygit2.settings.owner_validation = False
+    try:
+        return pygit2.Repository(str(path))
+    finally:
+        pygit2.settings.owner_validation = True
+
+
+@lru_cache(maxsize=64)  # a clone is opened several times in a run
+def _is_trusted(root: str, discovered: str) -> bool:
+    """Whether git itself trusts a clone of another user's.
+
+    libgit2 knows less of ``safe.directory`` than git: neither ``GIT_CONFIG_GLOBAL`` and ``GIT_CONFIG_COUNT``, which
+    images for CI set, nor patterns such as ``/builds/*``.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in LEADING}
+    words = ["git", "-C", root, "rev-parse", "--absolute-git-dir"]
+    try:
+        answer = subprocess.run(
+            words,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_ASKING,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    # Where git passes over this clone and finds another one around it, it has said nothing of this one.
+    answered = os.fsdecode(answer.stdout.removesuffix(b"\n"))
+    return answer.returncode == 0 and os.path.realpath(answered) == discovered
+
+
+def _top(path: Path) -> Path | None:
+    """The nearest folder with a ``.git``, where a clone begins; None where there is none."""
+    start = path.resolve()
+    tops = (above for above in (start, *start.parents) if os.path.lexists(above / ".git"))
+    return next(tops, None)
+
+
+def _refuse_lost(path: Path) -> None:
+    """Refuse a linked working tree or a submodule without the repository that its ``.git`` leads to.
+
+    So it is in a container into which only the working tree is mounted. Taken for no clone at all, all that git
+    ignores would be looked at.
+    """
+    top = _top(path)
+    if top is None or not (top / ".git").is_file():
+        return
+    with (top / ".git").open("rb") as file:
+        content = file.read(_LONGEST_LINK)
+    if not content.startswith(_LINK):
+        return  # libgit2 says that it is malformed
+    target = top / os.fsdecode(content.removeprefix(_LINK).strip())
+    if not os.path.lexists(target / "HEAD"):
+        raise errors.WrongUse("repository.lost", folder=str(top), target=str(target))
+
+
+def _unreadable(folder: str, reason: str) -> errors.WrongUse:
+    """What is said of a clone that libgit2 cannot read, with the command that mends it where there is one."""
+    for form, command in _REWRITTEN.items():
+        if form in reason:
+            return errors.WrongUse("repository.other-form", folder=folder, command=command)
+    if _SHA256 in reason:
+        return errors.WrongUse("repository.sha256", folder=folder)
+    return errors.WrongUse("repository.broken", folder=folder, reason=reason)
 
 
 @contextmanager
@@ -73,7 +191,25 @@ def readable(folder: str | Path) -> Iterator[None]:
         yield
     except (pygit2.GitError, KeyError, ValueError, OSError) as error:  # libgit2's codes become any
         reason = str(error) or type(error).__name__
-        raise errors.WrongUse("repository.broken", folder=str(folder), reason=reason) from error
+        # libgit2 fetches nothing by itself, as git does for a clone made with --filter.
+        missing = _OBJECT.search(reason)
+        if missing is not None and _is_partial(Path(folder)):
+            raise errors.WrongUse(
+                "repository.partial", folder=str(folder), name=missing[1]
+            ) from error
+        raise _unreadable(str(folder), reason) from error
+
+
+def _is_partial(folder: Path) -> bool:
+    """Whether a clone was made with ``--filter``, so that git fetches contents when they are asked for."""
+    import pygit2
+
+    with suppress(pygit2.GitError, OSError, ValueError, errors.WrongUse):
+        repository = discover(folder, examined=True)
+        if repository is not None:
+            names = (entry.name for entry in repository.config)
+            return any(re.fullmatch(r"remote\..*\.promisor", name) for name in names)
+    return False
 
 
 def refuse_foreign(file: Path) -> None:
@@ -102,9 +238,7 @@ def _refuse_embedded(path: Path, repository: pygit2.Repository) -> None:
     """
     import pygit2
 
-    start = path.resolve()
-    tops = (above for above in (start, *start.parents) if os.path.lexists(above / ".git"))
-    top = next(tops, None)
+    top = _top(path)
     if top is None and repository.is_bare:
         return  # the user's own, in which there is nothing to read
     # libgit2 takes the nearest folder with HEAD, objects and refs in it, also one that a branch has

@@ -35,20 +35,6 @@ _REMOTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
 _MOST_COMMITS: Final = 20_000
 """Commits that one question walks through."""
 _LONGEST_MESSAGE: Final = 2000
-_LEADING: Final = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_DIR",
-        "GIT_INDEX_FILE",
-        "GIT_NAMESPACE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_QUARANTINE_PATH",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
-)
-"""What says where a repository is (``git rev-parse --local-env-vars``), but for its configuration."""
 _SAFELY: Final = tuple(
     word
     for setting in (
@@ -401,8 +387,7 @@ class Checkout:
 
     def _environment(self) -> dict[str, str]:
         # Git's words are looked at, so they must be English; LANGUAGE would win over LC_ALL.
-        # A hook of git's has variables that would lead it to another repository than the one that is read here.
-        own = {name: value for name, value in os.environ.items() if name not in _LEADING}
+        own = {name: value for name, value in os.environ.items() if name not in clones.LEADING}
         environment = own | {"LC_ALL": "C", "LANGUAGE": ""}
         if not _terminal():
             environment["GIT_TERMINAL_PROMPT"] = "0"

@@ -142,4 +142,4 @@ class History:
         try:
             return str(self._repository.revparse_single(revision).peel(pygit2.Commit).id)
         except (KeyError, ValueError, OSError, pygit2.GitError) as error:
-            raise errors.WrongUse("repository.no-revision", revision=revision) from error
+            raise revisions.unknown(self._repository, revision) from error

@@ -7,9 +7,11 @@ Argo CD follows links inside the repository likewise and refuses those that leav
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hanbae import errors, subjects
@@ -26,6 +28,7 @@ _LINKS: Final = 40
 _LINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
 
+_OF_HEAD: Final = re.compile(r"(?:HEAD|@)(?:$|[~^:@])")
 _MARKS: Final = {_SUBMODULE: trees.SUBMODULE, _LINK: "link:"}
 
 Parts = tuple[str, ...]
@@ -61,6 +64,22 @@ def refuse_bomb(tree: pygit2.Tree, sizes: dict[str, int] | None = None) -> None:
             raise errors.FileFault("repository.too-many-files", place=place, limit=limit)
 
 
+def unknown(repository: pygit2.Repository, revision: str) -> errors.WrongUse:
+    """What is said of a revision that a clone does not have.
+
+    Args:
+        repository: The clone.
+        revision: What was asked for.
+    """
+    with clones.readable(repository.path):
+        if repository.head_is_unborn and _OF_HEAD.match(revision):
+            folder = str(Path(repository.workdir or repository.path))
+            return errors.WrongUse("repository.no-commit", folder=folder)
+        if repository.is_shallow:
+            return errors.WrongUse("repository.no-revision-shallow", revision=revision)
+    return errors.WrongUse("repository.no-revision", revision=revision)
+
+
 class Revision:
     """One commit.
 
@@ -81,7 +100,7 @@ class Revision:
         try:
             resolved = repository.revparse_single(commit).peel(pygit2.Commit)
         except (KeyError, ValueError, OSError, pygit2.GitError) as error:
-            raise errors.WrongUse("repository.no-revision", revision=commit) from error
+            raise unknown(repository, commit) from error
         self.commit = str(resolved.id)
         self._repository = repository
         with self._readable():
