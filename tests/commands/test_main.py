@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -64,6 +65,31 @@ def test_each_ending_has_its_exit_code(
     monkeypatch.setattr("tempfile.tempdir", None)
     raising(monkeypatch, error)
     assert main.run(["failing"]) == code
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS], ids=os.strerror)
+def test_a_file_that_this_user_may_not_have_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    number: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = str(tmp_path / "services/auth/helm/values-dev.yaml")
+    raising(monkeypatch, OSError(number, os.strerror(number), path))
+    assert main.run(["failing"]) == 2
+    shown = capsys.readouterr().err
+    assert "services/auth/helm/values-dev.yaml: " in shown
+    assert str(tmp_path) not in shown
+    assert os.strerror(number) in shown
+
+
+def test_a_refusal_that_is_about_no_file_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    raising(monkeypatch, PermissionError(errno.EPERM, os.strerror(errno.EPERM)))
+    assert main.run(["failing"]) == 70
 
 
 def test_error_says_where_and_goes_to_stderr(

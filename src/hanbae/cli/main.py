@@ -34,6 +34,7 @@ from hanbae.cli import completion, failures, interrupts, options, quitting
 from hanbae.cli.text import catalogue, command_names, narration
 
 _BUG: Final = 70
+_NOT_ALLOWED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class Front(options.Group):
@@ -216,11 +217,15 @@ def _resolved(directory: Path) -> Path:
 
 
 def _failed(error: Exception, arguments: list[str]) -> int:
-    from hanbae import errors
+    from hanbae import errors, subjects
 
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         # What click writes by itself; a full disk is no bug of ours.
         error = errors.Failed("output.unwritable", reason=files.reason(error))
+    elif isinstance(error, OSError) and _is_not_allowed(error):
+        # A folder that this user may not enter can be anywhere on the way to a file.
+        place = subjects.Place(os.path.relpath(os.fsdecode(error.filename)))
+        error = errors.FileFault("placing.unwritable", place=place, reason=files.reason(error))
 
     if interrupts.caused(error):
         return _interrupted(error, arguments)
@@ -229,6 +234,11 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         return error.exit_code
     failures.bug(error, arguments)
     return _BUG
+
+
+def _is_not_allowed(error: OSError) -> bool:
+    """Whether it says of a file that this user may not have it: neither ours to mend nor ours to know beforehand."""
+    return error.errno in _NOT_ALLOWED and isinstance(error.filename, (str, bytes))
 
 
 def _complete_streams() -> None:

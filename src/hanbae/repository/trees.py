@@ -361,7 +361,9 @@ class WorkingTree:
                 continue
             if status & untracked and not status & new:
                 continue  # taken out of the index, and ignored from now on: the next commit is without it
-            if status & gone or not os.path.lexists(root / path):
+            if path in listing and _is_out_of_reach(root / path):
+                listing[path] = UNREADABLE  # git would commit it as it was
+            elif status & gone or not os.path.lexists(root / path):
                 listing.pop(path, None)
             else:
                 listing[path] = _stamp(root / path)
@@ -469,6 +471,17 @@ def _only_folders(folder: str, folders: list[str]) -> list[str]:
 def _is_content(path: Path) -> bool:
     """Whether git would take it for a file: no folder, no pipe, but a link to either."""
     return path.is_symlink() or path.is_file()
+
+
+def _is_out_of_reach(path: Path) -> bool:
+    """Whether nobody can tell if there is a file, for the folder cannot be entered."""
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _stamp(path: Path) -> str:

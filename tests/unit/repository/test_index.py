@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from hanbae import errors
 from hanbae.repository import trees
 
 
@@ -57,3 +60,22 @@ def test_a_submodule_counts_only_while_there_is_a_folder_for_it(clone: Path) -> 
     assert "sub" not in trees.WorkingTree(clone).files()
     (clone / "sub").write_text("a file\n")
     assert trees.WorkingTree(clone).read("sub") == b"a file\n"
+
+
+def test_a_tracked_file_in_a_folder_that_may_not_be_entered_is_not_gone(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git would commit it as it was; without it, a service would pass whose files nobody has looked at."""
+    (clone / "other.yaml").unlink()  # as libgit2 has it then
+    real = Path.lstat
+
+    def entering(path: Path) -> os.stat_result:
+        if path.name == "other.yaml":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", entering)
+    tree = trees.WorkingTree(clone)
+    assert tree.files()["other.yaml"] == trees.UNREADABLE
+    with pytest.raises(errors.FileFault, match=r"repository\.unreadable"):
+        tree.read("other.yaml")
