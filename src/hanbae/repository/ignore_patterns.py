@@ -136,6 +136,8 @@ def _contents(repository: pygit2.Repository, root: Path, path: str, blob: str) -
     target = boundaries.inside(root.resolve(), root / path)
     try:
         if target is not None and target.exists():
+            if not target.is_file():  # such as a named pipe, in which libgit2 would wait for ever
+                raise errors.FileFault("values.not-a-file", place=subjects.Place(path))
             yield _bounded(path, files.ordinary(target, most=_LARGEST))
     except OSError as error:
         place, reason = subjects.Place(path), files.reason(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,13 @@ def test_a_tracked_file_in_a_folder_that_may_not_be_entered_is_not_gone(
     assert tree.files()["other.yaml"] == trees.UNREADABLE
     with pytest.raises(errors.FileFault, match=r"repository\.unreadable"):
         tree.read("other.yaml")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_lies_in_the_place_of_a_tracked_file_of_patterns_is_named(
+    clone: Path, make: Callable[[Path], None]
+) -> None:
+    (clone / ".gitignore").unlink()
+    make(clone / ".gitignore")
+    with pytest.raises(errors.FileFault, match=r"values\.not-a-file"):
+        trees.WorkingTree(clone)
