@@ -150,6 +150,10 @@ def test_no_shell_and_no_relative_import() -> None:
     assert not all_of(MODULES, lambda module: module.shells)
 
 
+def test_what_children_say_is_no_text_in_the_users_encoding() -> None:
+    assert not [path for path in MODULES if "text=True" in path.read_text()]
+
+
 def test_labels_of_hanbaes_own_are_spelled_in_one_place() -> None:
     spelling = [path for path in MODULES if labels.PREFIX in path.read_text()]
     assert spelling == [SOURCE / "policy" / "labels.py"]

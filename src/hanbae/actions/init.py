@@ -5,6 +5,7 @@ The policy is the source: where ``hanbae.yaml`` exists, it is read and never wri
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from hanbae.masking import shapes
 from hanbae.policy import loading
 from hanbae.repository import writing_files
 from hanbae.results import files
+from hanbae.streams import locales
 
 
 def init(
@@ -139,6 +141,7 @@ def remote_url(root: Path) -> str:
     try:
         answer = subprocess.run(
             ["git", "-C", str(root), "config", "--get", "remote.origin.url"],
+            env={**os.environ, **locales.ENGLISH},
             capture_output=True,
             check=False,
             timeout=10,

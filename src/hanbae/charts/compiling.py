@@ -125,7 +125,8 @@ def build(target: Path) -> None:
             env=environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     except OSError as error:
@@ -183,7 +184,8 @@ def _version(go: str) -> tuple[int, ...]:
             [go, "env", "GOVERSION"],
             env=environment(),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=30,
         )

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from hanbae import errors, foreign_json, masking, subjects
 from hanbae.images import references
+from hanbae.streams import locales
 
 _HUB_KEYS: Final = (
     "https://index.docker.io/v1/",
@@ -147,6 +148,7 @@ def _of_helper(name: str, key: str, host: str) -> Credentials | None:
     try:
         ended = subprocess.run(
             [f"docker-credential-{name}", "get"],
+            env={**os.environ, **locales.ENGLISH},
             input=key.encode(),
             capture_output=True,
             timeout=_HELPER_TIMEOUT,

@@ -13,11 +13,12 @@ from msgspec import Struct
 from hanbae import errors, masking
 from hanbae.migrations import statuses
 from hanbae.rehearsing import servers
+from hanbae.streams import locales
 
 TABLE: Final = "public.goose_db_version"
 LONGEST: Final = 3600.0
 """Seconds after which a migration is given up."""
-_PASSED_ON: Final = ("HOME", "LANG", "LC_ALL", "PATH", "PGPASSFILE", "TZ")
+_PASSED_ON: Final = ("HOME", "PATH", "PGPASSFILE", "TZ")
 
 
 class Ended(Struct, frozen=True):
@@ -65,11 +66,11 @@ class Goose(Struct, frozen=True):
                 with errors.starting(str(self.program)):
                     ended = subprocess.run(
                         [str(self.program), *options, *words],
-                        env=inherited | variables,
+                        env={**inherited, **locales.ENGLISH, **variables},
                         pass_fds=descriptors,
                         stdin=subprocess.DEVNULL,
                         capture_output=True,
-                        text=True,
+                        encoding="utf-8",
                         errors="replace",
                         check=False,
                         timeout=LONGEST,

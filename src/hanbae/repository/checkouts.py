@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hanbae import errors, masking
 from hanbae.policy import clones
 from hanbae.repository import revisions
+from hanbae.streams import locales
 
 if TYPE_CHECKING:
     import pygit2
@@ -386,9 +387,8 @@ class Checkout:
         return masking.Redactor()(self._repository.remotes[remote].url or "")
 
     def _environment(self) -> dict[str, str]:
-        # Git's words are looked at, so they must be English; LANGUAGE would win over LC_ALL.
         own = {name: value for name, value in os.environ.items() if name not in clones.LEADING}
-        environment = own | {"LC_ALL": "C", "LANGUAGE": ""}
+        environment = {**own, **locales.ENGLISH}  # git's words are looked at
         if not _terminal():
             environment["GIT_TERMINAL_PROMPT"] = "0"
             overrides = {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys()

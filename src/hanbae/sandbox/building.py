@@ -198,7 +198,8 @@ def _module_folder(component: pins.Component, go: golang.Go, modules: Path) -> P
             env=golang.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     folder = answer.stdout.strip()

@@ -17,6 +17,7 @@ from typing import Final
 import hanbae
 from hanbae import errors
 from hanbae.sandbox import calling
+from hanbae.streams import locales
 
 #: Whose commits they are, and no setting of the user's: a hook, a signing key or a URL rewrite of theirs has
 #: no business in a throw-away repository.
@@ -126,10 +127,11 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
         ended = subprocess.run(
             ["git", *arguments],
             cwd=folder,
-            env=inherited | _ENVIRONMENT | dict(environment or {}),
+            env={**inherited, **locales.ENGLISH, **_ENVIRONMENT, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     calling.heed_interrupt(ended.returncode)

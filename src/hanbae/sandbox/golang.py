@@ -108,7 +108,8 @@ def _ask(path: Path) -> str | None:
             [path, "env", "GOVERSION"],
             env=environment(),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=30,
         )

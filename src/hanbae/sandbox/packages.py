@@ -25,6 +25,7 @@ from pathlib import Path
 
 from hanbae import errors
 from hanbae.sandbox import pins
+from hanbae.streams import locales
 
 _FOLDERS = ("usr/bin", "usr/sbin", "bin", "sbin")
 
@@ -179,10 +180,10 @@ class _Apt:
                 list(command),
                 cwd=folder or self._work,
                 # In English, because `libraries`, `_installed` and `_missing` read what is said.
-                env=os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+                env={**os.environ, **locales.ENGLISH, "DEBIAN_FRONTEND": "noninteractive"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 check=False,
             )

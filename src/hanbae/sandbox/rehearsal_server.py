@@ -70,7 +70,12 @@ def _somebody() -> list[str]:
 def _run(words: list[str], environment: dict[str, str]) -> None:
     with errors.starting(words[0]):
         ended = subprocess.run(
-            words, env=environment, capture_output=True, text=True, errors="replace", check=False
+            words,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
     if ended.returncode:
         reason = (ended.stderr or ended.stdout).strip()

@@ -1,1 +1,1 @@
-"""Reading what does not end, whoever sends it: lines out of bytes, pauses between attempts, the end of children."""
+"""Reading what does not end, whoever sends it, and children: lines out of bytes, pauses between attempts, their end."""

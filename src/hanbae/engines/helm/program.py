@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from hanbae import errors, excerpts, masking
 from hanbae.engines import protocol
+from hanbae.streams import locales
 
 MINOR: Final = "4.3"
 """The minor version that hanbae renders and is tested with: that of Argo CD 3.6."""
@@ -33,7 +34,7 @@ _LONGEST: Final = 64 * 1024
 """Bytes of its words that are kept, the last ones."""
 _VERSION: Final = re.compile(r"v(\d{1,4}\.\d{1,4})\.\d{1,4}")
 _PASSED: Final = (
-    *("HOME", "KUBECONFIG", "LANG", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"),
+    *("HOME", "KUBECONFIG", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"),
     *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),
     *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),
 )
@@ -134,7 +135,8 @@ class _Answer(Struct, frozen=True):
 
 async def _run(command: list[str], folder: Path | None) -> _Answer:
     """Run it to its end: it is short, and one that is ended in the middle leaves a release that nobody can upgrade."""
-    environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    environment = {**passed, **locales.ENGLISH}
     if folder is not None:
         # Folders of its own: no plugin, repository or registry login of the user's takes part.
         own = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
