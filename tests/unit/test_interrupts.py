@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.support import command_tree
+
+from hanbae.cli import options
 
 SCRIPT = """\
 import asyncio, signal, sys
@@ -110,3 +113,38 @@ def test_signal_on_the_way_out_is_no_traceback(number: signal.Signals, code: int
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+
+
+BEGUN = """\
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from hanbae.cli import check, entry
+
+def place():
+    try:
+        os.kill(os.getpid(), int(sys.argv[-1]))
+        signal.pause()
+    finally:
+        print("cleaned up", flush=True)
+
+check._describe_rules = lambda *_: place()
+number = sys.argv[1]
+sys.argv[1:] = ["check", "--rules", number]
+entry.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_command_that_has_begun_is_cleaned_up(number: signal.Signals, code: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", BEGUN, str(int(number))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout) == (code, "cleaned up\n")
+
+
+def test_every_command_says_that_it_begins() -> None:
+    assert all(isinstance(command, options.Command) for _, command in command_tree.walk())
