@@ -226,8 +226,10 @@ def named(certificates: Sequence[str], environments: Sequence[str]) -> dict[str,
         # A path may contain `=` itself; only an environment that was named with --env counts as one.
         if not separator or environment not in environments:
             if separator and not os.path.exists(text):  # noqa: PTH110  takes a text of any length
-                facts = {"environment": environment, "known": ", ".join(environments)}
-                raise errors.WrongUse("seal.certificate-unknown", **facts)
+                existing = ", ".join(environments)
+                raise errors.WrongUse(
+                    "seal.certificate-unknown", environment=environment, known=existing
+                )
             environment, file = environments[0], text
             if len(environments) > 1:
                 raise errors.WrongUse("seal.certificate-of-which", file=text)
