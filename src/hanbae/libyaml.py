@@ -276,6 +276,9 @@ class _Picking:
             self._keys[-1] = None
 
 
+_UNDEFINED: Final = "found undefined alias"
+
+
 @contextmanager
 def _faults() -> Iterator[None]:
     import yaml
@@ -285,11 +288,15 @@ def _faults() -> Iterator[None]:
     except yaml.YAMLError as error:
         parts = [getattr(error, part, None) for part in ("context", "problem")]
         why = ", ".join(filter(None, parts)) or str(error)
+        if why.startswith(_UNDEFINED):
+            # A password that begins with an asterisk, and has no quotes, is an alias.
+            why = _UNDEFINED
         raise Fault(why, getattr(error, "problem_mark", None)) from None
     except Fault:
         raise
-    except Exception as error:  # noqa: BLE001  what PyYAML makes of "!!int", "!!bool maybe", "!!timestamp x"
-        raise Fault(f"{type(error).__name__}: {error}") from None
+    except Exception:  # noqa: BLE001  what PyYAML makes of "!!int", "!!bool maybe", "!!timestamp x"
+        # Python's own words repeat the value, which may be a secret.
+        raise Fault("a value is not what its tag says") from None
 
 
 # What ends a line but is no newline, what can stand before a line's head, and what is not of one byte (UTF-16).
@@ -368,7 +375,8 @@ def have_constructed(constructor: Any) -> None:
         if str(node.tag) == f"{_YAML}float" and type(value) is int:
             return float(value)
         if f"{_YAML}{yaml_scalars.kind(value)}" != str(node.tag):
-            raise Fault(f"{node.value!r} is no {str(node.tag).rpartition(':')[2]}", node.start_mark)
+            # Not the value itself, which may be a secret.
+            raise Fault(f"the value is no {str(node.tag).rpartition(':')[2]}", node.start_mark)
         return value
 
     for kind in ("null", "bool", "int", "float"):

@@ -177,6 +177,19 @@ def test_no_file_goes_deeper_than_is_known_without_parsing_it(text: str) -> None
     assert deep <= libyaml.at_most(text.encode())
 
 
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        *((read, "*hunter2") for read in ("load", "load_all", "compose", "compose_all", "both")),
+        *(("load", f"!!{tag} hunter2") for tag in ("int", "float", "bool", "timestamp")),
+    ],
+)
+def test_a_fault_does_not_repeat_the_value(read: str, value: str) -> None:
+    with pytest.raises(libyaml.Fault) as caught:
+        READS[read](f"token: {value}")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_fault_has_its_place() -> None:
     with pytest.raises(libyaml.Fault) as caught:
         libyaml.load("a: 1\nb: [\n")

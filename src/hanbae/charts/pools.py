@@ -156,7 +156,7 @@ class Answer(Struct, frozen=True):
 
     Attributes:
         error: Helm's words, where it failed.
-        public: The same without what they repeat of values, where they are a schema's; empty otherwise.
+        public: The same without what they repeat of values, where they do; empty otherwise.
         of_values: Whether the fault is in the values rather than in the chart.
         missing: Dependencies that the chart declares and does not have, where that is the fault.
         schema: The schema that is the fault: it is malformed, or has a `reference`. It is a path in the chart's folder;

@@ -61,6 +61,9 @@ def names(result: pools.Answer | pools.Alternative) -> list[str]:
         ('eq "v4.3.1" (tpl "{{ .Capabilities.HelmVersion.Version }}" .)', True),
         ('hasPrefix "0123" .Capabilities.HelmVersion.GitCommit', False),
         ('eq "go1.27.99" .Capabilities.HelmVersion.GoVersion', False),
+        ('eq "clean" .Capabilities.HelmVersion.GitTreeState', True),
+        (".Capabilities.HelmVersion.GitCommit", True),
+        ("empty .Capabilities.HelmVersion.GitCommit", False),
     ],
 )
 async def test_objects_that_depend_on_the_release_of_helm_are_reported(

@@ -414,6 +414,51 @@ async def test_what_a_schema_refuses_is_not_shown(chart: Path) -> None:
         assert secret[:5] not in error
 
 
+@pytest.mark.parametrize("file", ["values.yaml", "values-dev.yaml", "templates/a.yaml"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("*hunter2", "yaml: unknown anchor referenced"),
+        ("!!int hunter2", "yaml: cannot decode !!str as a !!int"),
+        ('!!float "hunter2 ` as a !!int"', "yaml: cannot decode !!str as a !!float"),
+        ("!!bool |\n  hunter2\n  `'", "yaml: cannot decode !!str as a !!bool"),
+    ],
+)
+async def test_what_is_refused_as_yaml_is_not_shown(
+    chart: Path, file: str, value: str, words: str
+) -> None:
+    (chart / "templates" / "a.yaml").write_text("{}")
+    (chart / file).write_text(f"token: {value}\n")
+    values = [(chart / file).read_bytes()] if file == "values-dev.yaml" else []
+    with pytest.raises(errors.FileFault) as caught:
+        await render(chart, release="r", namespace="n", values=values)
+    error = caught.value.text.facts["error"]
+    assert error.endswith(words)
+    assert "hunter2" not in error
+
+
+async def test_a_byte_order_mark_within_a_file_is_part_of_a_key(chart: Path) -> None:
+    """Helm reads the document without the comment that it prints before it; Argo CD gets both."""
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, "kind: A\napiVersion: v1\n---\n\ufeffapiVersion: v1\nkind: B\n")
+    assert "without kind or apiVersion" in caught.value.text.facts["error"]
+
+
+@pytest.mark.parametrize(
+    ("template", "lines"),
+    [("", "\n"), ("# printed", "\n\n\n\n"), ("kind: A\napiVersion: v1\n", "\n\n\n\n")],
+)
+async def test_empty_lines_at_the_end_of_the_last_crd_are_those_that_helm_prints(
+    chart: Path, template: str, lines: str
+) -> None:
+    crds = chart / "crds"
+    crds.mkdir(exist_ok=True)
+    (crds / "z.yaml").write_text("apiVersion: v1\nkind: Z\ndata: |+\n  x\n\n\n")
+    documents = await rendered(chart, template)
+    (crd,) = [document for document in documents if document["kind"] == "Z"]
+    assert crd["data"] == f"x{lines}"
+
+
 @pytest.mark.parametrize("begin", ["", "---\n", "\ufeff---\n", "\n \n---\n", "--- \t\n---\n"])
 @pytest.mark.parametrize("between", ["\n---\n", "\n---", "\n--- \t", "\n\n---\n---\r\n"])
 async def test_documents_are_between_the_lines_that_begin_with_dashes(

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -130,6 +131,10 @@ func put(out *bytes.Buffer, value any) {
 	out.Write(text)
 }
 
+// repeated is what the reader of YAML repeats of a text that it refuses. That may be a secret: a password that begins
+// with an asterisk, and has no quotes, is an alias.
+var repeated = regexp.MustCompile("(?s)(yaml: (?:line [0-9]+: )?(?:unknown anchor|cannot decode !![a-z]+)) (?:'[^']*'|`.*`)( (?:referenced|as a !![a-z]+))")
+
 // failure is an answer that says why there is none, in Helm's words.
 func (j *job) failure(out *bytes.Buffer, err error) {
 	words := struct {
@@ -157,6 +162,9 @@ func (j *job) failure(out *bytes.Buffer, err error) {
 		words.Schema, words.Reference = j.where(refers.chart), refers.reference
 	case errors.As(err, &broken):
 		words.Schema = j.where(broken.chart)
+	}
+	if withheld := repeated.ReplaceAllString(words.Error, "$1$2"); words.Public == "" && withheld != words.Error {
+		words.Public = withheld
 	}
 	put(out, words)
 }

@@ -64,6 +64,7 @@ const hookAnnotation = "helm.sh/hook"
 // printed says whether what `helm template` prints is wanted as well.
 func (j *job) sort(m *made, printed bool) (*sorted, error) {
 	result := &sorted{}
+	last := -1 // the document at the end of the last file of CRDs
 	for _, crd := range m.crds {
 		if j.Printed {
 			break // what helm prints of them is their files
@@ -72,14 +73,17 @@ func (j *job) sort(m *made, printed bool) (*sorted, error) {
 			if found.err != nil {
 				return nil, of(crd.Filename, found.err)
 			}
-			if index := result.keep(crd.Filename, found); index >= 0 {
-				result.order = append(result.order, index)
+			if last = result.keep(crd.Filename, found); last >= 0 {
+				result.order = append(result.order, last)
 			}
 		}
 	}
 	manifests, hooked, err := j.split(m.files, result)
 	if err != nil {
 		return nil, err
+	}
+	if last >= 0 && len(manifests) == 0 {
+		j.cut(&result.documents[last], m.crds[len(m.crds)-1].File)
 	}
 	for _, each := range append(manifests, hooked...) {
 		if each.index >= 0 {
@@ -102,6 +106,14 @@ func (j *job) pack(file *common.File) []*parsed {
 		j.bundles[file] = known
 	}
 	return known
+}
+
+// cut takes the empty lines at the end of a file of CRDs from its last document: Helm prints none before the hooks.
+func (j *job) cut(end *document, file *common.File) {
+	texts := parts(string(file.Data))
+	if text := texts[len(texts)-1]; keeping.MatchString(text) {
+		end.parsed = j.parse(strings.TrimRightFunc(text, unicode.IsSpace) + "\n")
+	}
 }
 
 // parts are what is between the lines that begin with three dashes.
@@ -280,6 +292,10 @@ func (j *job) parse(text string) *parsed {
 			result.err = err
 		}
 		result.err = fmt.Errorf("error converting YAML to JSON: %w", result.err)
+	}
+	if result.err == nil && strings.HasPrefix(text, string(bom)) {
+		// Helm prints a comment before each document, behind which the mark is no mark but a part of the first key.
+		result.content, result.err = yaml.YAMLToJSON([]byte("#\n" + text))
 	}
 	j.parsed[text] = result
 	return result

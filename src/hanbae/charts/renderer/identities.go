@@ -16,27 +16,30 @@ import (
 )
 
 // identity is who Helm says it is.
-type identity struct{ version, commit, golang string }
+type identity struct{ version, commit, tree, golang string }
 
 // argo is the Helm in Argo CD's release. Its commit cannot be known from the module, so this one is made up like those
 // below: what depends on it is reported, whatever it is.
-var argo = identity{"v4.3.1", "0000000000000000000000000000000000000000", "go1.27.3"}
+var argo = identity{"v4.3.1", "0000000000000000000000000000000000000000", "clean", "go1.27.3"}
 
 // others are who Helm might be as well: what is deployed must not depend on it.
 var others = []struct {
 	name string
 	identity
 }{
-	{"Helm v3.18.6", identity{"v3.18.6", argo.commit, "go1.24.6"}},
-	{"Helm v99.0.0", identity{"v99.0.0", argo.commit, "go1.99.0"}},
-	{"another commit of Helm v4.3.1", identity{argo.version, "0123456789abcdef0123456789abcdef01234567", argo.golang}},
-	{"Helm v4.3.1 built with another Go", identity{argo.version, argo.commit, "go1.27.99"}},
+	{"Helm v3.18.6", identity{"v3.18.6", argo.commit, argo.tree, "go1.24.6"}},
+	{"Helm v99.0.0", identity{"v99.0.0", argo.commit, argo.tree, "go1.99.0"}},
+	{"another commit of Helm v4.3.1", identity{argo.version, "0123456789abcdef0123456789abcdef01234567", argo.tree, argo.golang}},
+	{"Helm v4.3.1 built with another Go", identity{argo.version, argo.commit, argo.tree, "go1.27.99"}},
 }
+
+// unmarked is a Helm whose build did not say what it was built from, as with `go build`.
+var unmarked = identity{argo.version, "", "", argo.golang}
 
 func (i identity) wear(caps *common.Capabilities) {
 	caps.HelmVersion.Version = i.version
 	caps.HelmVersion.GitCommit = i.commit
-	caps.HelmVersion.GitTreeState = "clean"
+	caps.HelmVersion.GitTreeState = i.tree
 	caps.HelmVersion.GoVersion = i.golang
 }
 
@@ -70,6 +73,9 @@ func (w *witness) compare(out *bytes.Buffer, asked *tracking.Asked) {
 	if asked.Helm {
 		for _, other := range others {
 			differences = append(differences, w.differs("helm", other.name, func(c *common.Capabilities) { other.wear(c) })...)
+		}
+		if len(differences) == 0 {
+			differences = w.differs("helm", "Helm v4.3.1 built without its commit", func(c *common.Capabilities) { unmarked.wear(c) })
 		}
 		differences = append(differences, w.releases(len(differences) > 0)...)
 	}
@@ -151,7 +157,7 @@ func (w *witness) releases(differ bool) []difference {
 		}
 	}
 	return w.firstOf("helm", "Helm ", more, func(c *common.Capabilities, name string) bool {
-		identity{name, argo.commit, argo.golang}.wear(c)
+		identity{name, argo.commit, argo.tree, argo.golang}.wear(c)
 		return true
 	})
 }
