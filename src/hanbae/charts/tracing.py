@@ -24,6 +24,8 @@ Pointer = tuple[str | int, ...]
 # YAML takes `#` for the beginning of a comment only behind white space.
 _MARK: Final = " #@@"
 _MARKED: Final = re.compile(r" #@@(\d+)\s*$")
+# What ends a line of YAML, and is counted as one by whoever reads it.
+_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _ACCEPTING: Final = re.compile(r"(?<=\s)#\s*hanbae:\s*ignore\b")
 _CONTROL: Final = re.compile(
     r"\{\{-?\s*(?:if|else|end|range|with|define|block|break|continue|/\*|\$\w+\s*:?=)", re.DOTALL
@@ -55,7 +57,7 @@ class NumberedText:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self.rows = text.split("\n")
+        self.rows = _BREAK.split(text)
 
     def document(self, index: int) -> Any:
         """One of its documents as PyYAML's node, empty ones not counted; None where there is none."""
@@ -94,11 +96,17 @@ def numbered(template: str) -> str:
     # A comment that accepts a finding must not be what hides the line that it stands in.
     bare = [_without_acceptance(line) for line in lines]
     return "\n".join(
-        f"{without}{_MARK}{number}" if safe else line
+        _marked(without, number) if safe else line
         for number, (line, without, safe) in enumerate(
             zip(lines, bare, _safe(bare), strict=True), 1
         )
     )
+
+
+def _marked(line: str, number: int) -> str:
+    """A line with its number at its end, before a carriage return: that alone would end the line."""
+    text = line.removesuffix("\r")
+    return f"{text}{_MARK}{number}{line[len(text) :]}"
 
 
 def _without_acceptance(line: str) -> str:

@@ -171,3 +171,14 @@ LINES = st.sampled_from(
 def test_any_text_can_be_numbered_and_loses_nothing(lines: list[str]) -> None:
     numbered = tracing.numbered("\n".join(lines)).split("\n")
     assert [line.partition(" #@@")[0] for line in numbered] == lines
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r\n"])
+@pytest.mark.parametrize("inside", ["", "\u2028", "\x85", "\r"])
+def test_lines_are_those_of_a_template_however_they_end(break_: str, inside: str) -> None:
+    lines = [f"# comment{inside}", "a: 1", "b:", "  c: 2", "  d: 3", ""]
+    template = break_.join(lines)
+    text = tracing.NumberedText(tracing.numbered(template))
+    for line, pointer in ((2, ("a",)), (4, ("b", "c")), (5, ("b", "d"))):
+        origin = tracing.trace(template, text, 0, pointer)
+        assert (origin.line, origin.literal, origin.reached) == (line, True, pointer)
