@@ -5,6 +5,7 @@ People own kustomizations: only the items that are asked for are added, replaced
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,7 +105,7 @@ def edited(
 def _value(text: str, key: str, file: str) -> tuple[Any, Any]:
     """The node and the data of a key at the top of a document."""
     try:
-        documents = list(libyaml.both(text))
+        documents = _documents(text)
     except libyaml.Fault as fault:
         place = subjects.Place(file, fault.line, fault.column)
         raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
@@ -115,6 +116,12 @@ def _value(text: str, key: str, file: str) -> tuple[Any, Any]:
     if len(entries) > 1:  # YAML forbids it, and readers differ in which of them counts
         raise _uneditable(file, entries[1][0])
     return (entries[0][1], data.get(key)) if entries else (None, None)
+
+
+@functools.lru_cache(maxsize=1)
+def _documents(text: str) -> tuple[tuple[Any, Any], ...]:
+    """The documents of a text, which nobody changes: several lists are read of each file, one after the other."""
+    return tuple(libyaml.both(text))
 
 
 def _end(lines: Sequence[str], limit: int, column: int) -> int:

@@ -9,6 +9,7 @@ A repository that hanbae did not lay has none of it, and nothing is said of it.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -91,10 +92,10 @@ def updates(policy: documents.Policy, texts: Mapping[str, str]) -> Iterator[Upda
 
 def _of_base(policy: documents.Policy, texts: Mapping[str, str]) -> Iterator[Update]:
     kustomization = overlay_files.path(founding.BASE, texts)
-    whole = founding.cluster_files(policy)
+    whole = functools.cache(lambda: founding.cluster_files(policy))  # mostly nothing is missing
     if kustomization not in texts:
         missing: tuple[str, ...] = (founding.NAMESPACES, founding.LIMITS)
-        yield Update(kustomization, whole[f"{founding.BASE}/kustomization.yaml"])
+        yield Update(kustomization, whole()[f"{founding.BASE}/kustomization.yaml"])
     else:
         # A team that has taken one of them out of the kustomization has put something else in its place.
         listed = overlay_files.resources(kustomization, texts[kustomization])
@@ -106,7 +107,7 @@ def _of_base(policy: documents.Policy, texts: Mapping[str, str]) -> Iterator[Upd
     for path in (founding.NAMESPACES, founding.LIMITS):
         if path not in texts:
             if path in missing:
-                yield Update(path, whole[path])
+                yield Update(path, whole()[path])
             continue
         update = manifest_files.namespaces if path == founding.NAMESPACES else manifest_files.limits
         text, reasons = update(policy, path, texts[path])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from hanbae import errors
+from hanbae import errors, libyaml
 from hanbae.charts import block_lists
 
 
@@ -57,3 +60,25 @@ def test_an_item_is_added_before_the_comments_below_the_list() -> None:
     text = "resources:\n- a\n- {path: b,\nname: c}\n# below\n"
     edited = block_lists.edited(text, "resources", "kustomization.yaml", added=[["d"]])
     assert edited == "resources:\n- a\n- {path: b,\nname: c}\n- d\n# below\n"
+
+
+def test_a_text_whose_lists_are_read_one_after_the_other_is_parsed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed = []
+    both = libyaml.both
+
+    def counted(text: str) -> Iterator[tuple[Any, Any]]:
+        parsed.append(text)
+        return both(text)
+
+    monkeypatch.setattr(libyaml, "both", counted)
+    text = "resources:\n- a\n- b\nlabels:\n- c\n"
+    lists = [block_lists.read(text, key, "a.yaml") for key in ("resources", "labels", "patches")]
+    assert [[item.line for item in items] for items in lists] == [[2, 3], [5], []]
+    assert parsed == [text]
+    for file in ("a.yaml", "b.yaml"):
+        with pytest.raises(errors.FileFault) as caught:
+            block_lists.read("a: [", "a", file)
+        assert caught.value.place is not None
+        assert caught.value.place.file == file
