@@ -23,7 +23,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import hanbae
 
@@ -117,44 +117,71 @@ def _serve(name: str, parent: int) -> NoReturn:
             importlib.import_module(module.name)
     for library in _LIBRARIES:
         importlib.import_module(library)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener,
+        selectors.DefaultSelector() as selector,
+    ):
         listener.bind(f"\0{name}")
         listener.listen(16)
+        selector.register(listener, selectors.EVENT_READ)
         os.write(1, b"ready\n")
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 1)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         gc.collect()
         gc.freeze()
         while True:
-            connection, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                _supervise(connection)
-            connection.close()
+            # One at a time: what is done about it may close what the next one is about.
+            key, _ = selector.select()[0]
+            if key.fileobj is listener:
+                connection, _ = listener.accept()
+                _begin(connection, selector)
+            elif key.fd == key.data.handle:
+                _conclude(key.data, selector)
+            else:  # nobody waits for it any more
+                selector.unregister(key.fileobj)
+                signal.pidfd_send_signal(key.data.handle, signal.SIGKILL)
 
 
-def _supervise(connection: socket.socket) -> NoReturn:
-    """Fork once more, and tell how the command ended; it is killed when nobody waits for it any more."""
-    _, ends, _, _ = socket.recv_fds(connection, 1, 2)
-    request = json.loads(connection.makefile("rb").readline(_LONGEST))
-    command = os.fork()
-    if command == 0:
+class _Command(NamedTuple):
+    """A command that goes on: its process, what tells of its end, and who waits for that."""
+
+    process: int
+    handle: int
+    connection: socket.socket
+
+
+def _begin(connection: socket.socket, selector: selectors.BaseSelector) -> None:
+    """Fork for a connection; the process that was forked becomes the command."""
+    try:
+        _, ends, _, _ = socket.recv_fds(connection, 1, 2)
+        with connection.makefile("rb") as stream:
+            words, directory, environment, memory = json.loads(stream.readline(_LONGEST))
+    except (OSError, ValueError):  # whoever asked has ended meanwhile
         connection.close()
-        _become(*request, ends)
+        return
+    server = os.getpid()
+    process = os.fork()
+    if process == 0:
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != server:
+            os._exit(1)
+        _become(words, directory, environment, memory, ends)
     for end in ends:
         os.close(end)
-    with selectors.DefaultSelector() as selector:
-        handle = os.pidfd_open(command)
-        selector.register(handle, selectors.EVENT_READ)
-        selector.register(connection, selectors.EVENT_READ)
-        if all(key.fd != handle for key, _ in selector.select()):
-            os.kill(command, signal.SIGKILL)
-    _, status = os.waitpid(command, 0)
-    with contextlib.suppress(OSError):
-        connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
+    command = _Command(process, os.pidfd_open(process), connection)
+    selector.register(command.handle, selectors.EVENT_READ, command)
+    selector.register(connection, selectors.EVENT_READ, command)
+
+
+def _conclude(command: _Command, selector: selectors.BaseSelector) -> None:
+    """Tell how a command has ended, if somebody still waits for it."""
+    selector.unregister(command.handle)
+    os.close(command.handle)
+    _, status = os.waitpid(command.process, 0)
+    with contextlib.suppress(KeyError):
+        selector.unregister(command.connection)
+    with command.connection, contextlib.suppress(OSError):
+        command.connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
 def _become(
