@@ -42,17 +42,23 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 @pytest.fixture
-def shop(tmp_path: Path, run: Run, layout: str) -> Path:
+def shop(tmp_path: Path, filled: Callable[..., None], layout: str) -> Path:
     """A repository as a newcomer makes it, committed."""
     root = tmp_path / "shop"
-    root.mkdir()
+    filled(root, newcomers, layout)
+    return root
+
+
+def newcomers(root: Path, layout: str) -> None:
+    def run(*arguments: str) -> int:
+        return main.run(["--lang", "en", "-C", str(root), *arguments])
+
     git(root, "init", "--quiet", "--initial-branch", "main")
-    assert run("init", "--repository", URL, *layouts.options(layout))[0] == 0
+    assert run("init", "--repository", URL, *layouts.options(layout)) == 0
     layouts.arrange(root, layout)
-    assert run("new", "service", "auth", "--image", "registry.example.com/shop/auth")[0] == 0
+    assert run("new", "service", "auth", "--image", "registry.example.com/shop/auth") == 0
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "one")
-    return root
 
 
 def findings(run: Run, *arguments: str) -> list[dict[str, Any]]:

@@ -65,19 +65,30 @@ def write(shop: Path, files: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> Path:
-    layouts.begin(tmp_path, layout)
-    new_service.new_service(tmp_path, "auth", image="registry.example.com/shop/auth")
-    path = tmp_path / "services/auth/helm/values-staging.yaml"
+def shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: Callable[..., None], layout: str
+) -> Path:
+    filled(tmp_path, twice_committed, layout)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path.parent / "state"))
+    return tmp_path
+
+
+def twice_committed(root: Path, layout: str) -> None:
+    """A repository whose second commit brings migrations."""
+    layouts.begin(root, layout)
+    new_service.new_service(root, "auth", image="registry.example.com/shop/auth")
+    path = root / "services/auth/helm/values-staging.yaml"
     with values.editing(path, path.name) as document:
         document.update({("image", "tag"): "1.0.0"})
-    for old in (tmp_path / "services/auth/migrations").glob("*.sql"):
+    for old in (root / "services/auth/migrations").glob("*.sql"):
         old.unlink()
-    write(tmp_path, {"00001_accounts.sql": FIRST})
-    git(tmp_path, "init", "--quiet")
-    commit(tmp_path, "one")
+    write(root, {"00001_accounts.sql": FIRST})
+    git(root, "init", "--quiet")
+    commit(root, "one")
     write(
-        tmp_path,
+        root,
         {
             "00002_sessions.sql": SECOND,
             "00003_indexes.sql": THIRD,
@@ -85,11 +96,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> Path:
             "00005_events.sql": FIFTH,
         },
     )
-    commit(tmp_path, "two")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path.parent / "state"))
-    return tmp_path
+    commit(root, "two")
 
 
 @pytest.fixture

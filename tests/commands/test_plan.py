@@ -36,18 +36,25 @@ def commit(folder: Path, tag: str) -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> Path:
-    layouts.begin(tmp_path, layout)
-    for name in ("auth", "mail"):
-        new_service.new_service(tmp_path, name, image=f"registry.example.com/shop/{name}")
-    for name in ("auth", "mail"):
-        edit(tmp_path, name, {"image.tag": "1.0.0"})
-        migration(tmp_path, name, 1, "CREATE TABLE first (id int);")
-    git(tmp_path, "init", "--quiet")
-    commit(tmp_path, "one")
+def shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: Callable[..., None], layout: str
+) -> Path:
+    filled(tmp_path, begun, layout)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "110")
     return tmp_path
+
+
+def begun(root: Path, layout: str) -> None:
+    """A repository with two services that have been begun."""
+    layouts.begin(root, layout)
+    for name in ("auth", "mail"):
+        new_service.new_service(root, name, image=f"registry.example.com/shop/{name}")
+    for name in ("auth", "mail"):
+        edit(root, name, {"image.tag": "1.0.0"})
+        migration(root, name, 1, "CREATE TABLE first (id int);")
+    git(root, "init", "--quiet")
+    commit(root, "one")
 
 
 @pytest.fixture
