@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +19,15 @@ from hanbae.policy import loading
 from hanbae.sealing import certificates, encrypting
 
 FORMER, NEWEST = sealing.key("former"), sealing.key("newest")
-LARGE = sealing.rsa.generate_private_key(65537, 3072)
 SMALL = certificates.parse(sealing.certificate(NEWEST), "newest")
 LABEL = b"services-dev/auth-secrets"
 PLAIN = {"A": b"first", "B": b"second"}
+
+
+@functools.cache
+def large() -> Any:
+    """A private key of another size, which takes a while to make: not whenever tests are collected."""
+    return sealing.rsa.generate_private_key(65537, 3072)
 
 
 def sealed(value: bytes, key: Any = NEWEST) -> str:
@@ -43,7 +49,7 @@ class Controller:
     async def opens(self, manifest: Mapping[str, Any]) -> bool:
         try:
             for text in manifest["spec"]["encryptedData"].values():
-                encrypting.decrypt(text, [NEWEST, FORMER, LARGE], LABEL)
+                encrypting.decrypt(text, [NEWEST, FORMER, large()], LABEL)
         except errors.Failed:
             return False
         return True
@@ -73,7 +79,7 @@ def test_what_a_controller_seals_anew_is_taken(tmp_path: Path) -> None:
         lambda: {"B": "c2Vjb25k"},
         lambda: {"B": BEFORE["B"]},
         lambda: {"B": sealed(b"longer than it was")},
-        lambda: {"B": sealed(b"second", LARGE)},
+        lambda: {"B": sealed(b"second", large())},
         lambda: {"B": sealed(b"second", sealing.key("stranger"))},
     ],
     ids=["left out", "null", "a number", "in clear", "as it was", "longer", "other size", "no key"],
