@@ -16,7 +16,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ANYWHERE: Final = re.compile(
+from hanbae import patterns
+
+_ANYWHERE: Final = patterns.lazy(
     r"\\(?=[!-/:-@\[-`{-~]|$)"  # before what it would escape, and before whatever follows the text
     r"|[`*\[|~$]"
     r"|<(?=[A-Za-z/!?]|$)"
@@ -26,10 +28,10 @@ _ANYWHERE: Final = re.compile(
     r"|(?<=[wW]{3})\."
     r"|_+"
 )
-_BLOCK: Final = re.compile(r"#{1,6}(?=\s|$)|>|[+-](?=\s|$)|[-:][-:\s]*$|=+\s*$")
+_BLOCK: Final = patterns.lazy(r"#{1,6}(?=\s|$)|>|[+-](?=\s|$)|[-:][-:\s]*$|=+\s*$")
 """What begins a block where a text begins, beside what is escaped anywhere; an underline is all of its line."""
 # CommonMark reads at most nine digits as the number of an item.
-_ITEM: Final = re.compile(r"([0-9]{1,9})([.)])(?=\s|$)")
+_ITEM: Final = patterns.lazy(r"([0-9]{1,9})([.)])(?=\s|$)")
 _ENTITIES: Final = {"<": "&lt;", "&": "&amp;"}
 
 

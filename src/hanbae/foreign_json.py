@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
+from hanbae import patterns
+
 DEEPEST: Final = 250
 """Levels of a file of a checkout, as of one in YAML (:mod:`hanbae.yaml_bounds`)."""
 _MOST_LEVELS: Final = 900
@@ -25,7 +27,7 @@ _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """Turns what begins a level into 1, and what ends one into -1."""
 _OTHERS: Final = bytes(code for code in range(256) if code not in b"[{]}")
 # A step for each escape and not for each letter, of which each would be remembered.
-_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_TEXT: Final = patterns.lazy(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _DIGITS_ALONE: Final = bytes(ord("0" if chr(code) in "0123456789" else " ") for code in range(256))
 """Turns each digit into 0, and all else into space."""
 _LONG: Final = b"0" * 19

@@ -6,12 +6,13 @@ border reads objects as if nobody did.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
+
+from hanbae import patterns
 
 RefreshKind = Literal["normal", "hard"]
 """How Argo CD is asked to look at an Application again: what is in the annotation, and a parameter of its API."""
@@ -266,9 +267,9 @@ class _Data(_Object):
     data: _Texts | None = None
 
 
-_VERSION: Final = re.compile("[0-9]{1,39}")
+_VERSION: Final = patterns.lazy("[0-9]{1,39}")
 """Of 128 bits at most; what has thousands of digits, which Python refuses to read, is none."""
-_LACKING: Final = re.compile(r"Object missing required field `(\w+)`")
+_LACKING: Final = patterns.lazy(r"Object missing required field `(\w+)`")
 _KINDS: Final[Mapping[str, type[_Object]]] = {
     "Application": _Application,
     "ConfigMap": _Data,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,7 +20,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, kinds, outages, reading
 from hanbae.history import database_files, locations, stores
@@ -48,7 +47,7 @@ def _nobody(event: events.Event) -> None:
     """Tell nobody."""
 
 
-_ID: Final = re.compile(r"\d{8}-\d{6}-[0-9a-z]{6}")
+_ID: Final = patterns.lazy(r"\d{8}-\d{6}-[0-9a-z]{6}")
 """As `_id` makes them."""
 
 

@@ -8,21 +8,22 @@ Mappings are here as well, as far as they differ: their keys, and what ``<<`` me
 from __future__ import annotations
 
 import math
-import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from hanbae import patterns
+
 # What fits none of these, such as `08`, is no whole number for go-yaml either, but may be a float.
 _BASES: Final = (
-    (re.compile(r"0[bB]([01]+)"), 2),
-    (re.compile(r"0[oO]?([0-7]+)"), 8),
-    (re.compile(r"0[xX]([0-9a-fA-F]+)"), 16),
-    (re.compile(r"(0|[1-9][0-9]*)"), 10),
+    (patterns.lazy(r"0[bB]([01]+)"), 2),
+    (patterns.lazy(r"0[oO]?([0-7]+)"), 8),
+    (patterns.lazy(r"0[xX]([0-9a-fA-F]+)"), 16),
+    (patterns.lazy(r"(0|[1-9][0-9]*)"), 10),
 )
 """How whole numbers are written without their sign, and their base."""
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_FRACTION: Final = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?")
+_FLOAT: Final = patterns.lazy(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FRACTION: Final = patterns.lazy(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?")
 """What begins with a point has underscores between digits alone, elsewhere they may be anywhere."""
 _DIGITS_OF_32_BITS: Final = 9
 """Digits that tell every number of 32 bits from all others."""
@@ -193,12 +194,12 @@ def kind(value: Any) -> str:
 
 
 _CORE: Final = (
-    ("null", re.compile(r"~|null|Null|NULL|")),
-    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE")),
-    ("int", re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")),
+    ("null", patterns.lazy(r"~|null|Null|NULL|")),
+    ("bool", patterns.lazy(r"true|True|TRUE|false|False|FALSE")),
+    ("int", patterns.lazy(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")),
     (
         "float",
-        re.compile(
+        patterns.lazy(
             r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
             r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
         ),

@@ -65,6 +65,7 @@ COMPOSED: dict[tuple[str, str], str] = {
         "cli/text/wrapping.py",
         "f'\\\\b(?:kubectl",
     ): "a choice of words without repeats, of which those of hanbae come from the front door",
+    ("patterns.py", "*self._source"): "what others hand to it, each of which is looked at there",
     (
         "masking/spellings.py",
         "''.join",
@@ -84,7 +85,7 @@ class Use(NamedTuple):
 def uses(path: Path) -> Iterator[Use]:
     """The patterns of a module, each with the ways in which it is used there."""
     module, text = path.relative_to(SOURCE).as_posix(), path.read_text()
-    if not re.search(r"\bre\.", text):
+    if not re.search(r"\b(?:re|patterns)\.", text):
         return  # parsing is most of the work, and each process of the tests does it for the names of its tests
     tree = ast.parse(text)
     constants, names, methods = dict(_constants(tree)), dict(_compiled(tree)), _methods(tree)
@@ -92,14 +93,16 @@ def uses(path: Path) -> Iterator[Use]:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         verb = node.func.attr
-        if verb not in USES | {"compile"} or ast.unparse(node.func.value) != "re":
+        named = (ast.unparse(node.func.value), verb)
+        is_compiled = named in {("re", "compile"), ("patterns", "lazy")}
+        if not is_compiled and (named[0] != "re" or verb not in USES):
             continue
         pattern = _text(node.args[0], constants)
         if pattern is None and node in names:
             value = getattr(importlib.import_module(_dotted(module)), names[node], None)
-            pattern = value.pattern if isinstance(value, re.Pattern) else None
+            pattern = getattr(value, "pattern", None)
         # A pattern without a name is handed on, and may be used in any way.
-        hows = {verb} if verb != "compile" else methods.get(names.get(node, ""), {"search"})
+        hows = {verb} if not is_compiled else methods.get(names.get(node, ""), {"search"})
         shown = ast.unparse(node.args[0]).replace('"', "'")  # Pythons differ in the quotes
         for how in sorted(hows):
             yield Use(module, node.lineno, pattern, _flags(node), how, shown)

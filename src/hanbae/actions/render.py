@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, wording
+from hanbae import errors, patterns, wording
 from hanbae.charts import gathering, pools, writing
 from hanbae.charts import rendering as charts
 from hanbae.checking import program_fingerprint, projects
@@ -23,7 +22,7 @@ from hanbae.policy import environments, naming, service_paths
 from hanbae.repository import keeping, readings, services, trees
 from hanbae.rules import application_sources, views
 
-_VERSION: Final = re.compile(r"v?(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){1,3}(?:[^\d.].*)?")
+_VERSION: Final = patterns.lazy(r"v?(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){1,3}(?:[^\d.].*)?")
 """What Kubernetes' own parser takes for a version: two numbers or more, and whatever a distribution appends."""
 _AHEAD: Final = 4
 """Services that are rendered while an earlier one is written out; more would only cost memory."""

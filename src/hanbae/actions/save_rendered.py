@@ -21,14 +21,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, files, foreign_json
+from hanbae import errors, files, foreign_json, patterns
 from hanbae.actions import render
 from hanbae.charts import writing
 from hanbae.policy import boundaries
 
 MARKER: Final = ".hanbae-rendered.json"
 _STAGING: Final = ".hanbae-staging-"
-_UNSAFE: Final = re.compile(r"[^a-z0-9._-]")
+_UNSAFE: Final = patterns.lazy(r"[^a-z0-9._-]")
 # A name may have 255 bytes; a digest or a number, and the suffix, come behind this.
 _LONGEST: Final = 200
 _LARGEST_MARKER: Final = 16 * 1024 * 1024

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from hanbae import patterns
+
 _ORDER: Final = (
     ("dev", "develop", "development"),
     ("test", "testing", "tst", "int", "integration"),
@@ -25,14 +27,14 @@ _AMBIGUOUS: Final = frozenset(
 )
 """Those of the words that people call other things by as well."""
 _RANK: Final = {word: rank for rank, row in enumerate(_ORDER) for word in row}
-_FILE: Final = re.compile(
+_FILE: Final = patterns.lazy(
     r"(?:^|/)(?:values[-_.])?(?P<word>[a-z][a-z-]{1,14}?)(?:[-_.]values)?\.ya?ml$"
 )
-_SURE: Final = re.compile(r"(?:^|/)(?:envs?|environments?|overlays?|values)/")
+_SURE: Final = patterns.lazy(r"(?:^|/)(?:envs?|environments?|overlays?|values)/")
 """Folders whose files hold values whatever they are called."""
-_FOLDER: Final = re.compile(r"(?:^|/)(?:envs?|environments?|overlays?)/(?P<word>[a-z-]{2,15})/")
+_FOLDER: Final = patterns.lazy(r"(?:^|/)(?:envs?|environments?|overlays?)/(?P<word>[a-z-]{2,15})/")
 
-_OF_TESTS: Final = re.compile(r"(?:^|/)ci/[^/]*values\.ya?ml$")
+_OF_TESTS: Final = patterns.lazy(r"(?:^|/)ci/[^/]*values\.ya?ml$")
 """Values with which chart-testing installs a chart once for each file."""
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.adopting import naming_patterns, proposal, surveyed_applications
 from hanbae.adopting.survey import Survey
 from hanbae.policy import folders
@@ -20,7 +21,9 @@ from hanbae.releases import parts
 _READ: Final = frozenset({"env", "envFrom"})
 """Where a pod reads the Secret that is its own; others are certificates and credentials of registries."""
 _WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout"})
-_LOCAL: Final = re.compile(r"(?:localhost|registry|[a-z0-9.-]+\.(?:local|localhost|internal|svc))")
+_LOCAL: Final = patterns.lazy(
+    r"(?:localhost|registry|[a-z0-9.-]+\.(?:local|localhost|internal|svc))"
+)
 
 
 class Sample(Struct, frozen=True):

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, libyaml
+from hanbae import errors, libyaml, patterns
 from hanbae.policy import folders, service_paths
 from hanbae.repository import trees
 
 _KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout"})
 # Looked for in the bytes first: most YAML files of a repository have no workload, and parsing takes
 # much longer.
-_WORKLOAD: Final = re.compile(
+_WORKLOAD: Final = patterns.lazy(
     rb"^['\"]?kind['\"]?: {1,4}['\"]?(?:Deployment|StatefulSet|DaemonSet|CronJob|Rollout)\b",
     re.MULTILINE,
 )
@@ -28,7 +28,7 @@ _LARGEST: Final = 1_000_000
 _MOST_FILES: Final = 5_000
 """Files that are looked into."""
 _MOST_NAMES: Final = 3
-_ELSEWHERE: Final = re.compile(r"(^|/)(templates|node_modules|vendor|\.[^/]{1,80})/")
+_ELSEWHERE: Final = patterns.lazy(r"(^|/)(templates|node_modules|vendor|\.[^/]{1,80})/")
 """Folders of charts' templates, of other people's code, and of tools."""
 
 

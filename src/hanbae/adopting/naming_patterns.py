@@ -9,7 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
-_SERVICE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+from hanbae import patterns
+
+_SERVICE: Final = patterns.lazy(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 class Sample(Struct, frozen=True):

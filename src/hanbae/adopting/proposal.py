@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.adopting import chart_folders, environments, naming_patterns, values_lists
 from hanbae.adopting import uses as uses_
 from hanbae.adopting.survey import Chart, Survey
@@ -20,8 +20,8 @@ _RELEASE: Final = "{service}"
 _APPLICATION: Final = "{service}-{environment}"
 _RELEASE_BRANCH: Final = "release"
 """Where people prepare what goes to production next."""
-_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
-_VERSION: Final = re.compile(r"v?[0-9]")
+_COMMIT: Final = patterns.lazy(r"[0-9a-f]{7,40}")
+_VERSION: Final = patterns.lazy(r"v?[0-9]")
 _RANGE: Final = frozenset("*^~{<>")
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, libyaml
+from hanbae import errors, libyaml, patterns
 from hanbae.adopting import application_sets, manifest_folders
 from hanbae.adopting.surveyed_applications import Application, from_manifest
 from hanbae.policy import folders, labels
@@ -30,11 +30,11 @@ _LARGEST: Final = 1_000_000
 _MOST_FILES: Final = 5_000
 """YAML files that are looked into for Applications."""
 _YAML: Final = (".yaml", ".yml")
-_TEMPLATES: Final = re.compile(r"(^|/)(templates|node_modules|vendor|\.git)/")
-_OF_OTHERS: Final = re.compile(f"{_TEMPLATES.pattern}|^charts/")
+_TEMPLATES: Final = patterns.lazy(r"(^|/)(templates|node_modules|vendor|\.git)/")
+_OF_OTHERS: Final = patterns.lazy(f"{_TEMPLATES.pattern}|^charts/")
 """What is in a chart's folder and no values file of its own: templates, and the charts that it depends on."""
-_ARGO: Final = re.compile(rb"\bkind['\"]?: *['\"]?Application(?:Set)?\b")
-_CI: Final = re.compile(
+_ARGO: Final = patterns.lazy(rb"\bkind['\"]?: *['\"]?Application(?:Set)?\b")
+_CI: Final = patterns.lazy(
     r"^(\.github/workflows/.+\.ya?ml|\.gitlab-ci\.ya?ml|Jenkinsfile|\.circleci/config\.ya?ml"
     r"|azure-pipelines\.ya?ml|bitbucket-pipelines\.ya?ml|\.woodpecker\.ya?ml|\.drone\.ya?ml)$"
 )
@@ -44,10 +44,10 @@ _OF_A_CHART: Final = frozenset(
     ("templates", "charts", "crds", "env", "envs", "environments", "values")
 )
 """Folders that belong to a chart at the repository's root."""
-_MIGRATION: Final = re.compile(r"(?:^|/)[0-9]{1,18}_[^/]{1,200}\.sql$")
-_GOOSE_UP: Final = re.compile(rb"^--[ \t]{0,4}\+goose Up", re.MULTILINE)
+_MIGRATION: Final = patterns.lazy(r"(?:^|/)[0-9]{1,18}_[^/]{1,200}\.sql$")
+_GOOSE_UP: Final = patterns.lazy(rb"^--[ \t]{0,4}\+goose Up", re.MULTILINE)
 # With `--from` the source is another stage of the build and no folder of the repository.
-_COPY: Final = re.compile(
+_COPY: Final = patterns.lazy(
     r"^[ \t]{0,8}(?:COPY|ADD)[ \t]{1,8}(?:--(?!from)[a-z]{1,20}=\S{1,80}[ \t]{1,8}){0,4}"
     r"(?P<source>(?!--)\S{1,200})[ \t]{1,8}(?P<target>\S{1,200})[ \t]{0,8}\r?$",
     re.MULTILINE | re.IGNORECASE,

@@ -8,20 +8,19 @@ operation, will not be synced by itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from hanbae import object_shapes, subjects, wording
+from hanbae import object_shapes, patterns, subjects, wording
 from hanbae.argo import operations
 
 REFRESH: Final = "argocd.argoproj.io/refresh"
 SET_REFRESH: Final = "argocd.argoproj.io/application-set-refresh"
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT: Final = patterns.lazy(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SCHEME: Final = "ssh://"
-_SSH: Final = re.compile(r"(?:ssh://)?[^/:@]*@[^@]+")
+_SSH: Final = patterns.lazy(r"(?:ssh://)?[^/:@]*@[^@]+")
 _UNCOMPARED: Final = frozenset({"ComparisonError", "InvalidSpecError"})
 
 Application = Mapping[str, Any]

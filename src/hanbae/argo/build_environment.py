@@ -6,16 +6,17 @@ variable that it does not know is empty, ``$$`` is a dollar sign, and braces tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
+
+from hanbae import patterns
 
 REVISION: Final = "ARGOCD_APP_REVISION"
 _SHORT: Final = {f"{REVISION}_SHORT": 7, f"{REVISION}_SHORT_8": 8}
 OF_COMMIT: Final = frozenset({REVISION, *_SHORT})
 """The variables that are known once it is known which commit is deployed."""
 _SPECIAL: Final = frozenset("*#$@!?-0123456789")
-_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
+_NAME: Final = patterns.lazy(r"[A-Za-z0-9_]+")
 
 
 def of_commit(commit: str) -> dict[str, str]:

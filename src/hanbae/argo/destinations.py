@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from hanbae import patterns
 
 # By name, as hanbae writes destinations, or by the URL of an API server, as others do.
 _UNREGISTERED: Final = (
-    re.compile(r"there are no clusters with this name: ([\w.@:/+-]{1,253})"),
-    re.compile(r'cluster \\?"(https?://[\w.:/\[\]-]{1,253})\\?" not found'),
+    patterns.lazy(r"there are no clusters with this name: ([\w.@:/+-]{1,253})"),
+    patterns.lazy(r'cluster \\?"(https?://[\w.:/\[\]-]{1,253})\\?" not found'),
 )
 
 

@@ -8,11 +8,10 @@ They are needed to know which hooks a full sync *must* show in its result: a syn
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, get_args
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 
 Phase = Literal["PreSync", "Sync", "PostSync", "SyncFail", "PreDelete", "PostDelete"]
 
@@ -39,7 +38,7 @@ _HELM_POLICIES: Final = {
     "hook-failed": "HookFailed",
 }
 # Go reads 64 bits, into which 18 digits always fit.
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_INTEGER: Final = patterns.lazy(r"[+-]?[0-9]{1,18}")
 _IN_A_SUCCESSFUL_SYNC: Final = frozenset({"PreSync", "Sync", "PostSync"})
 
 

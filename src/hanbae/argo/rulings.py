@@ -6,13 +6,14 @@ Values get into expressions only as CEL literals, so that a name from a reposito
 from __future__ import annotations
 
 import json
-import re
 import textwrap
 from typing import Any, Final
 
 from msgspec import Struct
 
-_PLACEHOLDER: Final = re.compile(r"<<(\w+)>>")
+from hanbae import patterns
+
+_PLACEHOLDER: Final = patterns.lazy(r"<<(\w+)>>")
 
 
 class Rule(Struct, frozen=True):

@@ -10,20 +10,22 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from hanbae import patterns
+
 # The bounds here and below keep the time linear; what is longer is not understood, and so not
 # known.
-EXPRESSION: Final = re.compile(r"\{\{(-?)([^{}]{0,500}?)(-?)\}\}")
+EXPRESSION: Final = patterns.lazy(r"\{\{(-?)([^{}]{0,500}?)(-?)\}\}")
 """One expression with its trim markers; none is longer, and none of these languages nests them."""
 
-_TOKEN: Final = re.compile(
+_TOKEN: Final = patterns.lazy(
     r'\s*(?:(?P<text>"(?:[^"\\]|\\.){0,300}"|`[^`]{0,300}`)|(?P<number>-?[0-9]+)(?![\w.])'
     r"|(?P<path>\.(?:[A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*)*)?)|(?P<word>[A-Za-z_]\w*)|(?P<mark>[()|]))"
 )
-_GO_STYLE: Final = re.compile(
+_GO_STYLE: Final = patterns.lazy(
     r"[.$(]|(?:if|else|end|range|with|index|printf|print|lower|upper|trim\w*|replace|normalize|slugify|default"
     r"|toYaml|toJson|get|dig|join|split\w*|quote)\b(?![.\[-])|[^|]*\|"
 )
-_BARE: Final = re.compile(r"([A-Za-z_][\w-]*(?:\.[\w-]+|\[[0-9]+\])*)\s*(?:\|.*)?")
+_BARE: Final = patterns.lazy(r"([A-Za-z_][\w-]*(?:\.[\w-]+|\[[0-9]+\])*)\s*(?:\|.*)?")
 _WITHOUT_ARGUMENTS: Final = frozenset(
     {"end", "else", "break", "continue", "now", "uuidv4", "dict", "list", "true", "false", "nil"}
 )

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.policy import folders
 from hanbae.repository import trees
 
@@ -22,9 +22,9 @@ PREFIX: Final = ".argocd-source"
 """How the names of such files begin."""
 
 _ALL: Final = f"{PREFIX}.yaml"
-_PATH: Final = re.compile(r"(?:[^.\[\]\\]|\\.)+|\[[0-9]+\]")
+_PATH: Final = patterns.lazy(r"(?:[^.\[\]\\]|\\.)+|\[[0-9]+\]")
 # To Helm's --set, what begins with a 0 is text, such as `0123`, but for 0 itself.
-_WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,18}|[+-][0-9]{1,19}")
+_WHOLE: Final = patterns.lazy(r"0|[1-9][0-9]{0,18}|[+-][0-9]{1,19}")
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 """What a whole number of ``--set`` can be."""
 _LAST_ENTRY: Final = 1000

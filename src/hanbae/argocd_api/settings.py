@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, libyaml, masking, subjects
+from hanbae import errors, libyaml, masking, patterns, subjects
 from hanbae.streams import hosts
 
 TOKEN: Final = "ARGOCD_AUTH_TOKEN"  # noqa: S105  a name, no secret
@@ -24,7 +24,7 @@ SERVER: Final = "ARGOCD_SERVER"
 _OPTIONS: Final = "ARGOCD_OPTS"
 _FOLDER: Final = "ARGOCD_CONFIG_DIR"
 
-_ADDRESS: Final = re.compile(
+_ADDRESS: Final = patterns.lazy(
     r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?P<port>:[0-9]{1,5})?"
     r"(?P<root>(?:/[A-Za-z0-9._~-]+)*)/?"
 )

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from hanbae import libyaml, subjects
+from hanbae import libyaml, patterns, subjects
 from hanbae.policy import folders
 
 Origin = Literal["https", "oci", "file", "named", "vendored", "other"]
@@ -36,9 +36,9 @@ _FIELDS: Final = (
 # The two fields that Helm's encoder writes even where they are empty.
 _ALWAYS: Final = frozenset({"name", "repository"})
 _OLD: Final = (None, "", "v1")
-_NAMED: Final = re.compile(r"(?:@|alias:)(.+)", re.DOTALL)
+_NAMED: Final = patterns.lazy(r"(?:@|alias:)(.+)", re.DOTALL)
 # Three numbers are text to every reader of YAML (`1.2.3`); two would be a float (`1.10`).
-_PLAIN: Final = re.compile(
+_PLAIN: Final = patterns.lazy(
     r"[A-Za-z][A-Za-z0-9._/+-]*(?:://[A-Za-z0-9._/+:-]*[A-Za-z0-9/])?|\d+\.\d+\.\d[\w.+-]*"
 )
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})

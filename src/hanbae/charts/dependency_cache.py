@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors, files
+from hanbae import errors, files, patterns
 from hanbae.repository import keeping
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of an archive; Helm allows 100 MiB unpacked, and charts of a megabyte are rare."""
 _FOLDER: Final = "charts"
 _BLOBS: Final = "sha256"
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_DIGEST: Final = patterns.lazy(r"[0-9a-f]{64}")
 
 
 def find(repository: str, name: str, version: str) -> bytes | None:

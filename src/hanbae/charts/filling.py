@@ -7,16 +7,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from hanbae import patterns
+
 # Not by importlib.resources, which has all that reads archives with it.
 _TEMPLATES: Final = Path(__file__).parent / "scaffold"
-_MARKED: Final = re.compile(r"(?P<indent>[ \t]*)#(?P<language>en|ko)(?P<kind>[:|])(?P<words>.*)")
-_PLACEHOLDER: Final = re.compile(r"<<(\w+)>>")
+_MARKED: Final = patterns.lazy(r"(?P<indent>[ \t]*)#(?P<language>en|ko)(?P<kind>[:|])(?P<words>.*)")
+_PLACEHOLDER: Final = patterns.lazy(r"<<(\w+)>>")
 
 
 def filled(name: str, language: str, facts: Mapping[str, str]) -> str:

@@ -11,11 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.charts import declared, dependency_cache, helm_settings, helmignore
 from hanbae.policy import folders
 from hanbae.repository import keeping, trees
@@ -27,7 +26,7 @@ _DEEPEST: Final = 100
 _MOST_FILES: Final = 20_000
 """What a chart may have; a link to a folder above itself would never end."""
 
-_EXACT: Final = re.compile(r"=?v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
+_EXACT: Final = patterns.lazy(r"=?v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
 """A range that is one version."""
 # How the addresses begin from which charts are fetched; searched for in the bytes, without parsing.
 _REMOTE: Final = (b"https://", b"oci://", b"alias:", b"@")

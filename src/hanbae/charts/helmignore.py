@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.policy import globs
 
 _MOST_RULES: Final = 1000
@@ -20,9 +21,9 @@ _LONGEST: Final = 4096
 _MOST_WORK: Final = 50_000_000
 """Characters of patterns times characters of names, for all files of a chart: a few seconds."""
 _TOO_SLOW: Final = "its patterns take too long over the chart's files"
-_TOKEN: Final = re.compile(r"\\(.)|\[(\^?)((?:\\.|[^\]\\])+)\]|([*?])|([^\\\[*?])", re.DOTALL)
+_TOKEN: Final = patterns.lazy(r"\\(.)|\[(\^?)((?:\\.|[^\]\\])+)\]|([*?])|([^\\\[*?])", re.DOTALL)
 
-_MEMBER: Final = re.compile(r"(?P<first>\\.|[^\\-])(?:-(?P<last>\\.|[^\\-]))?", re.DOTALL)
+_MEMBER: Final = patterns.lazy(r"(?P<first>\\.|[^\\-])(?:-(?P<last>\\.|[^\\-]))?", re.DOTALL)
 """A letter of a class, or two with a hyphen between them."""
 
 

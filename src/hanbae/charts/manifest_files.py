@@ -5,17 +5,16 @@ A document that the policy does not decide, and all comments, stay as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.charts import founding, values
 from hanbae.policy import documents, labels
 
-_SEPARATOR: Final = re.compile(r"---[ \t]*(?:#.*)?")
+_SEPARATOR: Final = patterns.lazy(r"---[ \t]*(?:#.*)?")
 _BARE: Final = "---\n"
 _LIMITS: Final = ("ResourceQuota", "LimitRange")
 _OWN_LIMITS: Final = "services"

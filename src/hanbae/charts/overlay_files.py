@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.charts import block_lists, founding
 from hanbae.charts.manifest_files import Reason, Updated
 from hanbae.policy import documents, environments, labels, naming
@@ -19,7 +19,7 @@ from hanbae.policy import documents, environments, labels, naming
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """File names of a kustomization, in the order in which Kustomize looks for them."""
 
-_LABEL: Final = re.compile(rf"\s*(?:- pairs: *)?{re.escape(labels.ENVIRONMENT)}: [a-z0-9-]+")
+_LABEL: Final = patterns.lazy(rf"\s*(?:- pairs: *)?{re.escape(labels.ENVIRONMENT)}: [a-z0-9-]+")
 _RENAMING: Final = ("/metadata/name", "/metadata/namespace")
 _OWN: Final = {"apiVersion", "kind", "resources", "labels", "patches"}
 

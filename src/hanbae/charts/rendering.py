@@ -8,27 +8,26 @@ there, when they would be followed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, masking, subjects, wording
+from hanbae import errors, masking, patterns, subjects, wording
 from hanbae.charts import gathering, pools
 from hanbae.policy import folders
 from hanbae.repository import trees
 
-_NAMED: Final = re.compile(
+_NAMED: Final = patterns.lazy(
     r"(?P<file>(?:charts/[^\s/:]+/)*templates/[^\s:]+):(?:(?P<line>\d+)(?::(?P<column>\d+))?| )"
 )
 _PLACED_WITHIN: Final = 4096
 """Characters of a message in which its place is looked for; it stands at the beginning, the rest may be a branch's."""
 _OF_SCHEMA: Final = "values don't meet the specifications of the schema(s)"
-_TEMPLATE: Final = re.compile(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
-_FILE: Final = re.compile(r"error reading (?P<file>\S+): chart exceeds")
-_PACKED: Final = re.compile(r"error unpacking subchart (?P<file>[^\s/]+\.tgz) in ")
+_TEMPLATE: Final = patterns.lazy(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
+_FILE: Final = patterns.lazy(r"error reading (?P<file>\S+): chart exceeds")
+_PACKED: Final = patterns.lazy(r"error unpacking subchart (?P<file>[^\s/]+\.tgz) in ")
 
 
 class Manifest(Struct, frozen=True):

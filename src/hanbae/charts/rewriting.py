@@ -7,14 +7,13 @@ template writes that number as Go does. Where the text was meant, something else
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import libyaml
+from hanbae import libyaml, patterns
 
 _SMALL: Final = -4
 _LARGEST: Final = 5
@@ -24,14 +23,16 @@ _FALSE: Final = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 # What a value may look like that is not itself afterwards; most files have none, and are not parsed.
 # A colon or dash that no space follows is part of a text, as in `app:1.10` and `app-1.10`; but behind a quote, or a
 # bracket, it has a value: `{"a":0644}`.
-_SUSPECT: Final = re.compile(
+_SUSPECT: Final = patterns.lazy(
     r"(?m)[:,\[-](?:(?=\s)|(?<=[,\[])|(?<=\W:))"
     r"\s*(?:[+-]?(?:0[0-9_]+|0[xXoObB]\w+|\d[\d_]*\.(?:\d*0)?|\d{7,}(?:\.\d*)?"
     r"|\d[\d_]*(?:\.\d*)?[eE][+-]?\d+|\d+_[\d_]*|0?\.0000\d+|\.\d+)|\+[\d_]+|-0"
     r"|[yY](?:es|ES)?|[nN][oO]?|[oO](?:n|N|ff|FF))(?=[ \t\r]*(?:$|[,\]}#]))"
 )
-_WHOLE: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
-_REAL: Final = re.compile(r"[+-]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]+)?")
+_WHOLE: Final = patterns.lazy(
+    r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)"
+)
+_REAL: Final = patterns.lazy(r"[+-]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]+)?")
 
 
 class Scalar(Struct, frozen=True):

@@ -9,17 +9,16 @@ by itself what it does; ``hanbae new service`` shows the difference when the pol
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, patterns
 from hanbae.charts import filling, scaffolded_secrets
 from hanbae.policy import connection_options, documents, environments, naming
 
-_SERVICE: Final = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
-_DATABASE: Final = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
-_IMAGE: Final = re.compile(r"[a-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
+_SERVICE: Final = patterns.lazy(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_DATABASE: Final = patterns.lazy(r"[a-z]([a-z0-9_]*[a-z0-9])?")
+_IMAGE: Final = patterns.lazy(r"[a-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
 # Words that YAML 1.1, which Helm reads, takes for something else than text.
 _NO_TEXT: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 # Helm's limit for a release name, which leaves room for a suffix within the 63 of a DNS label.

@@ -9,11 +9,10 @@ The caller proves the result by parsing it again (:mod:`hanbae.charts.values`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 
 Path = tuple[str, ...]
 Scalar = str | int | bool
@@ -22,7 +21,7 @@ Edit = tuple[int, int, str]
 """Replace text[start:end] by this."""
 
 # What YAML 1.1 (Helm's) and 1.2 both take for text without quotes: a letter first, and none of their words.
-_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./+=@:-]*(?<!:)")
+_PLAIN: Final = patterns.lazy(r"[A-Za-z][A-Za-z0-9_./+=@:-]*(?<!:)")
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 

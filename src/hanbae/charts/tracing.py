@@ -17,31 +17,31 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import libyaml
+from hanbae import libyaml, patterns
 
 Pointer = tuple[str | int, ...]
 
 # YAML takes `#` for the beginning of a comment only behind white space.
 _MARK: Final = " #@@"
-_MARKED: Final = re.compile(r" #@@(\d+)\s*$")
+_MARKED: Final = patterns.lazy(r" #@@(\d+)\s*$")
 # What ends a line of YAML, and is counted as one by whoever reads it.
-_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_ACCEPTING: Final = re.compile(r"(?<=\s)#\s*hanbae:\s*ignore\b")
-_CONTROL: Final = re.compile(
+_BREAK: Final = patterns.lazy("\r\n|[\r\n\x85\u2028\u2029]")
+_ACCEPTING: Final = patterns.lazy(r"(?<=\s)#\s*hanbae:\s*ignore\b")
+_CONTROL: Final = patterns.lazy(
     r"\{\{-?\s*(?:if|else|end|range|with|define|block|break|continue|/\*|\$\w+\s*:?=)", re.DOTALL
 )
-_DEFINE: Final = re.compile(r"\{\{-?\s*(?:define|block)\b")
-_OPENS: Final = re.compile(r"\{\{-?\s*(?:define|block|if|range|with)\b")
-_ENDS: Final = re.compile(r"\{\{-?\s*end\s*-?\}\}")
-_BLOCK: Final = re.compile(r"(?:^|[:\-]\s+)[|>][-+0-9]*\s*$")
-_VALUE: Final = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)")
-_NAMED: Final = re.compile(
+_DEFINE: Final = patterns.lazy(r"\{\{-?\s*(?:define|block)\b")
+_OPENS: Final = patterns.lazy(r"\{\{-?\s*(?:define|block|if|range|with)\b")
+_ENDS: Final = patterns.lazy(r"\{\{-?\s*end\s*-?\}\}")
+_BLOCK: Final = patterns.lazy(r"(?:^|[:\-]\s+)[|>][-+0-9]*\s*$")
+_VALUE: Final = patterns.lazy(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)")
+_NAMED: Final = patterns.lazy(
     r"\{\{-?\s*define\s+\"([^\"]+)\"\s*-?\}\}(.*?)(?=\{\{-?\s*define\s+\"|\Z)", re.DOTALL
 )
-_INCLUDES: Final = re.compile(r"\b(?:include|template)\s+\"([^\"]+)\"")
-_SCOPE: Final = re.compile(r"\{\{-?\s*(?:(if|range|with|define|block|end)\b)([^}]*)")
-_WITH: Final = re.compile(r"\s*\$?\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*-?$")
-_DOT: Final = re.compile(r"(?<![\w)\].$])\.(?![\w])")
+_INCLUDES: Final = patterns.lazy(r"\b(?:include|template)\s+\"([^\"]+)\"")
+_SCOPE: Final = patterns.lazy(r"\{\{-?\s*(?:(if|range|with|define|block|end)\b)([^}]*)")
+_WITH: Final = patterns.lazy(r"\s*\$?\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*-?$")
+_DOT: Final = patterns.lazy(r"(?<![\w)\].$])\.(?![\w])")
 _DEEPEST: Final = 100
 
 

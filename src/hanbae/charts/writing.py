@@ -7,12 +7,13 @@ So text stands in quotes unless it is a word that no reader can take for somethi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-_PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?:[:@+=][A-Za-z0-9_./-]+)*")
+from hanbae import patterns
+
+_PLAIN: Final = patterns.lazy(r"[A-Za-z_/][A-Za-z0-9_./-]*(?:[:@+=][A-Za-z0-9_./-]+)*")
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _WIDE: Final = 1 << 30
 _EXACT: Final = 10**21

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects, wording
+from hanbae import errors, patterns, subjects, wording
 from hanbae.charts import gathering, pools, rendering
 from hanbae.checking import findings_of_rules, rewritten_texts, unbegun
 from hanbae.planning import manifests, releases
@@ -30,8 +29,8 @@ _OF_VALUES: Final = (
 )
 # How the validation of a chart's schema names a value, by a JSON pointer from the root of the
 # values.
-_KEY: Final = re.compile(r"- at '(?P<path>/[^']*)'")
-_UNKNOWN: Final = re.compile(r"- at '(?P<path>[^']*)': additional properties '(?P<key>[^']*)'")
+_KEY: Final = patterns.lazy(r"- at '(?P<path>/[^']*)'")
+_UNKNOWN: Final = patterns.lazy(r"- at '(?P<path>[^']*)': additional properties '(?P<key>[^']*)'")
 
 
 class RenderedService(Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.charts import pools, rendering, rewriting
 from hanbae.checking import unbegun
 from hanbae.rules import rewritten_values, views
@@ -24,7 +24,9 @@ from hanbae.rules import rewritten_values, views
 _DEFAULTS: Final = "values.yaml"
 _MOST: Final = 8
 """Values that are tried one by one where a chart does not render with all of them quoted."""
-_SECRET: Final = re.compile(r"pass|secret|token|credential|private|api.?key|\bpin\b", re.IGNORECASE)
+_SECRET: Final = patterns.lazy(
+    r"pass|secret|token|credential|private|api.?key|\bpin\b", re.IGNORECASE
+)
 # Levels of an object that are looked at: the walk calls itself for each, and a chart may make any
 # number.
 _DEEPEST: Final = 100

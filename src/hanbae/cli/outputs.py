@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any, Final
 import click
 import msgspec
 
-from hanbae import files
+from hanbae import files, patterns
 from hanbae.cli.text import wrapping
 from hanbae.policy import boundaries
 
 # What GitHub, Azure Pipelines and TeamCity obey anywhere in a line. GitHub's `::error::` counts
 # only at the beginning of a line, where JSON never has text: a quote stands before it.
-_COMMAND: Final = re.compile(rb"##(?=\[|vso|teamcity)")
+_COMMAND: Final = patterns.lazy(rb"##(?=\[|vso|teamcity)")
 FORMAT: Final = 1
 """Version of the form that the JSON documents have; see :mod:`hanbae.cli.json_schemas`."""
 

@@ -20,7 +20,6 @@ The server's sentences are bounded and pass the shape-only redactor: an invalid 
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -29,12 +28,12 @@ from typing import Any, Final
 import httpx2
 from msgspec import Struct
 
-from hanbae import errors, excerpts, foreign_json, masking, object_shapes
+from hanbae import errors, excerpts, foreign_json, masking, object_shapes, patterns
 from hanbae.clusters import kubeconfigs
 from hanbae.streams import handshakes
 
 # The authoriser's own words (k8s.io/apiserver responsewriters.Forbidden); admission never says "cannot".
-_RBAC: Final = re.compile(r'cannot (?P<verb>[a-z]+) (?:resource|path) "')
+_RBAC: Final = patterns.lazy(r'cannot (?P<verb>[a-z]+) (?:resource|path) "')
 # etcd may have committed what the API server then failed to say. A 502 mostly comes from a load
 # balancer whose API server is gone, and is waited for (see `outages`): a write that was carried out
 # all the same is noticed at the next attempt, by its name or its version.

@@ -13,34 +13,34 @@ from typing import Final
 
 import msgspec
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.apis import quantities
 from hanbae.diagnosing import pictures
 
-_POD_SECURITY: Final = re.compile(
+_POD_SECURITY: Final = patterns.lazy(
     r'violates PodSecurity "(?P<level>[^"]+)": (?P<what>.*)', re.DOTALL
 )
-_QUOTA: Final = re.compile(r"exceeded quota: (?P<quota>[^,]+), (?P<what>.*)", re.DOTALL)
-_SPENT: Final = re.compile(
+_QUOTA: Final = patterns.lazy(r"exceeded quota: (?P<quota>[^,]+), (?P<what>.*)", re.DOTALL)
+_SPENT: Final = patterns.lazy(
     r"requested: (?P<requested>[^ ]{1,2000}), used: [^ ]{1,2000}, limited: (?P<limited>[^ ]{1,2000})"
 )
 # Of a LimitRange, and of a quota that counts what the pods do not say.
-_LIMITS: Final = re.compile(
+_LIMITS: Final = patterns.lazy(
     r"is forbidden: \[?(?P<what>(?:minimum|maximum) [^ ]{1,200} usage per \w{1,40} is .*"
     r"|[^ ]{1,200} max limit to request ratio per .*)",
     re.DOTALL,
 )
-_UNSAID: Final = re.compile(
+_UNSAID: Final = patterns.lazy(
     r"is forbidden: failed quota: (?P<quota>[^:]{1,253}): (?P<what>must specify .*)", re.DOTALL
 )
-_ACCOUNT: Final = re.compile(r'serviceaccount "(?P<name>[^"]+)" not found')
-_WEBHOOK: Final = re.compile(
+_ACCOUNT: Final = patterns.lazy(r'serviceaccount "(?P<name>[^"]+)" not found')
+_WEBHOOK: Final = patterns.lazy(
     r'admission webhook "(?P<name>[^"]+)" denied the request: (?P<what>.*)', re.DOTALL
 )
-_POLICY: Final = re.compile(
+_POLICY: Final = patterns.lazy(
     r"ValidatingAdmissionPolicy '(?P<name>[^']+)'.*? denied request: (?P<what>.*)", re.DOTALL
 )
-_WEBHOOK_SILENT: Final = re.compile(
+_WEBHOOK_SILENT: Final = patterns.lazy(
     r'failed calling webhook "(?P<name>[^"]+)": (?P<what>.*)', re.DOTALL
 )
 

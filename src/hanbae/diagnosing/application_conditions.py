@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.argo import applications, destinations, operations
 from hanbae.diagnosing import pictures
 
 # gRPC's words for nobody at the other end; between Argo CD's own parts only, so never about the chart.
 _UNAVAILABLE: Final = "code = Unavailable desc = "
-_REPO_SERVER: Final = re.compile(r"repo-?server")
+_REPO_SERVER: Final = patterns.lazy(r"repo-?server")
 _CANNOT_BEGIN: Final = frozenset({"ComparisonError", "InvalidSpecError", "UnknownError"})
 
 

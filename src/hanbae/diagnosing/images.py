@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
+from hanbae import patterns
+
 Kind = Literal["not-found", "unauthorised", "unreachable", "unknown"]
 
 REASONS: Final = frozenset(
@@ -29,18 +31,18 @@ PULLED: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavaila
 _KINDS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "unauthorised",
-        re.compile(
+        patterns.lazy(
             r"(?i)unauthori[sz]ed|authentication required|no basic auth|failed to authorize"
             r"|authorization failed|access denied|insufficient_scope|forbidden"
         ),
     ),
     (
         "not-found",
-        re.compile(r"(?i)not found|manifest unknown|name unknown|no match for platform"),
+        patterns.lazy(r"(?i)not found|manifest unknown|name unknown|no match for platform"),
     ),
     (
         "unreachable",
-        re.compile(
+        patterns.lazy(
             r"(?i)dial tcp|connection refused|i/o timeout|no such host|no route to host|timed? ?out"
             r"|TLS handshake|x509|certificate|\bEOF\b|connection reset|\b50[0234] [A-Z]"
         ),

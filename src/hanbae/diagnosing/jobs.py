@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import foreign_json, subjects
+from hanbae import foreign_json, patterns, subjects
 from hanbae.diagnosing import admission, pictures, pods
 from hanbae.migrations import statuses
 from hanbae.policy import labels
@@ -16,7 +15,7 @@ _DEFAULT_BACKOFF: Final = 6
 _NUMBER: Final = "batch.kubernetes.io/job-completion-index"
 _FAILURES: Final = "batch.kubernetes.io/job-index-failure-count"
 """How often the pods of an index had failed before this one."""
-_COUNT: Final = re.compile(r"[0-9]{1,10}")
+_COUNT: Final = patterns.lazy(r"[0-9]{1,10}")
 
 
 def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:

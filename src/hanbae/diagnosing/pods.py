@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.diagnosing import images, pictures
 
 _NOT_BEGUN: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Why a container waits whose pod may not have its volumes and its network yet."""
 _NOT_READ_YET: Final = "failed to sync "
-_SECRET_MISSING: Final = re.compile(r'secret "(?P<name>[^"]+)" not found')
-_KEY_MISSING: Final = re.compile(
+_SECRET_MISSING: Final = patterns.lazy(r'secret "(?P<name>[^"]+)" not found')
+_KEY_MISSING: Final = patterns.lazy(
     r"couldn't find key (?P<key>\S+) in Secret (?P<namespace>[^/\s]+)/(?P<name>\S+)"
 )
-_CONFIGMAP_MISSING: Final = re.compile(r'configmap "(?P<name>[^"]+)" not found')
+_CONFIGMAP_MISSING: Final = patterns.lazy(r'configmap "(?P<name>[^"]+)" not found')
 # A container that fails these is killed and started again; a failing readiness probe only takes it out of service.
-_KILLING_PROBE: Final = re.compile(
+_KILLING_PROBE: Final = patterns.lazy(
     r"(?P<probe>Liveness|Startup) probe (?:failed|errored)[^:]*: (?P<what>.*)", re.DOTALL
 )
 _OOM: Final = "OOMKilled"

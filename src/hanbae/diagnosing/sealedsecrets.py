@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from hanbae import patterns
 from hanbae.diagnosing import pictures
 
-_UNDECRYPTABLE: Final = re.compile(
+_UNDECRYPTABLE: Final = patterns.lazy(
     r"(?:no key could decrypt secret|illegal base64 data|ciphertext too short|decryption error)"
     r"[^(]*(?:\((?P<keys>[^)]*)\))?"
 )
-_UNMANAGED: Final = re.compile(r"already exists and is not managed by SealedSecret")
+_UNMANAGED: Final = patterns.lazy(r"already exists and is not managed by SealedSecret")
 
 _LONGEST: Final = 4096
 """Characters of a message that are looked at."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from hanbae import patterns
+
 _STANDARD: Final = {"http": 80, "https": 443}
 _SHELL: Final = frozenset({"ssh", "git+ssh", "ssh+git"})
-_PART: Final = re.compile(r"[A-Za-z0-9_.~+-]+")
+_PART: Final = patterns.lazy(r"[A-Za-z0-9_.~+-]+")
 _LONGEST: Final = 1000
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hanbae import commonmark
+from hanbae import commonmark, patterns
 
-_TICKS: Final = re.compile(r"`+")
+_TICKS: Final = patterns.lazy(r"`+")
 LONGEST: Final = 400
 """Characters of one text; what is longer is cut."""
 

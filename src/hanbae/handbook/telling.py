@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Final
 
+from hanbae import patterns
 from hanbae.handbook import facts, markdown, words
 from hanbae.policy import documents, environments, naming
 
 _FOLLOWED: Final = frozenset({"deployment", "statefulset", "daemonset"})
 """Kinds that ``kubectl rollout`` knows."""
-_JOB: Final = re.compile(r"job/<service>-migrate\b")
-_PLACE: Final = re.compile(r"-n (?P<name>[a-z0-9-]+|<namespace>)(?![\w<-])")
+_JOB: Final = patterns.lazy(r"job/<service>-migrate\b")
+_PLACE: Final = patterns.lazy(r"-n (?P<name>[a-z0-9-]+|<namespace>)(?![\w<-])")
 
 
 class Telling:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 import time
 import zlib
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from hanbae import errors, excerpts, subjects
+from hanbae import errors, excerpts, patterns, subjects
 from hanbae.history import locations, protocol, schemas, server_schemas, servers
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ SET synchronous_commit = on;
 SET lock_timeout = '30s';
 SET statement_timeout = '60s'
 """
-_VALUE: Final = re.compile(r":([a-z_0-9]+)")
+_VALUE: Final = patterns.lazy(r":([a-z_0-9]+)")
 _LONGEST: Final = 300
 
 

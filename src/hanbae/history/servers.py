@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote
 
-from hanbae import errors, files, subjects
+from hanbae import errors, files, patterns, subjects
 
 SCHEMES: Final = frozenset({"postgres", "postgresql"})
 VARIABLE: Final = "HANBAE_HISTORY"
@@ -31,7 +31,7 @@ _OPTIONS: Final = frozenset({"sslmode", "sslrootcert"})
 _PORT: Final = 5432
 _LARGEST: Final = 1 << 20
 # Its alternatives begin with different letters, so that no text makes it go back.
-_FIELD: Final = re.compile(r"(?:[^:\\]|\\.)*")
+_FIELD: Final = patterns.lazy(r"(?:[^:\\]|\\.)*")
 
 
 class Server(NamedTuple):

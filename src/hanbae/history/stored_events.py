@@ -7,19 +7,18 @@ wrong with one record is said of that one.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from hanbae import excerpts, foreign_json, wording
+from hanbae import excerpts, foreign_json, patterns, wording
 from hanbae.results import deployments, events
 
 _LONGEST: Final = 200
 """Characters of why a record cannot be read."""
-_ID: Final = re.compile(r"[\w.%-]{1,200}")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ID: Final = patterns.lazy(r"[\w.%-]{1,200}")
+_COMMIT: Final = patterns.lazy(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """A full id: git takes other texts for a branch, or for a pattern that it looks for in every message."""
 _FIRST_YEAR, _LAST_YEAR = 1971, 9998
 """Years that every time zone has."""

@@ -16,7 +16,7 @@ from typing import Final
 
 import httpx2
 
-from hanbae import errors, foreign_json
+from hanbae import errors, foreign_json, patterns
 from hanbae.images import credentials
 from hanbae.streams import addresses, exchanges
 
@@ -24,10 +24,10 @@ LARGEST_ANSWER: Final = 1024 * 1024
 VARIABLE: Final = "HANBAE_TOKEN_SERVERS"
 """The user's word for registries whose logins another host answers: ``registry.example.com=login.example.com,…``."""
 _PAIRS: Final = {("registry-1.docker.io", "auth.docker.io")}
-_ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*")
+_ADDRESS: Final = patterns.lazy(r"[0-9.]+|.*:.*")
 _LONGEST_HEADER: Final = 4096
-_SCHEME: Final = re.compile(r"\s*(Basic|Bearer)\b", re.IGNORECASE)
-_PARAMETER: Final = re.compile(r'([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_SCHEME: Final = patterns.lazy(r"\s*(Basic|Bearer)\b", re.IGNORECASE)
+_PARAMETER: Final = patterns.lazy(r'([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _CLIENT: Final = "hanbae"
 
 

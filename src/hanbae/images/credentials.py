@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import errors, foreign_json, masking, subjects
+from hanbae import errors, foreign_json, masking, patterns, subjects
 from hanbae.images import references
 from hanbae.streams import locales
 
@@ -26,7 +26,7 @@ _HUB_KEYS: Final = (
     "docker.io",
     "registry-1.docker.io",
 )
-_HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HELPER: Final = patterns.lazy(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HELPER_TIMEOUT: Final = 30.0
 _TOKEN_USER: Final = "<token>"  # noqa: S105  the name that helpers give to an identity token
 _NOT_FOUND: Final = "credentials not found in native keychain"

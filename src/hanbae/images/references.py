@@ -7,12 +7,11 @@ names without one are Docker Hub's, and the digest decides where there is one.
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, patterns
 
 HUB: Final = "docker.io"
 LONGEST_NAME: Final = 255
@@ -20,12 +19,12 @@ _LARGEST_PORT: Final = 65535
 _LONGEST_TEXT: Final = 512
 """Characters of a name whose parts are kept; nearly all are shorter."""
 
-_HOST: Final = re.compile(
+_HOST: Final = patterns.lazy(
     r"(?:(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
 )
-_COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_COMPONENT: Final = patterns.lazy(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
+_TAG: Final = patterns.lazy(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST: Final = patterns.lazy(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 import httpx2
 
-from hanbae import errors, foreign_json, masking
+from hanbae import errors, foreign_json, masking, patterns
 from hanbae.images import credentials, layouts, references, transporting
 from hanbae.streams import authorities, exchanges, handshakes
 
@@ -33,7 +32,7 @@ _INDEXES: Final = (
 _ACCEPT: Final = ", ".join(
     (*_INDEXES, layouts.MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json")
 )
-_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST: Final = patterns.lazy(r"sha256:[0-9a-f]{64}")
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 _HUB_SERVER: Final = "registry-1.docker.io"
 _NOT_FOUND: Final = 404

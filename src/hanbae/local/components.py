@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.local.composition import (
     DATABASES,
     FOLDER,
@@ -20,7 +21,7 @@ ENGINES: Final = ("postgresql", "valkey", "clickhouse")
 """The servers, as the policy's purposes and :mod:`hanbae.local.addresses` call them, in lower case."""
 USERS: Final = {"postgresql": "postgres", "clickhouse": "default"}
 _FROM_18: Final = 18
-_MAJOR: Final = re.compile(r"[^0-9]{0,10}([0-9]{1,3})(?:[^0-9].{0,100})?", re.DOTALL)
+_MAJOR: Final = patterns.lazy(r"[^0-9]{0,10}([0-9]{1,3})(?:[^0-9].{0,100})?", re.DOTALL)
 
 # By standard input, because psql replaces no variables in --command; by \gexec, because PostgreSQL
 # knows no CREATE DATABASE IF NOT EXISTS.

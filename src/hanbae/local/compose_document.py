@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.local import limits
 
-_REFERENCE: Final = re.compile(
+_REFERENCE: Final = patterns.lazy(
     r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::?[-?+][^}]{0,200})?\}|\$[A-Za-z_]\w*"
 )
 # `ms` stands before `m`: of alternatives, the first that fits is taken.
-_DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(h|ms|m|s|us|ns)")
+_DURATION: Final = patterns.lazy(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(h|ms|m|s|us|ns)")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.0, "ns": 0.0}
 _LONGEST: Final = 60
 

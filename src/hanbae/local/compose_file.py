@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.charts import filling
 from hanbae.local import limits, pods
 from hanbae.local.composition import FOLDER, Composition, Healthcheck, Port, Service
@@ -21,7 +22,7 @@ MARK: Final = "hanbae generate compose"
 """What the first lines of a file hold that hanbae wrote."""
 BUILD: Final = f"{FOLDER}/build.yaml"
 """What is laid over it where images are built here."""
-_PLAIN: Final = re.compile(
+_PLAIN: Final = patterns.lazy(
     r"(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z][a-z0-9_./-]*", re.IGNORECASE
 )
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import wording
+from hanbae import patterns, wording
 from hanbae.local.composition import Part, SecretKey
 from hanbae.releases import shells, variables
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_LABEL: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+_NAME: Final = patterns.lazy(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_LABEL: Final = patterns.lazy(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
 class Pod(Struct, frozen=True):

@@ -10,9 +10,10 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.apis import quantities
 
-_COMPOSE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgtp]?)(?:i?b)?", re.IGNORECASE)
+_COMPOSE: Final = patterns.lazy(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS: Final = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _LONGEST: Final = 40
 

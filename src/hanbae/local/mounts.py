@@ -6,20 +6,19 @@ Nothing of the developer's machine is mounted but files below ``.hanbae/local`` 
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import wording
+from hanbae import patterns, wording
 from hanbae.local import limits
 from hanbae.local.composition import FOLDER, File, SecretKey
 from hanbae.releases import variables
 
 # These names, which a chart chooses, become parts of paths below .hanbae/local: no dots alone and
 # no slash may lead out of it.
-_NAME: Final = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}")
+_NAME: Final = patterns.lazy(r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}")
 _FOLDERS: Final = {"secret": "files/secrets", "configMap": "files/configmaps"}
 
 

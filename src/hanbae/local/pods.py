@@ -6,14 +6,13 @@ said instead.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from hanbae import wording
+from hanbae import patterns, wording
 from hanbae.local import container_variables, healthchecks, limits, mounts
 from hanbae.local.composition import (
     FOLDER,
@@ -29,7 +28,7 @@ from hanbae.releases import parts, variables
 from hanbae.releases.objects import Object
 from hanbae.results import compositions
 
-_ODD: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+_ODD: Final = patterns.lazy(r"[^A-Za-z0-9_.-]+")
 _HARMLESS: Final = frozenset({"NET_BIND_SERVICE"})
 """Capabilities that even the strictest standard of Kubernetes lets a chart add."""
 _SHARED: Final = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")

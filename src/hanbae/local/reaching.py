@@ -9,14 +9,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import wording
+from hanbae import patterns, wording
 from hanbae.local import healthchecks
 from hanbae.local.composition import Port, Service
 from hanbae.releases import parts
 from hanbae.releases.objects import Object
 from hanbae.results import compositions
 
-_ODD: Final = re.compile(r"[^A-Za-z0-9]+")
+_ODD: Final = patterns.lazy(r"[^A-Za-z0-9]+")
 _FIRST: Final = 8080
 _PRIVILEGED: Final = 1024
 _LAST: Final = 65_535

@@ -7,7 +7,6 @@ What containers read is written anew from these at every start.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors, files, masking, subjects
+from hanbae import errors, files, masking, patterns, subjects
 from hanbae.local import pods
 from hanbae.local.components import USERS
 from hanbae.local.composition import FOLDER, Address, Composition, SecretKey, Service
@@ -28,7 +27,7 @@ _SERVERS: Final = "local-servers"
 """What the passwords of the local servers are filed under, as if they were a Secret."""
 _LARGEST: Final = 1024 * 1024
 _BYTES: Final = 32
-_KEY: Final = re.compile(r"[A-Za-z_.-][A-Za-z0-9_.-]*")
+_KEY: Final = patterns.lazy(r"[A-Za-z_.-][A-Za-z0-9_.-]*")
 _HEADER: Final = """\
 # Values of the local environment only, for the Secret {name}. Edit them as you like: hanbae adds what is missing
 # and changes nothing. A KEY="value" that you add is given to every container that reads the whole Secret.

@@ -8,15 +8,15 @@ Logs are hostile: no search here may take more than linear time, however a line 
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from hanbae import patterns
 from hanbae.masking import sightings, spellings
 from hanbae.masking.masked import MASK, Masked
 from hanbae.masking.spellings import Span
 
-_FOLD: Final = re.compile(r"\\?\r?\n[ \t]*")
+_FOLD: Final = patterns.lazy(r"\\?\r?\n[ \t]*")
 
 
 class Redactor:

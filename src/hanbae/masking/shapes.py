@@ -7,10 +7,11 @@ Texts are hostile: everything here looks at a character a bounded number of time
 from __future__ import annotations
 
 import os
-import re
 import string
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple
+
+from hanbae import patterns
 
 Strength = Literal["strong", "weak"]
 
@@ -19,7 +20,7 @@ _URL_SAFE: Final = f"{_ALNUM}_-"
 _UPPER: Final = string.ascii_uppercase + string.digits
 _HEX: Final = string.hexdigits
 # ``dbURLKey2`` is db, URL, key and 2; each character belongs to one alternative only.
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORDS: Final = patterns.lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # No issuer's tokens are longer; bounds the work on a text that is one long run.
 _LONGEST_PART: Final = 8192
 
@@ -83,7 +84,7 @@ def _beginnings(prefixes: Iterable[str]) -> tuple[str, ...]:
 # Most texts have none of these, and looking for them takes half as many searches as for each prefix.
 _BEGINNINGS: Final = _beginnings(shape.prefix for shape in _SHAPES)
 
-PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+PRIVATE_KEY: Final = patterns.lazy(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 """The first line of a private key in PEM."""
 SCHEME: Final = f"{_ALNUM}+.-"
 """The characters of a URL's scheme."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from hanbae import patterns
 from hanbae.masking import shapes
 from hanbae.masking.spellings import Span
 
@@ -34,42 +35,42 @@ _VALUE: Final = (
 # `\uff1a` is the full-width colon of Korean and Japanese text.
 _SEPARATED: Final = rf"[0-9]{{0,3}}(?P<quote>\\?[\"'])?\s*(?P<separator>[=:\uff1a])\s*(?:{_VALUE})"
 # password=… as in libpq's strings, DB_PASSWORD: …, "password":"…", quoted or not, escaped or not.
-_PASSWORD: Final = re.compile(
+_PASSWORD: Final = patterns.lazy(
     rf"(?i)(?P<name>{'|'.join((*shapes.PASSWORDS, *shapes.KOREAN_PASSWORDS))}){_SEPARATED}"
 )
-_SHORT: Final = re.compile(
+_SHORT: Final = patterns.lazy(
     # Within a word only with a capital, as in `dbPass`: `bypass` and `compass` are ordinary words.
     rf"(?P<name>(?<![A-Za-z])(?i:{'|'.join(shapes.SHORT_PASSWORDS)})|(?<=[a-z0-9])(?:Pwd|Pass)"
     rf"|(?i:{'|'.join(sorted(shapes.JOINED))})){_SEPARATED}"
 )
-_TOKEN: Final = re.compile(
+_TOKEN: Final = patterns.lazy(
     rf"(?i)(?P<name>secret|token|credentials?|{'|'.join(shapes.KOREAN_TOKENS)}"
     rf"|(?:{'|'.join(shapes.KEYS)})[ _-]?key){_SEPARATED}"
 )
 # The bracket and the quotes are those of headers that are printed as lists, as in
 # `{"Authorization": ["Basic …"]}`.
-_AUTHORIZATION: Final = re.compile(
+_AUTHORIZATION: Final = patterns.lazy(
     r"(?i)\b(?:bearer|authorization\\?[\"']?\s*[:=]\s*\[?\\?[\"']?(?:basic|token|digest))\s+"
     r"(?P<bare>[A-Za-z0-9._~+/=-]{6,})"
 )
-_BARE_AUTHORIZATION: Final = re.compile(
+_BARE_AUTHORIZATION: Final = patterns.lazy(
     r"(?i)\bauthorization\\?[\"']?\s*[:=]\s*\[?\\?[\"']?(?P<bare>[^\s\"',\\\]]{12,})"
 )
-_COOKIE: Final = re.compile(
+_COOKIE: Final = patterns.lazy(
     r"(?i)(?<![A-Za-z])(?:set-)?cookies?\\?[\"']?\s*[:=]\s*\[?\\?[\"']?(?P<bare>[^\r\n\"'\\\]]{4,})"
 )
-_SIGNATURE: Final = re.compile(
+_SIGNATURE: Final = patterns.lazy(
     r"(?i)[?&;](?:x-amz-signature|x-goog-signature|signature|sig)=(?P<bare>[^\s&;\"']+)"
 )
 # Forty letters at most, so that a line of nothing but hyphens and letters is not searched anew from
 # each of them.
-_FLAG: Final = re.compile(
+_FLAG: Final = patterns.lazy(
     r"(?i)(?<![A-Za-z0-9-])--?[a-z-]{0,40}(?:password|passwd|pass|pwd|token|secret|api-?key)[ \t]+[\"']?"
     r"(?P<bare>[^\s\"'-][^\s\"']*)"
 )
-_PRIVATE_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_SPACE: Final = re.compile(r"\s")
-_PORT: Final = re.compile(r"[0-9]{1,5}(?=[/?#]|\Z)")
+_PRIVATE_KEY_END: Final = patterns.lazy(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_SPACE: Final = patterns.lazy(r"\s")
+_PORT: Final = patterns.lazy(r"[0-9]{1,5}(?=[/?#]|\Z)")
 
 
 def _named(pattern: re.Pattern[str], is_secret: Callable[[re.Match[str], str], bool]) -> Sight:

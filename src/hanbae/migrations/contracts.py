@@ -14,9 +14,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.results.effects import TAKING, Effect
 
-_MARK: Final = re.compile(
+_MARK: Final = patterns.lazy(
     r"^[ \t]*--[ \t]*hanbae:[ \t]*contract\b(?:[ \t]+after[ \t]+(?P<after>[0-9]{1,19})\b)?",
     re.MULTILINE | re.IGNORECASE,
 )

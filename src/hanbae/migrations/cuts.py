@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.migrations import dialects, scripts
 
 Inside = Literal["body", "string", "comment", "name", "block", "parentheses"]
@@ -21,17 +22,17 @@ Inside = Literal["body", "string", "comment", "name", "block", "parentheses"]
 
 # `E'…'` has backslashes only where E is a word of its own; a `$` behind a letter is a part of a
 # name, so `a$b$` opens no body.
-_CODE: Final = re.compile(
+_CODE: Final = patterns.lazy(
     r"--[^\n]*|(?P<opens>/\*|(?<!\w)[eE]'|['\"`]|(?<![\w$])\$(?:[A-Za-z_]\w*)?\$)"
     r"|(?P<parenthesis>[()])|(?P<word>[A-Za-z_][\w$]*)"
 )
 # A doubled quote ends the literal and begins the next one, which comes to the same.
 _BACKSLASHED: Final = {
-    "'": re.compile(r"\\.|'", re.DOTALL),
-    '"': re.compile(r'\\.|"', re.DOTALL),
-    "`": re.compile(r"\\.|`", re.DOTALL),
+    "'": patterns.lazy(r"\\.|'", re.DOTALL),
+    '"': patterns.lazy(r'\\.|"', re.DOTALL),
+    "`": patterns.lazy(r"\\.|`", re.DOTALL),
 }
-_COMMENT: Final = re.compile(r"/\*|\*/")
+_COMMENT: Final = patterns.lazy(r"/\*|\*/")
 _ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE", "TRIGGER", "EVENT"})
 _MOST_WORDS: Final = 12
 """Words from the beginning of a statement within which CREATE says what it creates."""

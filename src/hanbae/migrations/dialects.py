@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final, Literal
 
+from hanbae import patterns
+
 Dialect = Literal["postgres", "mysql", "clickhouse", "sqlite", "other"]
 """How SQL is written; ``other`` where nothing is known of it but that it is none of these."""
 
@@ -29,14 +31,16 @@ _DRIVERS: Final[dict[str, Dialect]] = {
     "spanner": "other",
 }
 """Name of a driver as goose (v3.27) takes it → dialect."""
-_CLICKHOUSE: Final = re.compile(
+_CLICKHOUSE: Final = patterns.lazy(
     r"\bON\s+CLUSTER\b|\bENGINE\s*(?:=\s*)?(?:Kafka|Distributed|Buffer|Null|Dictionary|Atomic|Memory)\b|MergeTree\b"
     r"|\b(?:LowCardinality|Nullable|DateTime64)\s*\(",
     re.IGNORECASE,
 )
-_MYSQL: Final = re.compile(r"\bENGINE\s*=\s*(?:InnoDB|MyISAM)\b|\bAUTO_INCREMENT\b", re.IGNORECASE)
+_MYSQL: Final = patterns.lazy(
+    r"\bENGINE\s*=\s*(?:InnoDB|MyISAM)\b|\bAUTO_INCREMENT\b", re.IGNORECASE
+)
 # PostgreSQL creates no database "if not exists".
-_FOREIGN: Final = re.compile(r"\bCREATE\s+DATABASE\s+IF\b", re.IGNORECASE)
+_FOREIGN: Final = patterns.lazy(r"\bCREATE\s+DATABASE\s+IF\b", re.IGNORECASE)
 _SMALL: Final = 16 * 1024
 """Letters of a file that is remembered: services often have the same ones, such as the first."""
 # In each of these patterns, whatever it finds.

@@ -9,15 +9,14 @@ A migration in Go runs only in a program that it was compiled into; the goose co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 
 # A sign is a part of the number for goose; no name with "-" has a version of at least 1.
 # `\Z` and not `$`, which would match before a line feed at the end of a name as well.
-_NUMBERED: Final = re.compile(r"^\+?(?P<version>[0-9]+)_[^/]*\.(?P<language>sql|go)\Z")
+_NUMBERED: Final = patterns.lazy(r"^\+?(?P<version>[0-9]+)_[^/]*\.(?P<language>sql|go)\Z")
 _TEST: Final = "_test.go"
 _LARGEST: Final = 2**63 - 1
 """goose parses a version as a signed 64-bit integer."""

@@ -5,16 +5,16 @@ goose names the statement in its error, and nothing records it anywhere else.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.migrations import scripts
 
 _BEFORE: Final = 'failed to execute SQL query "'
-_QUOTED: Final = re.compile(r'(?:[^"\\]|\\.)*')
-_ESCAPE: Final = re.compile(r'\\([ntrv"\\])')
+_QUOTED: Final = patterns.lazy(r'(?:[^"\\]|\\.)*')
+_ESCAPE: Final = patterns.lazy(r'\\([ntrv"\\])')
 _MEANING: Final = {"n": "\n", "t": "\t", "r": "\r", "v": "\v"}
 
 

@@ -12,66 +12,67 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.migrations import scripts
 
 Loss = Literal["drop", "column", "truncate", "delete", "type", "rename"]
 """What is lost: a table or more, a column, a table's rows (two ways), a column's form, or a name that pods use."""
 
-_DO: Final = re.compile(r"\s*DO\b", re.IGNORECASE)
-_OPENED: Final = re.compile(r".*\b(?:BEGIN|THEN|ELSE|LOOP)\b", re.IGNORECASE | re.DOTALL)
+_DO: Final = patterns.lazy(r"\s*DO\b", re.IGNORECASE)
+_OPENED: Final = patterns.lazy(r".*\b(?:BEGIN|THEN|ELSE|LOOP)\b", re.IGNORECASE | re.DOTALL)
 """What stands before a statement in a block that is run."""
 # Each alternative reaches the end of the text where it is not closed, so that none is tried twice.
-_HIDDEN: Final = re.compile(
+_HIDDEN: Final = patterns.lazy(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|[eE]'(?:\\.|[^'\\])*(?:'|\Z)|'[^']*(?:'|\Z)", re.DOTALL
 )
-_BODY: Final = re.compile(r"\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)", re.DOTALL)
-_MARK: Final = re.compile(rf"{_HIDDEN.pattern}|{_BODY.pattern}", re.DOTALL)
+_BODY: Final = patterns.lazy(r"\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)", re.DOTALL)
+_MARK: Final = patterns.lazy(rf"{_HIDDEN.pattern}|{_BODY.pattern}", re.DOTALL)
 
 _FLAGS: Final = re.IGNORECASE
-_SUSPECT: Final = re.compile("DROP|TRUNCATE|DELETE|ALTER", _FLAGS)
-_DROP: Final = re.compile(r"DROP\s+(?:TABLE|SCHEMA|DATABASE)\b", _FLAGS)
-_TRUNCATE: Final = re.compile(r"TRUNCATE\b", _FLAGS)
-_DELETE: Final = re.compile(r"DELETE\s+FROM\b(?!.*\bWHERE\b)", _FLAGS | re.DOTALL)
-_ALTER_TYPE: Final = re.compile(r"ALTER\s+TYPE\b(?!.*\bADD\s+VALUE\b)", _FLAGS | re.DOTALL)
-_ALTER: Final = re.compile(r"ALTER\s+TABLE\b", _FLAGS)
-_COLUMN: Final = re.compile(
+_SUSPECT: Final = patterns.lazy("DROP|TRUNCATE|DELETE|ALTER", _FLAGS)
+_DROP: Final = patterns.lazy(r"DROP\s+(?:TABLE|SCHEMA|DATABASE)\b", _FLAGS)
+_TRUNCATE: Final = patterns.lazy(r"TRUNCATE\b", _FLAGS)
+_DELETE: Final = patterns.lazy(r"DELETE\s+FROM\b(?!.*\bWHERE\b)", _FLAGS | re.DOTALL)
+_ALTER_TYPE: Final = patterns.lazy(r"ALTER\s+TYPE\b(?!.*\bADD\s+VALUE\b)", _FLAGS | re.DOTALL)
+_ALTER: Final = patterns.lazy(r"ALTER\s+TABLE\b", _FLAGS)
+_COLUMN: Final = patterns.lazy(
     r"\bDROP\b(?!\s+(?:CONSTRAINT|DEFAULT|NOT|EXPRESSION|IDENTITY|INDEX|KEY|PRIMARY|FOREIGN|PARTITION|CHECK)\b)",
     _FLAGS,
 )
-_TYPE: Final = re.compile(
+_TYPE: Final = patterns.lazy(
     r"\bALTER\s+(?:COLUMN\s+)?\S+\s+(?:SET\s+DATA\s+)?TYPE\b|\bMODIFY\s+COLUMN\b", _FLAGS
 )
-_RENAME: Final = re.compile(r"\bRENAME\b(?!\s+(?:CONSTRAINT|INDEX)\b)", _FLAGS)
-_ALONE: Final = re.compile(
+_RENAME: Final = patterns.lazy(r"\bRENAME\b(?!\s+(?:CONSTRAINT|INDEX)\b)", _FLAGS)
+_ALONE: Final = patterns.lazy(
     r"(?:CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY|DROP\s+INDEX\s+CONCURRENTLY"
     r"|VACUUM|(?:CREATE|DROP)\s+DATABASE|(?:CREATE|DROP)\s+TABLESPACE|ALTER\s+SYSTEM)\b",
     _FLAGS,
 )
 # The word that makes these such a statement stands anywhere after the others.
-_REINDEX: Final = re.compile(r"REINDEX\b", _FLAGS)
-_DETACH: Final = re.compile(r"\bDETACH\s+PARTITION\b", _FLAGS)
-_CONCURRENTLY: Final = re.compile(r"\bCONCURRENTLY\b", _FLAGS)
-_MAY_BE_ALONE: Final = re.compile("CONCURRENTLY|VACUUM|DATABASE|TABLESPACE|SYSTEM", _FLAGS)
-_AGAIN: Final = re.compile(
+_REINDEX: Final = patterns.lazy(r"REINDEX\b", _FLAGS)
+_DETACH: Final = patterns.lazy(r"\bDETACH\s+PARTITION\b", _FLAGS)
+_CONCURRENTLY: Final = patterns.lazy(r"\bCONCURRENTLY\b", _FLAGS)
+_MAY_BE_ALONE: Final = patterns.lazy("CONCURRENTLY|VACUUM|DATABASE|TABLESPACE|SYSTEM", _FLAGS)
+_AGAIN: Final = patterns.lazy(
     r"(?:SET|RESET|SELECT|ANALYZE|VACUUM|REINDEX|REFRESH|COMMENT|GRANT|REVOKE|DELETE|DO|NOTIFY|LOCK)\b"
     r"|.*\bIF\s+(?:NOT\s+)?EXISTS\b|CREATE\s+OR\s+REPLACE\b|.*\bON\s+CONFLICT\b|.*\bVALIDATE\s+CONSTRAINT\b",
     _FLAGS | re.DOTALL,
 )
 
 
-_BEGINS: Final = re.compile(
+_BEGINS: Final = patterns.lazy(
     r"^[ \t]*(?:(?:CREATE|ALTER|DROP)[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?(?:UNIQUE[ \t]+)?(?:MATERIALIZED[ \t]+)?(?:TABLE"
     r"|INDEX|VIEW|FUNCTION|PROCEDURE|TRIGGER|TYPE|DOMAIN|SCHEMA|SEQUENCE|EXTENSION|POLICY|DATABASE|DICTIONARY|ROLE)\b"
     r"|UPDATE[ \t]+\S+[ \t]+SET\b|INSERT[ \t]+INTO\b|DELETE[ \t]+FROM\b|TRUNCATE[ \t]+TABLE\b)",
     _FLAGS | re.MULTILINE,
 )
-_HOLDS_OTHERS: Final = re.compile(
+_HOLDS_OTHERS: Final = patterns.lazy(
     r"(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:SCHEMA|RULE|FUNCTION|PROCEDURE|TRIGGER|EVENT)|WITH|EXPLAIN|MERGE|PREPARE|DO"
     r"|BEGIN|DECLARE|IF|END|LOOP|FOR)\b",
     _FLAGS,
 )
 """First words of statements that other statements may stand in."""
-_GOES_ON: Final = re.compile(r"(?:\b(?:AS|ON|OF|TO|BY|FOR|OR|AFTER|BEFORE)|,)\s*\Z", _FLAGS)
+_GOES_ON: Final = patterns.lazy(r"(?:\b(?:AS|ON|OF|TO|BY|FOR|OR|AFTER|BEFORE)|,)\s*\Z", _FLAGS)
 # Letters before a match that `_GOES_ON` sees: over a long text its `\s*\Z` would take quadratic
 # time.
 _BEFORE: Final = 20

@@ -6,19 +6,19 @@ timeout one forgotten transaction stops the application for as long as it stays 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.migrations import locks
 from hanbae.results.effects import Effect
 
 NAME: Final = "lock_timeout"
 # PostgreSQL takes `-c name=value` and `--name=value`, with dashes for the underscores of a name.
-_OPTION: Final = re.compile(r"(?:^|\s)(?:-c\s*|--)lock[_-]timeout=(?P<value>[^\s\\]+)")
-_ZERO: Final = re.compile(r"0+(?:\.0*)? ?[a-z]*")
+_OPTION: Final = patterns.lazy(r"(?:^|\s)(?:-c\s*|--)lock[_-]timeout=(?P<value>[^\s\\]+)")
+_ZERO: Final = patterns.lazy(r"0+(?:\.0*)? ?[a-z]*")
 
 
 def of_options(text: str) -> str:

@@ -9,7 +9,6 @@ What comes of that is what matters, so the rules here are goose's and not SQL's.
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, Literal
@@ -17,6 +16,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.migrations import variables
 
 Kind = Literal[
@@ -55,7 +55,7 @@ _BLANKS: Final = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 """What Go takes for white space; Python has four control characters more."""
-_WORDS: Final = re.compile(f"[^{_BLANKS}]+")
+_WORDS: Final = patterns.lazy(f"[^{_BLANKS}]+")
 _LONGEST: Final = 4 * 1024 * 1024
 """Bytes of a line that goose's buffer does not hold any more."""
 _SMALL: Final = 16 * 1024

@@ -6,40 +6,40 @@ that know ``GOOSE_DBSTRING``, and a line that is not understood is left alone, n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.migrations import goose_files, runner_lines
 
 # The standard logger's "2026/11/23 10:20:30 " stands before every line.
 _STAMP: Final = r"(?:\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2} )?\s*"
 # A name has at most 255 bytes; with this bound a long line of somebody else's stays cheap.
-_APPLIED: Final = re.compile(
+_APPLIED: Final = patterns.lazy(
     _STAMP + r"(?:OK|EMPTY)\s+(?P<file>\S.{0,250}?\.(?:sql|go))(?: \([^)]*\))?\s*$"
 )
-_FAILED: Final = re.compile(
+_FAILED: Final = patterns.lazy(
     _STAMP + r"goose run: ERROR (?P<file>\S.{0,250}?\.(?:sql|go)): (?P<error>.*)$"
 )
-_ERROR: Final = re.compile(_STAMP + r"goose run: (?P<error>.+)$")
-_STATE: Final = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
+_ERROR: Final = patterns.lazy(_STAMP + r"goose run: (?P<error>.+)$")
+_STATE: Final = patterns.lazy(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _PERMANENT: Final = frozenset({"22", "23", "42"})
-_UNREADABLE: Final = re.compile(
+_UNREADABLE: Final = patterns.lazy(
     r"failed to parse SQL migration file|could not parse SQL migration file|no migration files found"
     r"|found \d+ missing migrations before current version|directory does not exist"
 )
-_ROW: Final = re.compile(
+_ROW: Final = patterns.lazy(
     _STAMP + r"(?P<when>Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})"
     r"\s+-- (?P<file>\S.{0,250}\.(?:sql|go))\s*$"
 )
-_REACHED: Final = re.compile(
+_REACHED: Final = patterns.lazy(
     _STAMP
     + r"goose: (?:no migrations to run\. current|successfully migrated database to) version: "
     r"(?P<version>\d{1,18})\s*$"
 )
-_HEADING: Final = re.compile(_STAMP + r"Applied At\s+Migration\s*$")
+_HEADING: Final = patterns.lazy(_STAMP + r"Applied At\s+Migration\s*$")
 
 
 class Failure(Struct, frozen=True):

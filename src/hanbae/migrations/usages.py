@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.migrations import contracts
 
 _CODE: Final = frozenset(
@@ -17,7 +17,7 @@ _CODE: Final = frozenset(
         ".rb .rs .scala .sql .swift .ts .tsx .vue"
     ).split()
 )
-_TESTS: Final = re.compile(r"(?:^|[/_.-])(?:tests?|specs?|testdata|__tests__)(?:[/_.-]|$)")
+_TESTS: Final = patterns.lazy(r"(?:^|[/_.-])(?:tests?|specs?|testdata|__tests__)(?:[/_.-]|$)")
 _MOST_FILES: Final = 5000
 _LARGEST: Final = 512 * 1024
 _MOST_BYTES: Final = 64 * 1024 * 1024

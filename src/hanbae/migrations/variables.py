@@ -7,16 +7,17 @@ A ``$`` before anything else is an error, which a function's body with ``$1`` or
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
+
 _DEEPEST: Final = 50
 """Levels of ``${A:-${B:-…}}``; goose has no bound, and nobody writes so many."""
-_NUMBER: Final = re.compile(r"[+-]?0*([0-9]{1,19})")
+_NUMBER: Final = patterns.lazy(r"[+-]?0*([0-9]{1,19})")
 _BITS: Final = 63
 """Of a number without its sign: goose refuses more, and Python's own bound is no error of a file."""
 

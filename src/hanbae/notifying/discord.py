@@ -5,7 +5,6 @@ What is said holds words of strangers: all that Discord would obey is escaped, a
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -13,20 +12,20 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 from msgspec import Struct
 
-from hanbae import errors, excerpts
+from hanbae import errors, excerpts, patterns
 from hanbae.notifying import posting
 from hanbae.results import notices
 
 _HOSTS: Final = frozenset(
     {"discord.com", "discordapp.com", "canary.discord.com", "ptb.discord.com"}
 )
-_PATH: Final = re.compile(r"/api(?:/v[0-9]{1,3})?/webhooks/([0-9]{1,20})/([\w-]{1,200})")
-_NUMBER: Final = re.compile(r"[0-9]{1,20}")
+_PATH: Final = patterns.lazy(r"/api(?:/v[0-9]{1,3})?/webhooks/([0-9]{1,20})/([\w-]{1,200})")
+_NUMBER: Final = patterns.lazy(r"[0-9]{1,20}")
 _LONGEST: Final = 950
 """Characters that are said; escaped they are twice as many at most, and Discord takes 2000."""
 _WITHOUT_PREVIEWS: Final = 1 << 2
 """Flag of a message: links in it are not looked up (``SUPPRESS_EMBEDS``)."""
-_OBEYED: Final = re.compile(r"([!-/:-@\[-`{-~])")
+_OBEYED: Final = patterns.lazy(r"([!-/:-@\[-`{-~])")
 """What a backslash before it makes a character as any other."""
 
 

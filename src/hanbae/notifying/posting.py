@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import httpx2
 
-from hanbae import foreign_json
+from hanbae import foreign_json, patterns
 from hanbae.streams import authorities
 
 TIMEOUT: Final = 5.0
 """Seconds without a byte."""
 _MOST: Final = 1 << 20
-_CODE: Final = re.compile(r"[a-z0-9_]{1,60}")
+_CODE: Final = patterns.lazy(r"[a-z0-9_]{1,60}")
 _T = TypeVar("_T")
 
 

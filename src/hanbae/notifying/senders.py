@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import hmac
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from hanbae import errors, wording
+from hanbae import errors, patterns, wording
 from hanbae.notifying import addresses, discord, posting, services, slack, webhooks
 from hanbae.policy import receivers
 from hanbae.results import notices
@@ -24,7 +23,7 @@ PATIENCE: Final = 3.0
 """Seconds that a program's end waits for the last messages."""
 _ATTEMPTS: Final = 2
 _AGAIN: Final = 0.5
-_SECONDS: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
+_SECONDS: Final = patterns.lazy(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 Sent = Callable[[str, str, str], None]
 """Is told of a deployment's message: the deployment, the receiver's name, where the message is, with a mark."""

@@ -7,21 +7,20 @@ What is said holds words of strangers: it is plain text in every block, and ment
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, excerpts
+from hanbae import errors, excerpts, patterns
 from hanbae.notifying import posting
 from hanbae.results import notices
 
 _API: Final = "https://slack.com/api/"
-_CHANNEL: Final = re.compile(r"#?[\w-]{1,80}")
-_ID: Final = re.compile(r"[CDG][A-Z0-9]{1,40}")
-_MESSAGE: Final = re.compile(r"([CDG][A-Z0-9]{1,40})/([0-9]{1,20}\.[0-9]{1,12})")
-_TOKEN: Final = re.compile(r"[!-~]{10,1000}")
+_CHANNEL: Final = patterns.lazy(r"#?[\w-]{1,80}")
+_ID: Final = patterns.lazy(r"[CDG][A-Z0-9]{1,40}")
+_MESSAGE: Final = patterns.lazy(r"([CDG][A-Z0-9]{1,40})/([0-9]{1,20}\.[0-9]{1,12})")
+_TOKEN: Final = patterns.lazy(r"[!-~]{10,1000}")
 _LONGEST_TITLE: Final = 150
 """Characters of a header block; Slack takes no more."""
 _LONGEST_TEXT: Final = 3000

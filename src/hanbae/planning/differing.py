@@ -9,11 +9,10 @@ nothing), passwords in URLs and whatever else looks like a secret.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from hanbae import excerpts, masking
+from hanbae import excerpts, masking, patterns
 from hanbae.results import plans
 
 Object = Mapping[str, Any]
@@ -36,13 +35,13 @@ _SERVER: Final = frozenset(
     ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 )
 """Metadata that the API server writes."""
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN: Final = patterns.lazy(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SECRET_DATA: Final = frozenset(("data", "stringData"))
 _APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 """A whole object as text, with whatever is secret in it; it says nothing that the fields do not say."""
-_PASSWORD: Final = re.compile(r"(?i)(?:pass|passwd|password|passphrase|pwd|credentials?)\Z")
+_PASSWORD: Final = patterns.lazy(r"(?i)(?:pass|passwd|password|passphrase|pwd|credentials?)\Z")
 """Names of what is hidden whatever its shape: numbers, lists and maps as well."""
-_FLAG: Final = re.compile(
+_FLAG: Final = patterns.lazy(
     r"(?i)--?[a-z0-9_.-]{0,60}(?:pass|passwd|password|passphrase|pwd|secret|token"
     r"|(?:api|access|secret|private)[_-]?key)\Z"
 )

@@ -5,14 +5,13 @@ Each promise becomes a guard of its own, so that a refusal can say which one doe
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
-from hanbae import errors, excerpts
+from hanbae import errors, excerpts, patterns
 from hanbae.planning import deployments, differing, digests, forecasting, migrating
 from hanbae.policy import documents, environments
 from hanbae.results import guards as promises
@@ -20,7 +19,7 @@ from hanbae.results import plans, saved_plans
 
 MOST_SHOWN: Final = 40
 """Differences that a refusal names one by one."""
-_HASH: Final = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
+_HASH: Final = patterns.lazy(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
 _SHORT: Final = 12
 
 

@@ -7,14 +7,13 @@ their own, because many charts leave the tag out where there is one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, patterns
 from hanbae.charts import pools, rendering
 from hanbae.images import references
 from hanbae.planning import forecasting
@@ -31,7 +30,7 @@ _LATE: Final = frozenset({"tag", "digest", "sha", "sha256", "version"})
 _CONCERNED: Final = _LATE | {"image", "images", "img", "repo", "repository", "registry"}
 _UNCONCERNED: Final = frozenset({"policy", "secret", "secrets", "credentials", "port"})
 _DIGEST: Final = frozenset({"digest", "sha", "sha256"})
-_READ: Final = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_]*){1,8})")
+_READ: Final = patterns.lazy(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_]*){1,8})")
 # Where a schema refuses the marks together, each is rendered alone: this bounds the renderings of one chart too.
 _MOST: Final = 400
 _LONGEST: Final = 300

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import posixpath
-import re
 import resource
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import confinement, errors, foreign_json, libyaml
+from hanbae import confinement, errors, foreign_json, libyaml, patterns
 from hanbae.policy import folders
 from hanbae.repository import keeping
 
@@ -38,12 +37,12 @@ _AROUND: Final = ".hanbae"
 # Nothing listens at the discard port, so whatever asks for something over HTTP fails at once.
 _NO_NETWORK: Final = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
 _MOST_OUTPUTS: Final = 64
-_LOGGED: Final = re.compile(r"^[EWIF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.]+:\d+\] ")
+_LOGGED: Final = patterns.lazy(r"^[EWIF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.]+:\d+\] ")
 _COMMAND: Final = '"command failed" err="'
 """How kubectl's log begins what Kustomize says."""
 # Kustomize keeps the style in which a resource is written. What only names a Secret is kept no longer either.
-_SECRET: Final = re.compile(rb"""\bkind["']?\s{0,9}:\s{0,9}["']?Secret\b""")
-_VERSION: Final = re.compile(r"v(\d{1,4}\.\d{1,4}\.\d{1,4})")
+_SECRET: Final = patterns.lazy(rb"""\bkind["']?\s{0,9}:\s{0,9}["']?Secret\b""")
+_VERSION: Final = patterns.lazy(r"v(\d{1,4}\.\d{1,4}\.\d{1,4})")
 
 _OUTPUTS: Final[dict[str, tuple[bytes, str]]] = {}
 """Digest of what was built → output and error, so that the same files are built once a process."""

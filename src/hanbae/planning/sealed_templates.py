@@ -14,16 +14,16 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 
 _HEAD: Final = 16
 """Letters by which a value is looked for; the first line of one that is wrapped has them."""
 _BETWEEN: Final = " \t\r\n\\"
 """What may stand inside a value: the ends of its lines, as YAML's block scalars and quotes have them."""
 _LETTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
-_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#[^\n]*", re.MULTILINE)
-_OPENED: Final = re.compile(r"\{\{(?:- )?/\*")
-_LONG: Final = re.compile(r"[A-Za-z0-9+/]{40}")
+_COMMENT: Final = patterns.lazy(r"(?:^|(?<=\s))#[^\n]*", re.MULTILINE)
+_OPENED: Final = patterns.lazy(r"\{\{(?:- )?/\*")
+_LONG: Final = patterns.lazy(r"[A-Za-z0-9+/]{40}")
 
 
 def may_hold(text: str) -> bool:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, patterns
 
 _GITS_OWN: Final = ".git"
-_PATH: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+_PATH: Final = patterns.lazy(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 _MOST_LINKS: Final = 40
 """As many as the kernel follows."""
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.policy import loose_objects
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _REWRITTEN: Final = {
     "extensions.refstorage": "git refs migrate --ref-format=files",
 }
 """What libgit2 says of forms of git's that it cannot read → the command that has git write the usual one."""
-_OBJECT: Final = re.compile(r"^(?:Unable to read tree )?'?([0-9a-f]{40})'?$")
+_OBJECT: Final = patterns.lazy(r"^(?:Unable to read tree )?'?([0-9a-f]{40})'?$")
 """What is said of an object that is not there: its id, as a key or of a tree."""
 _SHA256: Final = "unknown object format"
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.policy import documents, environments, folders, service_paths
 
 RBAC: Final = "k8s/rbac"
@@ -23,8 +24,8 @@ RUNNER_SOURCES: Final = "tools/hanbae-migrate"
 CHART_VALUES: Final = "values.yaml"
 """The values of a chart's own, which Helm begins with."""
 
-_SERVICE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_OBJECT: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_SERVICE: Final = patterns.lazy(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_OBJECT: Final = patterns.lazy(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 def is_service(name: str) -> bool:

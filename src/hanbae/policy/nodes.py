@@ -8,12 +8,11 @@ no dates, no merge keys.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 
 LARGEST_FILE: Final = 1024 * 1024
 """Bytes; a policy of two hundred services has about 20 KiB."""
@@ -22,7 +21,7 @@ MOST_NODES: Final = 50_000
 DEEPEST: Final = 50
 
 # libyaml is of YAML 1.1: these end lines there, it takes tabs that YAML 1.2 does not, and tags are told otherwise.
-_OTHERWISE: Final = re.compile("[\\t\\x85\\u2028\\u2029]|!|[|>]#")
+_OTHERWISE: Final = patterns.lazy("[\\t\\x85\\u2028\\u2029]|!|[|>]#")
 
 _TAG: Final = "tag:yaml.org,2002:"
 # Text that YAML would make a date or bytes of: nothing in a policy is one, so it stays text.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.masking import shapes
 from hanbae.policy import (
     boundaries,
@@ -22,13 +22,13 @@ from hanbae.policy import (
 
 # A narrow part of what `git check-ref-format` allows; its first character keeps a branch from
 # looking like an option.
-_BRANCH: Final = re.compile(
+_BRANCH: Final = patterns.lazy(
     r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![./])"
 )
-_FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_PROGRAM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
+_FILE: Final = patterns.lazy(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PROGRAM: Final = patterns.lazy(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 """A program that ``PATH`` finds: no path, which could lead into the repository."""
-_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_HOST: Final = patterns.lazy(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOUR: Final = 3600
 _LONGEST_NAME: Final = 63
 

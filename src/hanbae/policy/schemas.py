@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from hanbae import patterns
 from hanbae.policy import documents
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 # `inspect.getdoc` has taken the docstring's own indentation away, so four spaces are those below `Attributes:`.
-_ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+_ATTRIBUTE: Final = patterns.lazy(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
 def schema() -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from hanbae import patterns
 from hanbae.policy import boundaries, documents, environments, folders, naming, service_paths
 
-_DATABASE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_DATABASE: Final = patterns.lazy(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 # The closing brace may be missing, so that `{service` is noticed as well.
-_PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}?")
+_PLACEHOLDER: Final = patterns.lazy(r"\{[^{}]*\}?")
 _LONGEST_NAMESPACE: Final = 53
 _PLAIN: Final = ("{service}", "{environment}")
 _FIELDS: Final = {

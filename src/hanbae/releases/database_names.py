@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from hanbae import patterns
 from hanbae.releases import key_words, parts
 
 _ADDRESS: Final = frozenset(
@@ -13,10 +14,10 @@ _ADDRESS: Final = frozenset(
 )
 """Words with which the key of an address ends."""
 # The separator behind a word is only looked at: in `-db-migrate` it is also the one in front of the next word.
-_OF_MIGRATION: Final = re.compile(
+_OF_MIGRATION: Final = patterns.lazy(
     r"(?:^|[_-])(?:goose|migrat(?:e|es|ion|ions|or)|job|hook|db)(?=[_-]|$)", re.IGNORECASE
 )
-_LOOSE: Final = re.compile(r"[^a-z0-9]+")
+_LOOSE: Final = patterns.lazy(r"[^a-z0-9]+")
 _GENERIC: Final = frozenset({"migrations", "migration", "db", "sql", "database", "schema", "goose"})
 """Last folders that say nothing of a database."""
 _ENGINES: Final = frozenset(

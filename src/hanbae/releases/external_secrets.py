@@ -6,11 +6,12 @@ finding.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+
+from hanbae import patterns
 
 KIND: Final = "ExternalSecret"
 GROUP: Final = "external-secrets.io"
@@ -18,7 +19,7 @@ STORE: Final = "SecretStore"
 """The kind of a store where a reference names none."""
 _ONCE: Final = frozenset({"CreatedOnce", "OnChange"})
 # An interval of 0, in whatever unit Go writes it: the value is fetched once and never again.
-_NEVER: Final = re.compile(r"0+(?:ns|us|µs|ms|s|m|h)?")
+_NEVER: Final = patterns.lazy(r"0+(?:ns|us|µs|ms|s|m|h)?")
 
 State = Literal["Synced", "NotSynced", "Pending"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.releases import invocations, shells, tools, variables
 from hanbae.releases.shells import Word
 from hanbae.releases.variables import Value
@@ -33,7 +33,7 @@ _WITHOUT_VALUE: Final = frozenset(
 )
 _DIRECT: Final = "HANBAE_MIGRATE_DBSTRING"
 # goose's flags are those of Go: one dash and two are the same.
-_FLAG: Final = re.compile(r"--?([a-zA-Z][a-zA-Z-]*)(=)?")
+_FLAG: Final = patterns.lazy(r"--?([a-zA-Z][a-zA-Z-]*)(=)?")
 
 
 class Invocation(Struct, frozen=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.releases import shell_commands, shell_options, shells
 from hanbae.releases.shells import Word
 
@@ -55,10 +55,10 @@ class _Wrapper(Struct, frozen=True):
     options: tuple[str, ...] = ()
 
 
-_SHELL: Final = re.compile(r"(?:ba|da|a|z|k)?sh")
+_SHELL: Final = patterns.lazy(r"(?:ba|da|a|z|k)?sh")
 _LONG_OPTIONS: Final = frozenset({"-login", "-noprofile", "-norc", "-posix", "-restricted"})
 """Bash takes its long options with one hyphen as well."""
-_OPTIONS: Final = re.compile(r"[-+][a-zA-Z]+")
+_OPTIONS: Final = patterns.lazy(r"[-+][a-zA-Z]+")
 """Options of a shell, several in one word: ``-ec``."""
 _WRAPPERS: Final[Mapping[str, _Wrapper]] = {
     "catatonit": _Wrapper(),

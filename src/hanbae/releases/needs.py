@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.releases import external_secrets, parts
 from hanbae.releases.objects import Object, On, Pointer
 
@@ -66,7 +66,7 @@ _MAKING_FLAGS: Final = frozenset({"secret-name", "secretName", "tls-secret-name"
 _CREATE: Final = "create secret "
 """What nearly no word has is looked for before the pattern."""
 # The name is bounded by what the API server allows, 253 characters.
-_CREATES: Final = re.compile(
+_CREATES: Final = patterns.lazy(
     r"\bcreate secret (?:generic|tls|docker-registry) [\"']?([a-z0-9][a-z0-9.-]{0,252})"
 )
 _LONGEST_ARGUMENT: Final = 20_000

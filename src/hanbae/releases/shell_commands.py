@@ -7,13 +7,13 @@ Nobody waits for the end of a text that is not closed: what is open is closed at
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.releases import shell_options, shells
 from hanbae.releases.shells import Word
 
@@ -96,7 +96,7 @@ _CLOSING: Final = frozenset({"then", "do", "else", "elif", "fi", "done", "esac",
 _TESTS: Final = frozenset({"[", "[[", "test"})
 _LEAVING: Final = frozenset({"exec", "eval", ".", "source"})
 """Commands behind which the shell may be no more, whatever follows them."""
-_FAILURE: Final = re.compile(r"0{0,9}(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
+_FAILURE: Final = patterns.lazy(r"0{0,9}(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 _SOMEWHERE: Final[tuple[Word, ...]] = (("cd",), (shells.Computed("cd"),))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
+from hanbae import patterns
 from hanbae.releases import shells
 from hanbae.releases.shells import Word
 
-_OPTIONS: Final = re.compile(r"[-+][a-ce-fh-qs-zBCEHPT]+")
+_OPTIONS: Final = patterns.lazy(r"[-+][a-ce-fh-qs-zBCEHPT]+")
 """Several in one word: ``-ec``; none of bash's long ones that have an ``e`` in them, which it takes with one hyphen."""
 
 

@@ -13,6 +13,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
+
 LONGEST: Final = 32_768
 """Characters of a text that are read; what is longer is left unread."""
 _MARK: Final = "\0"
@@ -62,7 +64,7 @@ _REFERENCE: Final = (
 # Alternatives are tried in order: `>&` and `&>` have to be redirections before `&` is an operator. The
 # last one takes any character, such as a quote that is never closed, so that the lexer always moves on.
 # What a backslash stands before may be a variable that is put in, and then the backslash is nothing.
-_BARE: Final = re.compile(
+_BARE: Final = patterns.lazy(
     r"(?P<gap>[ \t\r]+|\\\r?\n)|(?P<comment>#[^\n]*)"
     r"|(?P<redirect>(?:[0-9]*(?:<<<|>>|>&|>\||<<-?|<&|<>|>|<))|&>>?)"
     r"|(?P<operator>\n|;;|;|&&|\|\||\||&|\(|\))"
@@ -72,22 +74,22 @@ _BARE: Final = re.compile(
     re.DOTALL,
 )
 # Inside double quotes a backslash is itself, except in front of these five.
-_QUOTED: Final = re.compile(
+_QUOTED: Final = patterns.lazy(
     r"(?P<end>\")|\\(?P<escaped>[\"\\$`\n])|"
     + _REFERENCE
     + r"|(?P<text>[^\"\\$`\0]+)|(?P<other>.)",
     re.DOTALL,
 )
 # In a here-document double quotes are nothing.
-_UNQUOTED: Final = re.compile(
+_UNQUOTED: Final = patterns.lazy(
     r"\\(?P<escaped>[\\$`\n])|" + _REFERENCE + r"|(?P<text>[^\\$`\0]+)|(?P<other>.)",
     re.DOTALL,
 )
 # A line of a here-document. Unless the word that ends it is quoted, a backslash continues it, also into that word.
-_QUOTED_LINE: Final = re.compile(r"[^\n]*\n?")
-_LINE: Final = re.compile(r"(?:[^\\\n]|\\.)*\\?\n?", re.DOTALL)
+_QUOTED_LINE: Final = patterns.lazy(r"[^\n]*\n?")
+_LINE: Final = patterns.lazy(r"(?:[^\\\n]|\\.)*\\?\n?", re.DOTALL)
 _QUOTES: Final = str.maketrans("", "", "'\"\\")
-_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+_ASSIGNMENT: Final = patterns.lazy(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 
 def argument(text: str, variables: Container[str]) -> Word:

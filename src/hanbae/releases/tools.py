@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.policy import naming
 from hanbae.releases import invocations, shells
 
@@ -67,7 +68,9 @@ _RUNNERS: Final = frozenset(
     )
 )
 """Programs, and words of theirs, that run another program."""
-_MIGRATES: Final = re.compile(r"(?:^|[^a-z])migrat(?:e|es|ion|ions|or)(?:$|[^a-z])", re.IGNORECASE)
+_MIGRATES: Final = patterns.lazy(
+    r"(?:^|[^a-z])migrat(?:e|es|ion|ions|or)(?:$|[^a-z])", re.IGNORECASE
+)
 
 
 def other(invocation: invocations.Invocation, image: str) -> str:

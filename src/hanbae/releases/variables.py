@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.releases import shells
 from hanbae.releases.shells import Word
 
@@ -48,7 +48,7 @@ Value = tuple[str | Key | Unread, ...]
 
 _LARGEST: Final = 2 * 1024 * 1024
 """Characters of all values that are put together; Linux gives no program more, and each may double the one before."""
-_CONSTANT: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
+_CONSTANT: Final = patterns.lazy(r"[A-Z_][A-Z0-9_]*")
 
 
 class Sources(Struct, frozen=True):

@@ -9,7 +9,6 @@ answer.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hanbae import errors, masking
+from hanbae import errors, masking, patterns
 from hanbae.policy import clones
 from hanbae.repository import revisions
 from hanbae.streams import locales
@@ -32,7 +31,7 @@ FETCH_TIMEOUT: Final = 120.0
 PUSH_TIMEOUT: Final = 120.0
 """Seconds that ``git push`` may take."""
 
-_REMOTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
+_REMOTE: Final = patterns.lazy(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
 _MOST_COMMITS: Final = 20_000
 """Commits that one question walks through."""
 _LONGEST_MESSAGE: Final = 2000
@@ -48,10 +47,12 @@ _SAFELY: Final = tuple(
 )
 """What no fetch needs, and what could have a program run that lies in the branch."""
 # Colours and cursor movements of a remote's hooks.
-_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
-_MISSING_BRANCH: Final = re.compile(r"couldn't find remote ref (?:refs/heads/)?(\S+)")
-_OVERTAKEN: Final = re.compile(r"stale info|fetch first|cannot lock ref|reference already exists")
-_NOT_ALLOWED: Final = re.compile(
+_CONTROL: Final = patterns.lazy(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+_MISSING_BRANCH: Final = patterns.lazy(r"couldn't find remote ref (?:refs/heads/)?(\S+)")
+_OVERTAKEN: Final = patterns.lazy(
+    r"stale info|fetch first|cannot lock ref|reference already exists"
+)
+_NOT_ALLOWED: Final = patterns.lazy(
     r"(?i)authentication failed|permission denied|could not read (?:username|password)|terminal prompts disabled"
     r"|access denied|\b40[13]\b"
 )

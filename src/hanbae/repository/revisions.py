@@ -7,14 +7,13 @@ Argo CD follows links inside the repository likewise and refuses those that leav
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.policy import clones
 from hanbae.repository import ignore_patterns, index_entries, trees
 
@@ -28,7 +27,7 @@ _LINKS: Final = 40
 _LINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
 
-_OF_HEAD: Final = re.compile(r"(?:HEAD|@)(?:$|[~^:@])")
+_OF_HEAD: Final = patterns.lazy(r"(?:HEAD|@)(?:$|[~^:@])")
 _MARKS: Final = {_SUBMODULE: trees.SUBMODULE, _LINK: "link:"}
 
 Parts = tuple[str, ...]

@@ -6,15 +6,15 @@ Neither its line nor its environments go in: what was accepted in one environmen
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from hanbae import patterns
 from hanbae.results import findings
 
 _LENGTH: Final = 32
-_LINES: Final = re.compile(r"(?<=[\w.]):\d+(?::\d+)?\b|\bline \d+(?:, column \d+)?")
+_LINES: Final = patterns.lazy(r"(?<=[\w.]):\d+(?::\d+)?\b|\bline \d+(?:, column \d+)?")
 """A line that a fact tells of: ``a.yaml:3:1``, ``line 3``."""
 
 

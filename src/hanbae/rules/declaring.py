@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.argo import source_files
 from hanbae.policy import documents, environments, labels, service_paths
 from hanbae.repository import trees
@@ -22,8 +22,8 @@ Keys = tuple[str | int, ...]
 
 _KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
 # Also as JSON writes it. Only a file that has it is parsed, which takes far longer.
-_MARK: Final = re.compile(rb"\bkind['\"]?: *['\"]?App(?:lication(?:Set)?|Project)\b")
-_DEFINITION: Final = re.compile(rb"^kind['\"]?: *['\"]?CustomResourceDefinition\b", re.MULTILINE)
+_MARK: Final = patterns.lazy(rb"\bkind['\"]?: *['\"]?App(?:lication(?:Set)?|Project)\b")
+_DEFINITION: Final = patterns.lazy(rb"^kind['\"]?: *['\"]?CustomResourceDefinition\b", re.MULTILINE)
 _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from hanbae import errors, libyaml
+from hanbae import errors, libyaml, patterns
 from hanbae.apis import crds, schemas
 from hanbae.repository import trees
 
 WORD: Final = b"CustomResourceDefinition"
 """What every file that has to do with a definition has in it."""
 
-_SCHEMA: Final = re.compile(rb"( *(?:- +)?)schema: *\r?\n")
-_ROOT: Final = re.compile(rb" +openAPIV3Schema: *\r?\n")
+_SCHEMA: Final = patterns.lazy(rb"( *(?:- +)?)schema: *\r?\n")
+_ROOT: Final = patterns.lazy(rb" +openAPIV3Schema: *\r?\n")
 
 
 def in_files(tree: trees.Tree, *, schemas: bool = True) -> Mapping[str, tuple[crds.Kind, ...]]:

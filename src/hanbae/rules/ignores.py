@@ -13,20 +13,20 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.policy import folders, loading, naming
 from hanbae.repository import trees
 from hanbae.rules import views
 
 MARK: Final = b"hanbae:"
 # In YAML a `#` without white space before it is part of the scalar: `a: x#y`.
-_COMMENT: Final = re.compile(
+_COMMENT: Final = patterns.lazy(
     r"(?P<open>(?:^|(?<=\s))#|(?:^|(?<=\s))--|\{\{-?\s*/\*)\s*hanbae:\s*ignore\b(?P<rest>.*)"
 )
-_CLOSED: Final = re.compile(r"\*/\s*-?\}\}.*")
+_CLOSED: Final = patterns.lazy(r"\*/\s*-?\}\}.*")
 _CODE: Final = r"(?:[A-Z]{3}[0-9]{3}|OWN-[A-Za-z0-9-]+)"
-_CODES: Final = re.compile(rf"\s+(?P<codes>{_CODE}(?:,{_CODE})*)(?:\s+(?P<reason>.*))?$")
-_BLANK: Final = re.compile(r"\s*(?:(?:#|--).*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)?$")
+_CODES: Final = patterns.lazy(rf"\s+(?P<codes>{_CODE}(?:,{_CODE})*)(?:\s+(?P<reason>.*))?$")
+_BLANK: Final = patterns.lazy(r"\s*(?:(?:#|--).*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)?$")
 _NAMES: Final = (".yaml", ".yml", ".tpl", ".sql", ".example", "Dockerfile")
 _MOST: Final = 1000
 """Comments of one file."""

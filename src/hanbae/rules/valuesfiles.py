@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from hanbae import libyaml, subjects
+from hanbae import libyaml, patterns, subjects
 
 # The walk calls itself once a level, and follows aliases, which may stand for many more nodes than
 # a file has.
@@ -28,11 +28,11 @@ _WORDS: Final = (
 )
 # One by one: what begins with a certain text and is replaced by one is far faster than a choice.
 _INERT: Final = (
-    (re.compile(rb": " + _WORDS, re.MULTILINE), b": x"),
-    (re.compile(rb": \"" + _WORDS, re.MULTILINE), b': "x'),
-    (re.compile(rb"#(?<![^ \n]#)[A-Za-z0-9 .,:;/()`_-]+$", re.MULTILINE), b"#"),
+    (patterns.lazy(rb": " + _WORDS, re.MULTILINE), b": x"),
+    (patterns.lazy(rb": \"" + _WORDS, re.MULTILINE), b': "x'),
+    (patterns.lazy(rb"#(?<![^ \n]#)[A-Za-z0-9 .,:;/()`_-]+$", re.MULTILINE), b"#"),
 )
-_CLOSED: Final = re.compile(rb"\{(?:[^{}\n\"'\\#]|\"\"|'')*+\}")
+_CLOSED: Final = patterns.lazy(rb"\{(?:[^{}\n\"'\\#]|\"\"|'')*+\}")
 """A mapping in braces that surely ends on its line."""
 _LARGEST: Final = 64 * 1024
 """Bytes of a file of whose layout anything is remembered."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors, files
+from hanbae import errors, files, patterns
 from hanbae.sandbox import caching
 
 #: A sandbox's name becomes part of host, node and cgroup names, which set the shortest common rule.
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,28}[a-z0-9])?")
+_NAME: Final = patterns.lazy(r"[a-z0-9]([-a-z0-9]{0,28}[a-z0-9])?")
 
 
 def home() -> Path:

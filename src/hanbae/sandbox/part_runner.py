@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, patterns
 from hanbae.sandbox import binaries, folders, namespaces, sites
 
 #: Parts mostly wait; the processors are shared by what they start.
 _WORKERS: Final = 12
 _USEFUL_LINES: Final = 10
 #: klog's and logrus's ways to say that something is wrong, and everybody's.
-_ALARMING: Final = re.compile(
+_ALARMING: Final = patterns.lazy(
     r"^[EF]\d{4} |level=\"?(error|fatal)|\"level\":\"(error|fatal)|\b(panic|fatal|failed|refused|denied)\b",
     re.IGNORECASE,
 )

@@ -6,14 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, patterns
 from hanbae.sandbox import binaries, calling, folders, identities, namespaces, passwords, probing
 
 #: Go programs look for garbage when their heap is five times what they need: a seventh of the API server's and of Argo
@@ -31,7 +30,7 @@ _CONTAINER_LIMITS: Final = (
 # kubectl needs no schemas, whose fetching costs half a second of CPU; the objects are our own.
 _APPLY: Final = ("apply", "--server-side", "--force-conflicts", "--validate=false")
 #: What kubectl calls an API server that has not enough time, or cannot answer yet.
-_OVERLOADED: Final = re.compile(
+_OVERLOADED: Final = patterns.lazy(
     r"\((?:Timeout|ServerTimeout|TooManyRequests|ServiceUnavailable)\)|etcdserver: "
 )
 _ATTEMPTS: Final = 4

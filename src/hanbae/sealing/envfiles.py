@@ -15,15 +15,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from hanbae import errors, masking, subjects
+from hanbae import errors, masking, patterns, subjects
 from hanbae.sealing import ciphertexts
 
-_NAME: Final = re.compile(rb"[ \t]*(?:export[ \t]+)?([^\s=#'\"]+)[ \t]*=[ \t]*")
-_BLANK: Final = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
-_SINGLE: Final = re.compile(rb"'([^']*)'")
-_DOUBLE: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
-_SHELL: Final = re.compile(rb"""[ \t\r$`\\;&|<>()'"]""")
+_NAME: Final = patterns.lazy(rb"[ \t]*(?:export[ \t]+)?([^\s=#'\"]+)[ \t]*=[ \t]*")
+_BLANK: Final = patterns.lazy(rb"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_SINGLE: Final = patterns.lazy(rb"'([^']*)'")
+_DOUBLE: Final = patterns.lazy(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE: Final = patterns.lazy(rb"\\(.)", re.DOTALL)
+_SHELL: Final = patterns.lazy(rb"""[ \t\r$`\\;&|<>()'"]""")
 """What a shell takes for something else than itself where it stands in a bare value."""
 _MEANT: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\", b'"': b'"', b"$": b"$"}
 

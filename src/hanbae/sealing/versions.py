@@ -6,15 +6,16 @@ Below 0.36.0 ``/v1/rotate`` widens a value's scope (CVE-2026-22728), below 0.39.
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from hanbae import patterns
 
 SAFE: Final = "0.40.0"
 """The first version with which asking the controller tells nothing of what a secret holds."""
 NAME: Final = "sealed-secrets-controller"
 """How the images are called, whoever builds them."""
 
-_VERSION: Final = re.compile(r":v?(?P<major>[0-9]{1,4})\.(?P<minor>[0-9]{1,4})(?:\.|-|@|$)")
+_VERSION: Final = patterns.lazy(r":v?(?P<major>[0-9]{1,4})\.(?P<minor>[0-9]{1,4})(?:\.|-|@|$)")
 
 
 def is_old(image: str) -> bool:

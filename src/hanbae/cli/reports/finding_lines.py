@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
@@ -10,6 +9,7 @@ from typing import Final
 
 import click
 
+from hanbae import patterns
 from hanbae.cli import reports
 from hanbae.cli.text import catalogue, escaping, wrapping
 from hanbae.results import findings
@@ -17,7 +17,7 @@ from hanbae.results import findings
 _COLORS: Final = {"error": "red", "warning": "yellow", "notice": "cyan"}
 INDENT: Final = " " * 6
 """What the lines below a finding's first begin with."""
-_FIRST: Final = re.compile(r".*?[.!?](?=\s|$)")
+_FIRST: Final = patterns.lazy(r".*?[.!?](?=\s|$)")
 
 
 def by_file(report: reports.Report, collected: Iterable[findings.Finding]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hanbae import patterns
 from hanbae.cli.text import indexed_catalogues
 
 if TYPE_CHECKING:  # kept out of the start-up of commands that need no types, such as --version
@@ -26,25 +27,25 @@ if TYPE_CHECKING:  # kept out of the start-up of commands that need no types, su
 LANGUAGES: Final = ("en", "ko")
 _DOMAIN: Final = "hanbae"
 _FOLDER: Final = Path(__file__).parents[2] / "locale"
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::([^{}|]*\|[^{}]*))?\}")
+_PLACEHOLDER: Final = patterns.lazy(r"\{(\w+)(?::([^{}|]*\|[^{}]*))?\}")
 """``{files}``, or ``{files:file|files}`` for the form that goes with that number."""
-_POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
+_POLICY_LANGUAGE: Final = patterns.lazy(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
 # An escape sequence goes as a whole (CSI, OSC, ESC and one character); without its ESC alone, the
 # rest of it, such as `[2J`, would be shown. Adjacent classes share no character: it is linear.
-_CONTROL: Final = re.compile(
+_CONTROL: Final = patterns.lazy(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 
 
 # What some programs take for the end of a line, tabs left out.
-_BREAK: Final = re.compile("\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
+_BREAK: Final = patterns.lazy("\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
 # "::error::" and its kin, which GitHub's runner obeys at the beginning of a line, indented or not. They are
 # looked for at the beginning of every word, because a sentence may be wrapped there.
-_COMMAND: Final = re.compile(r"(?<!\S)::(?=[A-Za-z][A-Za-z-]{0,40}(?:::|\s))")
+_COMMAND: Final = patterns.lazy(r"(?<!\S)::(?=[A-Za-z][A-Za-z-]{0,40}(?:::|\s))")
 # "##[error]", "##vso[…]" and "##teamcity[…]", which GitHub's, Azure's and TeamCity's obey wherever they stand.
-_COMMAND_ANYWHERE: Final = re.compile(r"##(?=\[|vso|teamcity)")
+_COMMAND_ANYWHERE: Final = patterns.lazy(r"##(?=\[|vso|teamcity)")
 # What hanbae's own rollouts say of pods: see hanbae.engines.rollouts.
-_COUNTS: Final = re.compile(
+_COUNTS: Final = patterns.lazy(
     r"(?P<new>\d+) of (?P<wanted>\d+) new(?:, (?P<ready>\d+) ready(?:, (?P<former>\d+) former to end)?)?"
 )
 _HIDING: Final = frozenset({"Cf", "Cn", "Cs", "Zl", "Zp"})

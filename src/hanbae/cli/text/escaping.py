@@ -6,22 +6,22 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from hanbae import commonmark
+from hanbae import commonmark, patterns
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae import wording
 
 # What reorders or hides text, ends lines in places where few think of it, or is no character at all.
-_DECEITFUL: Final = re.compile(
+_DECEITFUL: Final = patterns.lazy(
     "[\u061c\u200b-\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
-_SPACE: Final = re.compile(r"\s+")
-_COMMAND: Final = re.compile(r"^(\s*)::")
-_OTHER_COMMANDS: Final = re.compile(r"##(?=\[|vso|teamcity)")
+_SPACE: Final = patterns.lazy(r"\s+")
+_COMMAND: Final = patterns.lazy(r"^(\s*)::")
+_OTHER_COMMANDS: Final = patterns.lazy(r"##(?=\[|vso|teamcity)")
 # With a zero-width space a forge sees no mention and notifies nobody.
 _MENTION: Final = "@\u200b"
-_ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
+_ACTIVE: Final = patterns.lazy(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
 """What Markdown, HTML or GitHub may take for more than itself: mentions and links included."""
 
 

@@ -13,14 +13,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TextIO
 
+from hanbae import patterns
 from hanbae.cli.text import command_names
 
 ENDLESS: Final = 1_000_000
 """Columns of what has no terminal: nothing is wrapped, so that every sentence can be searched for."""
 NARROWEST: Final = 30
 """Cells below which lines are not made shorter; what is narrower the terminal folds."""
-_STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
-_QUOTED: Final = re.compile(r"`[^`\n]+`")
+_STYLE: Final = patterns.lazy(r"\x1b\[[0-9;]*m")
+_QUOTED: Final = patterns.lazy(r"`[^`\n]+`")
 _PROSE: Final = frozenset(
     {
         "a",
@@ -44,9 +45,9 @@ _PROSE: Final = frozenset(
 _OPERATORS: Final = frozenset({"|", "&&", "||", ">"})
 _ENDS: Final = ".,;:!?)"
 """Marks at the end of a word that are not part of it."""
-_USUAL: Final = re.compile("[ -~·—\u2013\u2018\u2019“”…→✔✖│─가-힣]*")
+_USUAL: Final = patterns.lazy("[ -~·—\u2013\u2018\u2019“”…→✔✖│─가-힣]*")
 """Texts of characters of which the widths are beyond doubt: nothing is imported for those."""
-_HANGUL: Final = re.compile(r"[가-힣]")
+_HANGUL: Final = patterns.lazy(r"[가-힣]")
 _LONGEST_COMMAND: Final = 240
 """Cells of what is taken for a command and left whole; what is foreign may go on for ever."""
 _GLUE: Final = "\x00"

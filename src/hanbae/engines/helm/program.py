@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae import errors, excerpts, masking
+from hanbae import errors, excerpts, masking, patterns
 from hanbae.engines import protocol
 from hanbae.streams import locales
 
@@ -32,7 +31,7 @@ _WITHIN: Final = 180.0
 """Seconds for a program that waits for no pods."""
 _LONGEST: Final = 64 * 1024
 """Bytes of its words that are kept, the last ones."""
-_VERSION: Final = re.compile(r"v(\d{1,4}\.\d{1,4})\.\d{1,4}")
+_VERSION: Final = patterns.lazy(r"v(\d{1,4}\.\d{1,4})\.\d{1,4}")
 _PASSED: Final = (
     *("HOME", "KUBECONFIG", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"),
     *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.argo import application_sets, set_templates
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.argo.applications import Spec, specs
@@ -18,8 +18,8 @@ _SETS: Final = "https://argo-cd.readthedocs.io/en/stable/operator-manual/applica
 _TEMPLATE: Final[declaring.Keys] = ("spec", "template")
 # How the parameters of a `clusters` generator are called, for which a selector beside it may ask.
 _CLUSTER_KEYS: Final = ("name", "nameNormalized", "server", "project", "metadata.", "values.")
-_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
-_VERSION: Final = re.compile(r"v?[0-9]+\.[0-9x*]")
+_COMMIT: Final = patterns.lazy(r"[0-9a-f]{7,64}")
+_VERSION: Final = patterns.lazy(r"v?[0-9]+\.[0-9x*]")
 _RANGE: Final = frozenset("<>~^")
 
 

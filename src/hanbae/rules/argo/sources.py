@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.argo import applications
 from hanbae.policy import folders, naming
 from hanbae.results import findings
@@ -18,7 +18,7 @@ _TRACKING: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/tracking
 # Keys on the way to a generator, each matrix or merge around it adding three. Argo CD allows one of
 # them in another.
 _DEEPEST: Final = 12
-_EXPRESSION: Final = re.compile(r"\{\{[^{}]*\}\}")
+_EXPRESSION: Final = patterns.lazy(r"\{\{[^{}]*\}\}")
 # What makes a values file no plain name: a glob (since Argo CD 3.4), an expression of a set, a
 # variable or the name of another source.
 _PATTERN: Final = ("*", "?", "[", "{{", "$")

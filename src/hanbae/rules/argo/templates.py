@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.rules import rulebook, views
 from hanbae.rules.argo import registering as argo
 
 # A whole word that is no field (`.Values.now`), no variable (`$now`) and no part of a path or a
 # name.
-_RANDOM: Final = re.compile(
+_RANDOM: Final = patterns.lazy(
     r"(?<![\w.$/-])(randAlphaNum|randAlpha|randNumeric|randAscii|randBytes|randInt|shuffle|uuidv4|now|ago"
     r"|genPrivateKey|genCA|genCAWithKey|genSelfSignedCert|genSelfSignedCertWithKey|genSignedCert"
     r"|genSignedCertWithKey|bcrypt|htpasswd|encryptAES)(?![\w/-])"
 )
-_LOOKUP: Final = re.compile(
+_LOOKUP: Final = patterns.lazy(
     r"(?<![\w.$/-])lookup(?![\w/-])|\.Release\.(?:IsUpgrade|IsInstall|Revision)\b"
 )
-_DEFINE: Final = re.compile(r"\{\{-? *define +\"([^\"]{1,200})\"")
+_DEFINE: Final = patterns.lazy(r"\{\{-? *define +\"([^\"]{1,200})\"")
 # Most templates have none of these, and to see that is far quicker than to look for whole words.
 _HINTS: Final[Mapping[re.Pattern[str], tuple[str, ...]]] = {
     _RANDOM: (

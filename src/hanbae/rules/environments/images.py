@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hanbae import errors
+from hanbae import errors, patterns
 from hanbae.argo import hooks
 from hanbae.images import references
 from hanbae.policy import documents, environments
@@ -16,7 +16,7 @@ _KUBERNETES: Final = "https://kubernetes.io/docs/concepts/containers/images/#ima
 _POLICY: Final = "deployment-policy.ko.md, 배포 체크리스트"
 _PRODUCTION: Final = frozenset({"production", "prod", "live"})
 _MAIN: Final = frozenset({"main", "master"})
-_MOVING: Final = re.compile(
+_MOVING: Final = patterns.lazy(
     r"(?i)(?:.*[-_.])?(?:latest|snapshot|nightly|edge|canary|stable|current|head|main|master|trunk|develop(?:ment)?|dev"
     r"|staging|stage|production|prod|release|test|beta|alpha|rc|lts)"
 )

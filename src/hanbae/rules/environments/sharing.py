@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.policy import environments
 from hanbae.results import findings
 from hanbae.rules import neighbours, rulebook, views
@@ -20,13 +20,13 @@ _LONGEST: Final = 4096
 _DEEPEST: Final = 20
 _DOTS: Final = 2
 """Dots of a host that has a label for an environment."""
-_WORD: Final = re.compile(r"[a-z0-9-]+")
-_DASH: Final = re.compile("-")
+_WORD: Final = patterns.lazy(r"[a-z0-9-]+")
+_DASH: Final = patterns.lazy("-")
 # Hosts of URLs, and names that are nothing but a host.
-_HOST: Final = re.compile(
+_HOST: Final = patterns.lazy(
     r"(?:://(?:[^/@\s]{1,200}@)?|^)([a-z0-9.-]{1,253})(?=[:/?#\s]|$)", re.MULTILINE
 )
-_FILE: Final = re.compile(r".*\.(?:ya?ml|json|toml|conf|env|txt|log|pem|crt|key)")
+_FILE: Final = patterns.lazy(r".*\.(?:ya?ml|json|toml|conf|env|txt|log|pem|crt|key)")
 
 Keys = tuple[str | int, ...]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.argo import applications, source_files
 from hanbae.masking import shapes
 from hanbae.policy import folders
@@ -16,7 +16,7 @@ from hanbae.policy import folders
 Pointer = tuple[str | int, ...]
 
 _BRANCH: Final = "refs/heads/"
-_REFERENCE: Final = re.compile(r"^\$[^/]*")
+_REFERENCE: Final = patterns.lazy(r"^\$[^/]*")
 _OVERRIDES: Final = ("parameters", "fileParameters", "valuesObject", "values")
 
 

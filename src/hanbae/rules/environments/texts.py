@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.policy import folders
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
@@ -35,16 +35,16 @@ def rewritten(release: views.Release) -> Iterator[rulebook.Hit]:
 # Every repetition is bounded: templates are hostile, and `\s*` would look at a run of spaces once
 # for each place in it to begin at.
 _KEYS: Final = r"\.Values\.(?P<keys>[\w.()]{1,200})"
-_PARENTHESES: Final = re.compile("[()]")
+_PARENTHESES: Final = patterns.lazy("[()]")
 _NOT_FALSE: Final = r"[\"']?(?P<default>true|[1-9][0-9]*)\b"
 _ANY: Final = r"\s{0,20}"
 _SOME: Final = r"\s{1,20}"
 # A pattern that begins with a word is looked for by it, and one of all of these would be tried in every place.
 _DEFAULTS: Final = (
-    re.compile(rf"{_KEYS}{_ANY}\|{_ANY}default{_SOME}{_NOT_FALSE}"),
-    re.compile(rf"default(?<=\bdefault){_SOME}{_NOT_FALSE}[\"']?{_SOME}[($]?{_KEYS}"),
-    re.compile(rf"or(?<=\bor){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"),
-    re.compile(rf"coalesce(?<=\bcoalesce){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"),
+    patterns.lazy(rf"{_KEYS}{_ANY}\|{_ANY}default{_SOME}{_NOT_FALSE}"),
+    patterns.lazy(rf"default(?<=\bdefault){_SOME}{_NOT_FALSE}[\"']?{_SOME}[($]?{_KEYS}"),
+    patterns.lazy(rf"or(?<=\bor){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"),
+    patterns.lazy(rf"coalesce(?<=\bcoalesce){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"),
 )
 """A value that is taken only where Helm does not call it empty: ``false`` and 0 are."""
 

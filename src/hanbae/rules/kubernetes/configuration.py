@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.rules import restarting, rulebook, views
 from hanbae.rules.kubernetes import shapes
 
-_HASHED: Final = re.compile(r"-[a-z0-9]{10}\Z")
+_HASHED: Final = patterns.lazy(r"-[a-z0-9]{10}\Z")
 """The end of a name that Kustomize makes of the content: another content is another ConfigMap."""
 
 

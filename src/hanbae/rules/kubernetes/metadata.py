@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
 
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_DNS1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_PATH: Final = re.compile(r"(?!\.\.?$)[^/%]+")
-_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
-_KEY_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_SUBDOMAIN: Final = patterns.lazy(
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
+_LABEL: Final = patterns.lazy(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DNS1035: Final = patterns.lazy(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_PATH: Final = patterns.lazy(r"(?!\.\.?$)[^/%]+")
+_VALUE: Final = patterns.lazy(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_KEY_NAME: Final = patterns.lazy(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_LENGTH: Final = 63
 _NAME_LENGTH: Final = 253
 _KEY_LENGTH: Final = _NAME_LENGTH + 1 + _LABEL_LENGTH

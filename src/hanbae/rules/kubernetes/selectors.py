@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.images import references
 from hanbae.rules import rulebook, valuesfiles, views
 from hanbae.rules.kubernetes import shapes
@@ -19,7 +18,7 @@ _WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _VERSIONED: Final = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "helm.sh/version"})
 _LOOSELY: Final = frozenset({"chart", "version", "tag", "release-version", "revision", "commit"})
 # A version, with or without a chart's name before it, or a commit.
-_VERSION: Final = re.compile(r"(?:.*-)?v?[0-9]+\.[0-9]+(?:[.+_-].*)?|[0-9a-f]{7,40}")
+_VERSION: Final = patterns.lazy(r"(?:.*-)?v?[0-9]+\.[0-9]+(?:[.+_-].*)?|[0-9a-f]{7,40}")
 _SHORTEST: Final = 5
 """Characters of a value that can be a version of this release and nothing else."""
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.charts import rewriting
 from hanbae.rules import builds, valuesfiles, views
 from hanbae.rules.kustomize import scanning
 
-_FOLDER: Final = re.compile(r"for path '([^']{1,500})'")
-_TYPE: Final = re.compile(
+_FOLDER: Final = patterns.lazy(r"for path '([^']{1,500})'")
+_TYPE: Final = patterns.lazy(
     r"cannot unmarshal \w{1,40} into Go struct field \w{1,80}\.([\w.]{1,200}) of type \w"
 )
-_UNKNOWN: Final = re.compile(r'unknown field \\?"([^"\\]{1,200})')
+_UNKNOWN: Final = patterns.lazy(r'unknown field \\?"([^"\\]{1,200})')
 
 
 def place(project: views.Project, built: builds.Built) -> subjects.Place:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.charts import declared, helmignore
 from hanbae.policy import naming, service_paths
 from hanbae.rules import rulebook, views
@@ -16,7 +15,7 @@ _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
 _CHART: Final = "https://helm.sh/docs/topics/charts/#the-chartyaml-file"
 _TEMPLATES: Final = ("deployment", "service", "ingress", "hpa", "migration-job")
 # https://semver.org, the expression that it suggests
-_SEMVER: Final = re.compile(
+_SEMVER: Final = patterns.lazy(
     r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)"
     r"(?:-(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
     r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
@@ -33,7 +32,7 @@ _GENERATOR: Final = (
     "https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/Generators-Git/"
 )
 _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
-_OF_A_CHART: Final = re.compile(
+_OF_A_CHART: Final = patterns.lazy(
     r"Chart\.(?:yaml|lock)|values[^/]*|templates/.*\.(?:ya?ml|tpl|txt)|crds/.*|charts/.*|README\.md|\.helmignore"
 )
 

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import Final, Literal
 
+from hanbae import patterns
+
 FileKind = Literal["values", "samples", "script", "code", "words"]
 """``values``: what is written is used. ``samples``: shown, tested or run on a developer's machine; only what looks
 random is a secret there. ``script``: a shell's, in which calls are no values. ``code``: only quoted text is a value.
@@ -21,7 +23,7 @@ _CODE: Final = (
     ".svelte", ".swift", ".ts", ".tsx", ".vue",
 )  # fmt: skip
 _SCRIPTS: Final = (".bash", ".ps1", ".sh", ".zsh")
-_PACKAGES: Final = re.compile(
+_PACKAGES: Final = patterns.lazy(
     r"(?:.+[-.])?lock(?:file)?(?:\.(?:json|ya?ml|toml|txt|hcl))?|npm-shrinkwrap\.json|go\.(?:sum|mod)"
     r"|(?:.+[-_.])?(?:requirements|constraints)(?:[-_.].+)?\.(?:txt|in)|Pipfile|go\.work\.sum"
 )
@@ -31,7 +33,7 @@ _TRANSLATED: Final = frozenset(
         "messages", "translation", "translations",
     }
 )  # fmt: skip
-_TRANSLATION: Final = re.compile(
+_TRANSLATION: Final = patterns.lazy(
     r"(?:messages|strings|translations?|labels|texts?|i18n|l10n|locales?|lang|validationmessages)"
     r"(?:[-_.][a-z]{2,3}(?:[-_][A-Za-z]{2,4})?)?\.(?:json5?|ya?ml|properties|toml|xml|txt|arb)",
     re.IGNORECASE,
@@ -41,7 +43,7 @@ _LANGUAGE: Final = (
     r"|ko|lt|lv|mk|ml|mn|mr|ms|nb|ne|nl|nn|pa|pl|pt|ro|ru|si|sk|sl|sq|sr|sv|sw|ta|te|th|tl|tr|uk|ur|uz|vi|zh)"
 )
 # ``de.json`` and ``pt-BR.yaml``; an environment may be called ``it.yaml``.
-_LOCALE: Final = re.compile(
+_LOCALE: Final = patterns.lazy(
     rf"{_LANGUAGE}\.json5?|{_LANGUAGE}[-_](?:[A-Z]{{2}}|[A-Z][a-z]{{3}}|[0-9]{{3}})"
     r"\.(?:json5?|ya?ml|properties|toml)"
 )
@@ -52,11 +54,11 @@ _SAMPLED: Final = frozenset(
         "test-data", "test_data", "testdata", "tests", "tutorial", "tutorials",
     }
 )  # fmt: skip
-_SAMPLE: Final = re.compile(
+_SAMPLE: Final = patterns.lazy(
     r"(?:.*[-_.])?(?:example|sample|template|tmpl|dist|defaults?|tests?|ci|mock|fixture)s?(?:[-_.].*)?",
     re.IGNORECASE,
 )
-_PIPELINE: Final = re.compile(
+_PIPELINE: Final = patterns.lazy(
     r"\.gitlab-ci\.ya?ml|\.travis\.ya?ml|azure-pipelines[^/]*\.ya?ml|bitbucket-pipelines\.yml|skaffold\.ya?ml"
 )
 

@@ -7,17 +7,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import libyaml, subjects
+from hanbae import libyaml, patterns, subjects
 from hanbae.policy import naming
 from hanbae.rules import rulebook, valuesfiles, views
 
 _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
 # Which of these there are depends on the environment: sealed keys are the secrets' rules' own.
 _OPEN: Final = ("sealedSecret", "externalSecret")
-_LINE: Final = re.compile(
+_LINE: Final = patterns.lazy(
     r"^( *)(?:- +)?(?:\"([^\"\n]+)\"|'([^'\n]+)'|([\w./-]+)) *:(?= |$)", re.MULTILINE
 )
-_SEALED: Final = re.compile(r"^sealedSecret:.*(?:\n(?:[ #].*)?)*", re.MULTILINE)
+_SEALED: Final = patterns.lazy(r"^sealedSecret:.*(?:\n(?:[ #].*)?)*", re.MULTILINE)
 
 Keys = tuple[str, ...]
 

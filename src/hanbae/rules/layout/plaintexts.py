@@ -21,6 +21,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from hanbae import patterns
 from hanbae.masking import shapes
 from hanbae.rules.layout import file_kinds
 
@@ -52,50 +53,50 @@ _KEYSTORES: Final = (".p12", ".pfx", ".jks", ".keystore", ".kdbx")
 # The same few names are everywhere.
 _strength: Final = lru_cache(maxsize=4096)(shapes.strength)
 
-_BODY: Final = re.compile(r"(?:\\n|[\s\"'+|>-])*[A-Za-z0-9+/=]{16}")
+_BODY: Final = patterns.lazy(r"(?:\\n|[\s\"'+|>-])*[A-Za-z0-9+/=]{16}")
 
 _ASCII_ROOTS: Final = tuple(filter(str.isascii, shapes.ROOTS))
 _HANGUL_ROOTS: Final = tuple(root for root in shapes.ROOTS if not root.isascii())
 _KEY: Final = string.ascii_letters + string.digits + "_.-"
-_RIGHT: Final = re.compile(r"([A-Za-z0-9_.-]{0,48}+)[\"']?[ \t]*+(?::=|=>|[:=])(?!/)[ \t]*")
-_VALUE_BELOW: Final = re.compile(
+_RIGHT: Final = patterns.lazy(r"([A-Za-z0-9_.-]{0,48}+)[\"']?[ \t]*+(?::=|=>|[:=])(?!/)[ \t]*")
+_VALUE_BELOW: Final = patterns.lazy(
     r"([A-Za-z0-9_.-]{0,48}+)[\"']?[ \t]*+(?:#[^\n]{0,200})?\r?\n[ \t]*value[ \t]*:[ \t]*"
 )
-_BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]*")
-_VALUE: Final = re.compile(
+_BLOCK: Final = patterns.lazy(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]*")
+_VALUE: Final = patterns.lazy(
     r"\\\"(?P<escaped>[^\"\\\n]{0,4096})\\\"|'(?P<single>[^'\n]{0,4096})'|\"(?P<double>(?:[^\"\\\n]|\\.){0,4096})\"|(?P<bare>\S{0,4096})"
 )
-_MORE: Final = re.compile(r"[ \t]+(?!#)\S")
-_SAMPLE: Final = re.compile(
+_MORE: Final = patterns.lazy(r"[ \t]+(?!#)\S")
+_SAMPLE: Final = patterns.lazy(
     r"(?i)example|change.?(?:me|it|this)|placeholder|dummy|sample|redacted|replace|your(?:[-_ ]|[a-z])"
     r"|to.?do\b|\bfixme\b|\b(?:tbd|insert|enter|fill|set)[-_ ](?:in|me|the|a)\b|not[-_]?a[-_]?(?:real|secret)"
     r"|(?:secret|key|token|password|value|id)[-_ ]?here\b|hard.?coded|base64.?encoded|\bfake|x{3}|\*{3}|\.{3}|…"
 )
 # ``secret_pw``, ``another_pw``, ``some-password``: any one, as a manual says it.
-_ANY: Final = re.compile(
+_ANY: Final = patterns.lazy(
     r"(?i)(?:some|any|another|other|secret|my)[-_ ]?(?:pw|pwd|pass|passwd|password|passphrase|secret|token)"
 )
 # ``__secret__``, ``--token--``, ``#{token}#``, ``@@token@@``: what a pipeline or a person puts the value in for.
-_MARKED: Final = re.compile(r"(__|--|==|%%|##|@@|~~|::)[A-Za-z][\w .-]{0,80}\1")
+_MARKED: Final = patterns.lazy(r"(__|--|==|%%|##|@@|~~|::)[A-Za-z][\w .-]{0,80}\1")
 # ``md5(random()::text)``, ``Joi.string()``, ``varchar(255)``: a call, not what it gives.
-_CALL: Final = re.compile(
+_CALL: Final = patterns.lazy(
     r"[A-Za-z_$][\w.:$]{0,80}\(.{0,400}\)(?:[.:;,!?][^\s()]{0,80})?|function\(.*"
 )
 # ``^4.0.23``, ``>=1.2,<2``, ``4.0.23(@types/node@25.0.10)``, ``workspace:*``.
-_VERSION: Final = re.compile(
+_VERSION: Final = patterns.lazy(
     r"[\^~<>=!v]{0,3}[0-9]+(?:\.[0-9x*]+){1,3}(?:[-+.,(<>=!][\w@/.()<>=!*+:-]{0,400})?"
     r"|(?:npm|workspace|catalog|link|portal|patch|github|git\+ssh|git\+https):.{0,400}"
 )
 # ``:password``, ``?``, ``user.password``, ``DB_PASSWORD``: a parameter, a field or a variable of that name.
-_VARIABLE: Final = re.compile(
+_VARIABLE: Final = patterns.lazy(
     r"(?:[:#?][A-Za-z_]?\w{0,80}|[A-Za-z_$][\w$]{0,80}(?:[.]|->|::)[\w$.?!\[\]'\"]{1,160})"
 )
-_UPPER_NAME: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
-_REFERENCE: Final = re.compile(
+_UPPER_NAME: Final = patterns.lazy(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_REFERENCE: Final = patterns.lazy(
     r"[<$%@!&*{\[]|(?:ref\+|vault:|op://|env:|file:|ENC\[|sha(?:256|512):|arn:|projects/|https?://|/|\.{1,2}/|~/|-----BEGIN)"
 )
 # ``secret/hcp-k8s-secret.yaml``: the file in which the secret is.
-_FILE: Final = re.compile(
+_FILE: Final = patterns.lazy(
     r"[\w.-]{1,80}(?:/[\w.-]{1,80}){1,20}\.(?:ya?ml|json|pem|key|crt|p12|jks|env|txt|conf|ini)"
 )
 _DEFAULTS: Final = frozenset(
@@ -108,16 +109,16 @@ _DEFAULTS: Final = frozenset(
         "losenord", "adgangskode", "passord", "sifre", "lozinka", "contrasena", "contrasenya", "motdepasse",
     }
 )  # fmt: skip
-_END_OF_STRING: Final = re.compile(r"\\?[\"'`][)\]};,]")
-_PUBLIC: Final = re.compile(
+_END_OF_STRING: Final = patterns.lazy(r"\\?[\"'`][)\]};,]")
+_PUBLIC: Final = patterns.lazy(
     r"\s*-----BEGIN (?:CERTIFICATE|PUBLIC KEY|RSA PUBLIC KEY|DH PARAMETERS|X509 CRL)"
 )
-_NAME: Final = re.compile(
+_NAME: Final = patterns.lazy(
     r"[A-Za-z]+(?:[0-9]{1,3}[a-z]{0,2})?(?:[-._/:][A-Za-z]*(?:[0-9]{1,3}[a-z]{0,2})?)*"
 )
 # A sealed value begins with the length of its RSA block, two bytes: 512 of a key of 4096 bits, 256 of one of 2048.
 # One that was cut while it was copied is no secret either; that it is cut is for the secrets' rules.
-_CIPHERTEXT: Final = re.compile(r"A[gQ][A-D][A-Za-z0-9+/]{61,}={0,2}")
+_CIPHERTEXT: Final = patterns.lazy(r"A[gQ][A-D][A-Za-z0-9+/]{61,}={0,2}")
 # Characters that a value has at least which is a password, a token or a key, or one of these
 # without a digit.
 _SHORTEST: Final = 6
@@ -131,9 +132,9 @@ _LONGEST_URL: Final = 400
 _LONGEST_SCHEME: Final = 20
 _LONGEST_LINE: Final = 4096
 _LONGEST_KEY: Final = 16 * 1024
-_END_OF_URL: Final = re.compile(r"[\s\"'`<>|]")
-_SHELL_VARIABLE: Final = re.compile(r"\$\{[^{}]{0,200}\}")
-_COMPOSED: Final = re.compile(r"\s|\{\{|\$\{|\$\(")
+_END_OF_URL: Final = patterns.lazy(r"[\s\"'`<>|]")
+_SHELL_VARIABLE: Final = patterns.lazy(r"\$\{[^{}]{0,200}\}")
+_COMPOSED: Final = patterns.lazy(r"\s|\{\{|\$\{|\$\(")
 
 
 class Plain(Struct, frozen=True, order=True):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, libyaml, patterns, subjects
 from hanbae.repository import encodings
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
@@ -24,9 +24,9 @@ FORMER: Final = "LAY014"
 """The rule over former commits."""
 
 _POLICY: Final = "deployment-policy.ko.md, Sealed Secrets: locally, never commit"
-_SECRET: Final = re.compile(r"^kind:[ \t]*[\"']?Secret[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+_SECRET: Final = patterns.lazy(r"^kind:[ \t]*[\"']?Secret[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 # Passwords of databases that run on a developer's own machine only.
-_LOCAL: Final = re.compile(r"(?:.*/)?(?:docker-)?compose[^/]*\.ya?ml")
+_LOCAL: Final = patterns.lazy(r"(?:.*/)?(?:docker-)?compose[^/]*\.ya?ml")
 _LARGEST_MANIFEST: Final = 256 * 1024
 
 Read = Callable[[str], str | None]

@@ -10,13 +10,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.releases import tools
 from hanbae.rules import rulebook, scaffolds, views
 from hanbae.rules.migrations import jobs
 
 _SOURCE: Final = "deployment-policy.ko.md, 배포 체크리스트"
-_FLAG: Final = re.compile(r"--\S+\s*")
+_FLAG: Final = patterns.lazy(r"--\S+\s*")
 _ALL: Final = frozenset({".", "./", "/"})
 _WORKDIRS: Final = frozenset({"", "app", "src", "workspace", "rootfs"})
 """Folders of a stage in which builds work, with all that they were given."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.migrations import declared_databases, lock_timeouts
 from hanbae.policy import connection_options, labels, naming
 from hanbae.releases import goose, migrated_databases, tools
@@ -15,8 +16,8 @@ from hanbae.rules.migrations import drivers
 _POLICY: Final = "deployment-policy.ko.md, Database Migration Job"
 _GOOSE: Final = "https://github.com/pressly/goose#usage"
 _HOOK: Final = "argocd.argoproj.io/hook"
-_SHELL: Final = re.compile(r"(?:.*/)?(?:ba|da|a|z|k)?sh\Z")
-_URL: Final = re.compile(
+_SHELL: Final = patterns.lazy(r"(?:.*/)?(?:ba|da|a|z|k)?sh\Z")
+_URL: Final = patterns.lazy(
     r"(?:postgres(?:ql)?|mysql|clickhouse|tcp|sqlserver)://|\bpassword=", re.IGNORECASE
 )
 

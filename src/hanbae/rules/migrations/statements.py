@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from hanbae import subjects
+from hanbae import patterns, subjects
 from hanbae.migrations import cuts, hazards, scripts
 from hanbae.rules import rulebook, views
 from hanbae.rules.migrations import contract_steps, drivers
@@ -15,7 +15,7 @@ _OPENING: Final = ("'", '"', "`", "$", "/*", "(", "BEGIN", "begin", "Begin")
 _ANNOTATIONS: Final = "https://pressly.github.io/goose/documentation/annotations/"
 _CONTRACTED: Final = frozenset({"drop", "column", "rename"})
 """Losses that wait for another version to run, where the file names that."""
-_CREATED: Final = re.compile(
+_CREATED: Final = patterns.lazy(
     r"CREATE\s+(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?!IF\s+NOT\s+EXISTS\b)([\w.\"]+)",
     re.IGNORECASE,
 )

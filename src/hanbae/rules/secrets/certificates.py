@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.policy import environments, naming
 from hanbae.rules import rulebook, views
 from hanbae.rules.secrets import secret_readers
@@ -15,9 +15,11 @@ from hanbae.sealing import certificates
 
 _SOURCE: Final = "https://github.com/bitnami/sealed-secrets#secret-rotation"
 _PIN: Final = ("sealedSecret", "certificate")
-_FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_FINGERPRINT: Final = patterns.lazy(r"sha256:[0-9a-f]{64}")
 # Looked for in the text: parsing the values files of all services would take far longer.
-_PINNED: Final = re.compile(rb"^[ \t]+certificate:[ \t]*[\"']?(sha256:[0-9a-f]{64})", re.MULTILINE)
+_PINNED: Final = patterns.lazy(
+    rb"^[ \t]+certificate:[ \t]*[\"']?(sha256:[0-9a-f]{64})", re.MULTILINE
+)
 SUFFIXES: Final = (".pem", ".crt", ".cert")
 """How the names of files end that hold a certificate."""
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.masking import shapes
 from hanbae.rules import rulebook, views
 from hanbae.rules.secrets import secret_readers
 
 # Bounded, so that no text is looked at more than once for each "://".
-_URL: Final = re.compile(r"://[^\s/:@]{0,128}:(?P<password>[^\s/@]{1,256})@")
-_NO_SECRET: Final = re.compile(
+_URL: Final = patterns.lazy(r"://[^\s/:@]{0,128}:(?P<password>[^\s/@]{1,256})@")
+_NO_SECRET: Final = patterns.lazy(
     r"(?:[0-9.]+[a-z]{0,2}|true|false|yes|no|on|off|enabled?|disabled?|/.*|)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from hanbae import errors, subjects
+from hanbae import errors, patterns, subjects
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.sealing import versions
@@ -18,11 +17,11 @@ _SOURCE: Final = "https://github.com/bitnami/sealed-secrets/issues/1982"
 _ADVISORY: Final = "https://github.com/advisories/GHSA-465p-v42x-3fmj"
 _GONE: Final = "bitnami-labs.github.io/sealed-secrets"
 _MOVED: Final = "bitnami.github.io/sealed-secrets"
-_IMAGE: Final = re.compile(r"sealed-secrets-controller:v?[0-9.]{3,20}")
+_IMAGE: Final = patterns.lazy(r"sealed-secrets-controller:v?[0-9.]{3,20}")
 """Of whatever registry: Docker Hub's bitnami, ghcr.io's bitnami-labs, or a mirror of one's own."""
-_MANIFEST: Final = re.compile(r"sealed-secrets/releases/download/v[0-9.]{3,20}/controller")
-_TAG: Final = re.compile(r"\s*tag: *[\"']?v?[0-9.]{3,20}[\"']?\s*(?:#.*)?")
-_NUMBER: Final = re.compile(r"[0-9.]{3,20}")
+_MANIFEST: Final = patterns.lazy(r"sealed-secrets/releases/download/v[0-9.]{3,20}/controller")
+_TAG: Final = patterns.lazy(r"\s*tag: *[\"']?v?[0-9.]{3,20}[\"']?\s*(?:#.*)?")
+_NUMBER: Final = patterns.lazy(r"[0-9.]{3,20}")
 _READ: Final = (".yaml", ".yml", ".json", ".tf", ".tofu", ".hcl", ".sh", ".toml", ".mk", "Makefile")
 _NEAR: Final = 3
 """Lines between the repository of an image in a chart's values and its tag, at most."""

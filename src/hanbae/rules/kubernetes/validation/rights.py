@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hanbae import patterns
 from hanbae.rules.kubernetes import shapes
 from hanbae.rules.kubernetes.validation import refusals
 
 _GROUP: Final = "rbac.authorization.k8s.io"
-_ACCOUNT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_ACCOUNT: Final = patterns.lazy(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 def role(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
