@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,11 +21,20 @@ class Findings:
         return "many"
 
 
+@pytest.fixture
+def _answered() -> Iterator[None]:
+    """Ctrl-C as Python answers it by itself; another test of the process may have left it otherwise."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 async def find(result: Findings) -> Findings:
     await asyncio.sleep(0)
     return result
 
 
+@pytest.mark.usefixtures("_answered")
 def test_nobody_asks_for_the_text_of_a_result() -> None:
     result = Findings()
     assert asyncio.run(find(result)) is result
