@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import sys
 
-# Nothing is imported before these lines: Ctrl-C would end it in a traceback.
 _INTERRUPTED = 130
 """As `interrupts.INTERRUPTED`, which takes as long to import as a version to say."""
-try:
-    from hanbae.cli import quitting
-
-    quitting.at_once()
-except KeyboardInterrupt:
-    sys.exit(_INTERRUPTED)
 
 
 def main() -> None:
     """Run the command line of this process."""
+    # Nothing is imported before: Ctrl-C would end it in a traceback.
+    try:
+        from hanbae.cli import quitting
+
+        quitting.at_once()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     # Python has None for an output that the shell has closed (`>&-`); the front door replaces it.
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from hanbae import _version

@@ -53,7 +53,9 @@ class Finder:
 sys.modules.pop("__future__", None)
 sys.meta_path.insert(0, Finder)
 from hanbae.cli import entry
-print(*names[:names.index("hanbae.cli.quitting")])
+sys.argv = ["hanbae", "--version"]
+entry.main()
+print(*names[:names.index("hanbae.cli.quitting")], file=sys.stderr)
 """
 
 
@@ -61,8 +63,17 @@ def test_nothing_is_imported_before_ctrl_c_is_answered() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", LOOKED_UP], capture_output=True, text=True, check=True
     )
-    names = set(ended.stdout.split())
+    names = set(ended.stderr.split())
     assert names == {"__future__", "hanbae", "hanbae.cli", "hanbae.cli.entry"}
+
+
+def test_importing_the_script_changes_no_answer_to_a_signal() -> None:
+    # A test's process would end without a word, and leave its servers behind.
+    code = (
+        "import signal; before = signal.getsignal(2), signal.getsignal(15); import hanbae.cli.entry"
+    )
+    code += "; assert (signal.getsignal(2), signal.getsignal(15)) == before"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 SIGNALLED = """
