@@ -59,7 +59,7 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = True) -> I
             yield file
             file.flush()
             if present is not None:
-                mode = _hand_over(file.fileno(), present)
+                mode = _hand_over(file.fileno(), present, path.parent)
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             # Content before name: in the other order, a crash could leave an empty file under the
@@ -187,7 +187,7 @@ def _present(path: Path) -> os.stat_result | None:
     return status if stat.S_ISREG(status.st_mode) else None
 
 
-def _hand_over(handle: int, present: os.stat_result) -> int:
+def _hand_over(handle: int, present: os.stat_result, folder: Path) -> int:
     """Give a new file the owner and the group of the one that it replaces.
 
     Under root, as with sudo and in containers with a user's clone, that user could else not read it any more.
@@ -200,6 +200,11 @@ def _hand_over(handle: int, present: os.stat_result) -> int:
     own = os.fstat(handle)
     if (own.st_uid, own.st_gid) == (present.st_uid, present.st_gid):
         return mode
+    around = folder.stat()
+    is_shared = around.st_mode & stat.S_ISVTX and around.st_mode & stat.S_IWOTH
+    if is_shared and present.st_uid not in {own.st_uid, around.st_uid}:
+        # In /tmp anybody may have made a file of this name before us, to be given what we write.
+        return mode & ~(stat.S_IWGRP | stat.S_IWOTH)
     # The group by itself as well: whoever is in it may give the file to it, and only root gives it to another user.
     for user in (present.st_uid, -1):
         with contextlib.suppress(OSError):
@@ -251,7 +256,7 @@ def _beside(path: Path, text: str) -> Iterator[Path]:
             file.write(text.encode())
             file.flush()
             if present is not None:
-                os.fchmod(file.fileno(), _hand_over(file.fileno(), present))
+                os.fchmod(file.fileno(), _hand_over(file.fileno(), present, path.parent))
             os.fsync(file.fileno())
         yield unfinished
     finally:

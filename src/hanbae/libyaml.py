@@ -276,7 +276,31 @@ class _Picking:
             self._keys[-1] = None
 
 
-_UNDEFINED: Final = "found undefined alias"
+_REPEATING: Final = (
+    "found undefined alias",
+    "found duplicate anchor",
+    "found undefined tag handle",
+    "could not determine a constructor for the tag",
+)
+"""What parsers say of a name that a text has, and then the name."""
+
+
+def withheld(problem: str) -> str:
+    """A parser's words without what they repeat of a text.
+
+    That may be a secret: a password that begins with an asterisk or an exclamation mark, and has no quotes, is an
+    alias or a tag.
+
+    Args:
+        problem: What PyYAML or ruamel says.
+    """
+    for words in _REPEATING:
+        before, named, _ = problem.partition(words)
+        if named:
+            return before + named
+    # ruamel's of a key that stands twice: its name, and both of its values.
+    before, named, rest = problem.partition("found duplicate key")
+    return before + named + rest.partition(" with value ")[0] if named else problem
 
 
 @contextmanager
@@ -288,10 +312,7 @@ def _faults() -> Iterator[None]:
     except yaml.YAMLError as error:
         parts = [getattr(error, part, None) for part in ("context", "problem")]
         why = ", ".join(filter(None, parts)) or str(error)
-        if why.startswith(_UNDEFINED):
-            # A password that begins with an asterisk, and has no quotes, is an alias.
-            why = _UNDEFINED
-        raise Fault(why, getattr(error, "problem_mark", None)) from None
+        raise Fault(withheld(why), getattr(error, "problem_mark", None)) from None
     except Fault:
         raise
     except Exception:  # noqa: BLE001  what PyYAML makes of "!!int", "!!bool maybe", "!!timestamp x"

@@ -202,6 +202,8 @@ class Workspace:
         """
         self.environment(environment)
         names = tuple(services)
+        if not names:
+            return  # what is in the working tree is nobody's question
         present = repository_services.of_checkout(self.loaded)
         if set(names) <= set(present):
             return

@@ -233,11 +233,21 @@ def test_version_that_is_none_is_said_once(language: str, refused: Callable[...,
     assert "1.x" in refused(language, "render", "--kube-version", "1.x")
 
 
+def says_why(parameter: click.Option) -> bool:
+    """Whether it is an option for a reason, where none is meant by nothing."""
+    return not parameter.required and bool({"--why", "--waive-freeze"} & {*parameter.opts})
+
+
+def test_a_reason_that_nobody_has_filled_in_is_none(refused: Callable[..., str]) -> None:
+    words = ["deploy", "auht", "--env", "dev", "--waive-freeze", ""]
+    assert "There is no service auht" in " ".join(refused("en", *words).split())
+
+
 def values(command: click.Command) -> Iterator[tuple[str, list[str]]]:
     """What each parameter of a command is called, and words that give it an empty value."""
     for parameter in command.params:
         if isinstance(parameter, click.Option):
-            if not parameter.is_flag and not parameter.count:
+            if not parameter.is_flag and not parameter.count and not says_why(parameter):
                 spelling = max(parameter.opts, key=len)
                 yield spelling, [spelling, ""]
                 yield spelling, [f"{spelling}="]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -98,6 +99,29 @@ def test_what_git_trusts_through_its_environment_is_trusted(shop: Path, tmp_path
         ended = ran(shop, tmp_path, "render", "auth", "--env", "dev", **configuration)
         assert ended.code == 0, (configuration, ended.err)
     ended = ran(shop, tmp_path, "render", "auth", **setting, GIT_CONFIG_VALUE_0="/elsewhere")
+    assert ended.code == 2, ended.err
+
+
+def test_a_git_that_asks_nobody_whose_a_clone_is_is_not_believed(
+    shop: Path, tmp_path: Path
+) -> None:
+    """Before 2.35.2, reading a clone said nothing of trusting it."""
+    git = shutil.which("git")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    older = programs / "git"
+    older.write_text(
+        f'#!/bin/sh\n[ "$1" = version ] && echo git version 2.30.1 && exit\nexec {git} "$@"\n'
+    )
+    older.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    trust = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    assert ran(shop, tmp_path, "render", "auth", "--env", "dev", **trust).code == 0
+    ended = ran(shop, tmp_path, "render", "auth", "--env", "dev", PATH=path, **trust)
     assert ended.code == 2, ended.err
 
 

@@ -30,6 +30,8 @@ import hanbae
 _PDEATHSIG: Final = 1
 _LONGEST: Final = 4 << 20
 """Bytes of a request: words and variables."""
+_PATIENCE: Final = 10.0
+"""Seconds in which whoever has asked for a command says which."""
 _LIBRARIES: Final = ("jsonschema_rs", "pygit2", "yaml")
 """What hanbae imports only where it is needed; most commands need it."""
 VARIABLE: Final = "HANBAE_TEST_FORKING"
@@ -152,13 +154,17 @@ class _Command(NamedTuple):
 
 def _begin(connection: socket.socket, selector: selectors.BaseSelector) -> None:
     """Fork for a connection; the process that was forked becomes the command."""
+    ends: list[int] = []
+    connection.settimeout(_PATIENCE)  # who asks and says no more must not hold up the others
     try:
         _, ends, _, _ = socket.recv_fds(connection, 1, 2)
         with connection.makefile("rb") as stream:
             words, directory, environment, memory = json.loads(stream.readline(_LONGEST))
     except (OSError, ValueError):  # whoever asked has ended meanwhile
-        connection.close()
+        for end in (connection.detach(), *ends):
+            os.close(end)
         return
+    connection.settimeout(None)
     server = os.getpid()
     process = os.fork()
     if process == 0:

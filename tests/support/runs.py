@@ -71,14 +71,19 @@ class Session:
             # As for the scenes, which come later: one process forks for the commands of all tests.
             variables[preforking.VARIABLE] = preforking.listening()
         if folders and self.goes_on:
+            before = outcomes.failed_tests(self.ledger)
             with self.phase(", ".join(folder.name for folder in folders)):
                 self.codes.append(self.pytest(arguments, **variables))
             if workers > 1:
-                self._tests_again()
+                self._tests_again(set(before))
 
-    def _tests_again(self) -> None:
-        """Run the tests of a spread run that have failed once more, with nothing beside them."""
-        failed = outcomes.failed_tests(self.ledger)
+    def _tests_again(self, before: set[str]) -> None:
+        """Run the tests of a spread run that have failed once more, with nothing beside them.
+
+        Args:
+            before: What has failed, again too, before the run.
+        """
+        failed = [test for test in outcomes.failed_tests(self.ledger) if test not in before]
         if not 0 < len(failed) <= _MOST_AGAIN or not self.goes_on:
             return
         with self.phase("once more what has failed"):

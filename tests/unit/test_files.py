@@ -184,3 +184,21 @@ def test_differences_end_lines_only_where_git_does(old: str, new: str, lines: li
     assert [
         line for line in shown if line[:1] in "+-" and line[:3] not in ("+++", "---") and line
     ] == lines
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize(("folder_mode", "owner"), [(0o755, 12345), (0o1777, 0)])
+def test_a_file_stays_its_owners_but_where_anybody_may_have_put_it(
+    tmp_path: Path, folder_mode: int, owner: int
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(folder_mode)
+    path = folder / "plan.json"
+    path.write_text("planted")
+    path.chmod(0o666)
+    os.chown(path, 12345, 12345)
+    files.replace(path, "ours")
+    status = path.stat()
+    assert status.st_uid == owner
+    assert owner or not status.st_mode & stat.S_IWOTH

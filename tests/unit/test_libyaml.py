@@ -182,6 +182,13 @@ def test_no_file_goes_deeper_than_is_known_without_parsing_it(text: str) -> None
     [
         *((read, "*hunter2") for read in ("load", "load_all", "compose", "compose_all", "both")),
         *(("load", f"!!{tag} hunter2") for tag in ("int", "float", "bool", "timestamp")),
+        *(
+            (read, value)
+            for read in ("load", "load_all", "both")
+            for value in ("!hunter2", "!<hunter2>")
+        ),
+        ("load", "!hun!hunter2 x"),
+        ("load", "&hunter2 [&hunter2 x]"),
     ],
 )
 def test_a_fault_does_not_repeat_the_value(read: str, value: str) -> None:

@@ -20,6 +20,9 @@ LARGEST: Final = 64 * 1024 * 1024
 """Bytes of an archive; Helm allows 100 MiB unpacked, and charts of a megabyte are rare."""
 _FOLDER: Final = "charts"
 _BLOBS: Final = "sha256"
+_ARCHIVE: Final = ".tgz"
+_LONGEST: Final = 1024
+"""Bytes that are read of what a key leads to, which is a digest."""
 _DIGEST: Final = patterns.lazy(r"[0-9a-f]{64}")
 
 
@@ -77,16 +80,30 @@ def put(repository: str, name: str, version: str, archive: bytes) -> str:
 
 
 def stamp() -> str:
-    """What is kept now, for results that depend on it: the same only while nothing comes or goes."""
+    """What is kept now, for results that depend on it: the same only while nothing comes or goes.
+
+    Not by when files were written: looking for a chart once a day says so of them, that they are not cleared away.
+    """
     cache = keeping.opened(_FOLDER)
     hashed = hashlib.sha256()
     for folder in sorted(cache.folder.iterdir()) if cache is not None else ():
         try:
-            names = sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(folder))
+            entries = sorted((entry.name, _content(entry)) for entry in os.scandir(folder))
         except OSError:
             continue
-        hashed.update(repr((folder.name, names)).encode("utf-8", "surrogateescape"))
+        hashed.update(repr((folder.name, entries)).encode("utf-8", "surrogateescape"))
     return hashed.hexdigest()
+
+
+def _content(entry: os.DirEntry[str]) -> bytes:
+    """What a key leads to; nothing of an archive, which is named by its digest."""
+    if entry.name.endswith(_ARCHIVE):
+        return b""
+    try:
+        with open(entry.path, "rb") as file:  # noqa: PTH123  an entry has its path as text
+            return file.read(_LONGEST)
+    except OSError:
+        return b""
 
 
 def _key(repository: str, name: str, version: str) -> str:
@@ -94,4 +111,4 @@ def _key(repository: str, name: str, version: str) -> str:
 
 
 def _blob(folder: Path, digest: str) -> Path:
-    return folder / _BLOBS / f"{digest}.tgz"
+    return folder / _BLOBS / f"{digest}{_ARCHIVE}"

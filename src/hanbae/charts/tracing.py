@@ -43,6 +43,7 @@ _SCOPE: Final = patterns.lazy(r"\{\{-?\s*(?:(if|range|with|define|block|end)\b)(
 _WITH: Final = patterns.lazy(r"\s*\$?\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*-?$")
 _DOT: Final = patterns.lazy(r"(?<![\w)\].$])\.(?![\w])")
 _DEEPEST: Final = 100
+_NULLS: Final = ("", "~", "null", "Null", "NULL")
 
 
 class NumberedText:
@@ -70,7 +71,14 @@ class NumberedText:
             nodes = list(libyaml.compose_all(self._text, tags="none"))
         except libyaml.Fault:
             return []
-        return [node for node in nodes if node.id != "scalar" or node.value]
+        return [node for node in nodes if not _is_empty(node)]
+
+
+def _is_empty(node: Any) -> bool:
+    """Whether the renderer counts a document for none: it holds nothing, or nothing but ``null`` or ``{}``."""
+    if node.id == "scalar":
+        return node.value in _NULLS and node.style is None
+    return node.id == "mapping" and not node.value
 
 
 class Origin(Struct, frozen=True):

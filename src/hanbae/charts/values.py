@@ -419,7 +419,10 @@ def _by_ruamel(text: str, file: str) -> _Content:
             subjects.Place(file, mark.line + 1, mark.column + 1) if mark else subjects.Place(file)
         )
         problem = (fault.problem or fault.context or type(fault).__name__).split("\n")[0]
-        raise errors.FileFault("values.syntax", place=place, problem=problem) from fault
+        # Not chained: the parser's own words may repeat a secret.
+        raise errors.FileFault(
+            "values.syntax", place=place, problem=libyaml.withheld(problem)
+        ) from None
     except (error.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as fault:
         # The parser trips over some malformed directives and escapes with whatever comes first.
         position = getattr(fault, "position", None)  # of a character that YAML does not have

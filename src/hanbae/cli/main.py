@@ -224,7 +224,7 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         error = errors.Failed("output.unwritable", reason=files.reason(error))
     elif isinstance(error, OSError) and _is_not_allowed(error):
         # A folder that this user may not enter can be anywhere on the way to a file.
-        place = subjects.Place(os.path.relpath(os.fsdecode(error.filename)))
+        place = subjects.Place(_relative(os.fsdecode(error.filename)))
         error = errors.FileFault("placing.unwritable", place=place, reason=files.reason(error))
 
     if interrupts.caused(error):
@@ -234,6 +234,14 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         return error.exit_code
     failures.bug(error, arguments)
     return _BUG
+
+
+def _relative(file: str) -> str:
+    """A file from the current folder, which may be gone by now."""
+    try:
+        return os.path.relpath(file)
+    except OSError:
+        return file
 
 
 def _is_not_allowed(error: OSError) -> bool:

@@ -225,7 +225,7 @@ def named(certificates: Sequence[str], environments: Sequence[str]) -> dict[str,
         environment, separator, file = text.partition("=")
         # A path may contain `=` itself; only an environment that was named with --env counts as one.
         if not separator or environment not in environments:
-            if separator and not os.path.exists(text):  # noqa: PTH110  takes a text of any length
+            if separator and "/" not in environment and not os.path.exists(text):  # noqa: PTH110  takes a text of any length
                 existing = ", ".join(environments)
                 raise errors.WrongUse(
                     "seal.certificate-unknown", environment=environment, known=existing

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import click
 from click.core import ParameterSource
 
 from hanbae import wording
+
+_REASONS: Final = frozenset({"--waive-freeze", "--why"})
+"""Options that say why: nothing means that there is no reason, so a CI job may hand on what nobody has filled in."""
 
 
 class EmptyValue(click.UsageError):
@@ -54,6 +58,8 @@ def refuse_empty(command: click.Command, context: click.Context, arguments: Sequ
     parsed, _, _ = command.make_parser(context).parse_args(args=list(arguments))
     for parameter in command.get_params(context):
         value = parsed.get(parameter.name or "")
+        if not parameter.required and _REASONS.intersection(parameter.opts):
+            continue
         if value == "" or (isinstance(value, (list, tuple)) and "" in value):
             raise EmptyValue(_spelled(parameter), context)
 

@@ -177,7 +177,9 @@ class Store:
                 if not present.endswith(b"\n"):
                     present += b"\n"
                 lines = b"".join(_line(key, value.unmask()) for key, value in entries)
-                files.replace(path, present + lines, mode=0o600)
+                # One that is there keeps its owner, who need not be root that runs Docker.
+                files.replace(path, present + lines, mode=None if path.exists() else 0o600)
+                path.chmod(0o600)
             except OSError as error:
                 place = subjects.Place(f"{STORE}/{name}.env")
                 reason = files.reason(error)

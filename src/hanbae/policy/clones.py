@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -43,6 +44,10 @@ _FOREIGN: Final = "not owned by current user"
 """What libgit2 says where git says "dubious ownership"."""
 _ASKING: Final = 10.0
 """Seconds that git may take to say whether it trusts a clone."""
+_VERSION: Final = patterns.lazy(rb"git version ([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?")
+_LOOKS_AT_OWNERS: Final = (2, 35, 2)
+"""The first git that asks whose a clone is; an older one says nothing by reading it."""
+_UNVALIDATED: Final = threading.Lock()
 _LINK: Final = b"gitdir:"
 _LONGEST_LINK: Final = 65536
 _REWRITTEN: Final = {
@@ -51,7 +56,9 @@ _REWRITTEN: Final = {
     "extensions.refstorage": "git refs migrate --ref-format=files",
 }
 """What libgit2 says of forms of git's that it cannot read → the command that has git write the usual one."""
-_OBJECT: Final = patterns.lazy(r"^(?:Unable to read tree )?'?([0-9a-f]{40})'?$")
+_OBJECT: Final = patterns.lazy(
+    r"^(?:(?:Unable to read tree )?'?|object not found - no match for id \()([0-9a-f]{40})[')]?$"
+)
 """What is said of an object that is not there: its id, as a key or of a tree."""
 _SHA256: Final = "unknown object format"
 
@@ -108,11 +115,13 @@ def _opened(path: Path, discovered: str) -> pygit2.Repository:
             raise errors.WrongUse(
                 "repository.foreign", folder=root, quoted=shlex.quote(root)
             ) from error
-    pygit2.settings.owner_validation = False
-    try:
-        return pygit2.Repository(str(path))
-    finally:
-        pygit2.settings.owner_validation = True
+    # The setting is the whole process's, so one thread at a time changes it.
+    with _UNVALIDATED:
+        pygit2.settings.owner_validation = False
+        try:
+            return pygit2.Repository(str(path))
+        finally:
+            pygit2.settings.owner_validation = True
 
 
 @lru_cache(maxsize=64)  # a clone is opened several times in a run
@@ -122,11 +131,20 @@ def _is_trusted(root: str, discovered: str) -> bool:
     libgit2 knows less of ``safe.directory`` than git: neither ``GIT_CONFIG_GLOBAL`` and ``GIT_CONFIG_COUNT``, which
     images for CI set, nor patterns such as ``/builds/*``.
     """
+    version = _VERSION.match(_said_by_git("version") or b"")
+    if version is None or tuple(int(part or 0) for part in version.groups()) < _LOOKS_AT_OWNERS:
+        return False
+    # Where git passes over this clone and finds another one around it, it has said nothing of this one.
+    answered = _said_by_git("-C", root, "rev-parse", "--absolute-git-dir")
+    return answered is not None and os.path.realpath(os.fsdecode(answered)) == discovered
+
+
+def _said_by_git(*words: str) -> bytes | None:
+    """The line that git says; None where it fails."""
     environment = {name: value for name, value in os.environ.items() if name not in LEADING}
-    words = ["git", "-C", root, "rev-parse", "--absolute-git-dir"]
     try:
         answer = subprocess.run(
-            words,
+            ["git", *words],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -134,10 +152,8 @@ def _is_trusted(root: str, discovered: str) -> bool:
             timeout=_ASKING,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    # Where git passes over this clone and finds another one around it, it has said nothing of this one.
-    answered = os.fsdecode(answer.stdout.removesuffix(b"\n"))
-    return answer.returncode == 0 and os.path.realpath(answered) == discovered
+        return None
+    return answer.stdout.removesuffix(b"\n") if answer.returncode == 0 else None
 
 
 def _top(path: Path) -> Path | None:

@@ -115,7 +115,10 @@ def _composed_slowly(text: str, name: str) -> Any:
         mark = fault.problem_mark or fault.context_mark
         place = _place(name, mark) if mark else subjects.Place(name)
         problem = fault.problem or fault.context or type(fault).__name__
-        raise errors.FileFault("policy.syntax", place=place, problem=problem) from fault
+        # Not chained: the parser's own words may repeat a secret.
+        raise errors.FileFault(
+            "policy.syntax", place=place, problem=libyaml.withheld(problem)
+        ) from None
     except error.YAMLError as fault:
         raise errors.FileFault(
             "policy.syntax", place=subjects.Place(name), problem=type(fault).__name__

@@ -196,7 +196,8 @@ class _Lexer:
 
     def _placed(self, word: Word, redirect: str, written: str) -> Iterator[Token]:
         """What a word is behind a redirection, or without one; of another input than the standard one nothing."""
-        document = Document(word)
+        # What follows a here-document's line is its text; until there is such a line, it has none.
+        document = Document(word if redirect.endswith("<<<") else ())
         if redirect.lstrip("0123456789") in ("<<", "<<-"):
             self._documents.append((redirect, written, document))
         if not redirect:

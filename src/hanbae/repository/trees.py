@@ -357,7 +357,7 @@ class WorkingTree:
             if path in unwatched:
                 continue
             # Git leaves a submodule alone while there is a folder for it, whatever is in that.
-            if listing.get(path, "").startswith(SUBMODULE) and (root / path).is_dir():
+            if listing.get(path, "").startswith(SUBMODULE) and os.path.isdir(root / path):  # noqa: PTH112  no error where a folder may not be entered
                 continue
             if status & untracked and not status & new:
                 continue  # taken out of the index, and ignored from now on: the next commit is without it

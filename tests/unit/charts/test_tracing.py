@@ -182,3 +182,16 @@ def test_lines_are_those_of_a_template_however_they_end(break_: str, inside: str
     for line, pointer in ((2, ("a",)), (4, ("b", "c")), (5, ("b", "d"))):
         origin = tracing.trace(template, text, 0, pointer)
         assert (origin.line, origin.literal, origin.reached) == (line, True, pointer)
+
+
+@pytest.mark.parametrize("nothing", ["{}", "null", "~", "# a comment", ""])
+def test_documents_of_nothing_are_not_counted(nothing: str) -> None:
+    template = "{{ toYaml .Values.extra }}\n---\nkind: Service\nspec:\n  type: {{ .Values.t }}\n"
+    text = f"{nothing} #@@1\n---\nkind: Service #@@3\nspec: #@@4\n  type: x #@@5\n"
+    origin = tracing.trace(template, tracing.NumberedText(text), 0, ("spec", "type"))
+    assert (origin.line, origin.values) == (5, ("t",))
+
+
+def test_document_of_a_text_is_counted() -> None:
+    numbered = tracing.NumberedText("'null' #@@1\n---\na: 1 #@@3\n")
+    assert tracing.trace("'null'\n---\na: 1\n", numbered, 1, ("a",)).line == 3

@@ -422,3 +422,22 @@ def test_plain_files_are_read_by_libyaml() -> None:
 )
 def test_what_is_not_plain_is_left_to_ruamel(text: str) -> None:
     assert values._by_libyaml(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n  password: *hunter2\n",
+        "a: !hunter2\n",
+        "a: !hun!hunter2 x\n",
+        "a: &hunter2 [&hunter2 x]\nb: \u00e9\n",
+        "a: hunter2\na: hunter2\n",
+    ],
+)
+def test_a_fault_does_not_repeat_the_value(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text(text)
+    with pytest.raises(errors.FileFault) as caught:
+        values.read(path, "values.yaml")
+    assert "hunter2" not in json.dumps(caught.value.text.facts)
+    assert caught.value.__cause__ is None

@@ -557,3 +557,18 @@ def test_a_branch_that_is_fetched_later_makes_a_result_anew(
     git(shop, "update-ref", "refs/remotes/origin/develop", "HEAD")
     assert projects.project(shop).branches
     assert _recall(kept, shop).of("auth") is None
+
+
+def test_looking_for_a_fetched_chart_changes_nothing_that_results_depend_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a day it says of the files when they were used last."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    dependency_cache.put("https://charts.example.com", "redis", "1.0.0", b"x")
+    before = dependency_cache.stamp()
+    for file in (file for file in tmp_path.rglob("*") if file.is_file()):
+        os.utime(file, (0, 0))
+    assert dependency_cache.find("https://charts.example.com", "redis", "1.0.0") == b"x"
+    assert dependency_cache.stamp() == before
+    dependency_cache.put("https://charts.example.com", "redis", "1.0.0", b"y")
+    assert dependency_cache.stamp() != before

@@ -101,6 +101,10 @@ def test_documents_that_no_shell_reads_as_its_script_are_none(script: str) -> No
     assert [(run.words, run.within) for run in runs] == [((("goose",), ("up",)), "")]
 
 
+def test_document_without_a_line_behind_it_is_empty() -> None:
+    assert [run.words for run in of("sh <<EOF")] == [run.words for run in of("sh <<EOF\nEOF\n")]
+
+
 @pytest.mark.parametrize(
     "arithmetic",
     [

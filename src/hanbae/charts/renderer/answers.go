@@ -135,6 +135,9 @@ func put(out *bytes.Buffer, value any) {
 // with an asterisk, and has no quotes, is an alias.
 var repeated = regexp.MustCompile("(?s)(yaml: (?:line [0-9]+: )?(?:unknown anchor|cannot decode !![a-z]+)) (?:'[^']*'|`.*`)( (?:referenced|as a !![a-z]+))")
 
+// keyed is what it says of a key that is none, and of the value behind it: a password that begins with a brace is a map.
+var keyed = regexp.MustCompile("(?s)(unsupported map key of type: [^,]*|invalid map key)[,:].*")
+
 // failure is an answer that says why there is none, in Helm's words.
 func (j *job) failure(out *bytes.Buffer, err error) {
 	words := struct {
@@ -163,7 +166,8 @@ func (j *job) failure(out *bytes.Buffer, err error) {
 	case errors.As(err, &broken):
 		words.Schema = j.where(broken.chart)
 	}
-	if withheld := repeated.ReplaceAllString(words.Error, "$1$2"); words.Public == "" && withheld != words.Error {
+	withheld := keyed.ReplaceAllString(repeated.ReplaceAllString(words.Error, "$1$2"), "$1")
+	if words.Public == "" && withheld != words.Error {
 		words.Public = withheld
 	}
 	put(out, words)

@@ -23,12 +23,12 @@ _NAMED_BY: Final = (
     "database",
 )
 """Facts of a sentence that can hold the name that does not exist."""
-_LISTED_BY: Final = {
-    "cluster.unknown-context": "contexts",
-    "migrations.no-database": "databases",
-    "rehearsal.no-such-database": "existing",
+_OF_SENTENCES: Final = {
+    "cluster.unknown-context": ("context", "contexts"),
+    "migrations.no-database": ("database", "databases"),
+    "rehearsal.no-such-database": ("database", "existing"),
 }
-"""Sentences whose list of what exists has another name than ``known``."""
+"""Sentences whose list of what exists has another name than ``known``, with the fact that is to be among them."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -66,9 +66,9 @@ def _is_beginning(typed: str, existing: str) -> bool:
 
 def of_text(text_id: str, facts: Mapping[str, str]) -> str:
     """The nearest name for a sentence that says which name does not exist and, as ``known``, which do."""
-    listed = facts.get(_LISTED_BY.get(text_id, "known"), "")
-    names = [name for name in listed.split(", ") if name not in {"", "-"}]
-    for key in _NAMED_BY:
+    naming, listing = _OF_SENTENCES.get(text_id, ("", "known"))
+    names = [name for name in facts.get(listing, "").split(", ") if name not in {"", "-"}]
+    for key in (naming,) if naming else _NAMED_BY:
         if names and facts.get(key):
             return nearest(facts[key], names)
     return ""
