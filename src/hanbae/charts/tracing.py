@@ -77,7 +77,7 @@ class NumberedText:
 def _is_empty(node: Any) -> bool:
     """Whether the renderer counts a document for none: it holds nothing, or nothing but ``null`` or ``{}``."""
     if node.id == "scalar":
-        return node.value in _NULLS and node.style is None
+        return node.value in _NULLS and not node.style
     return node.id == "mapping" and not node.value
 
 
