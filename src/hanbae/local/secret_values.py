@@ -177,7 +177,8 @@ class Store:
                 if not present.endswith(b"\n"):
                     present += b"\n"
                 lines = b"".join(_line(key, value.unmask()) for key, value in entries)
-                # One that is there keeps its owner, who need not be root that runs Docker.
+                # One that is there keeps its owner, who need not be root that runs Docker. It is a file: a link was
+                # refused when it was read.
                 files.replace(path, present + lines, mode=None if path.exists() else 0o600)
                 path.chmod(0o600)
             except OSError as error:

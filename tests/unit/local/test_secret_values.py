@@ -89,6 +89,33 @@ def test_only_its_user_can_read_anything_but_what_containers_mount(
     assert stat.S_IMODE((root / ".hanbae/local").stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_that_runs_docker_leaves_the_store_to_its_user(
+    root: Path, composition: Composition
+) -> None:
+    store = root / ".hanbae/local/secrets/s.env"
+    store.parent.mkdir(parents=True)
+    store.write_text("MINE=1\n")
+    store.chmod(0o644)
+    os.chown(store, 12345, 12345)
+    secret_values.Store(root).complete(composition)
+    status = store.stat()
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (12345, 0o600)
+    assert store.read_text().startswith("MINE=1\n")
+    assert "TOKEN=" in store.read_text()
+
+
+def test_link_in_the_place_of_the_store_is_refused(root: Path, composition: Composition) -> None:
+    shown = root / "shown"
+    shown.write_text("A=1\n")
+    store = root / ".hanbae/local/secrets/s.env"
+    store.parent.mkdir(parents=True)
+    store.symlink_to(shown)
+    with pytest.raises(errors.FileFault):
+        secret_values.Store(root).complete(composition)
+    assert shown.read_text() == "A=1\n"
+
+
 def test_what_a_developer_writes_stays_and_reaches_containers(
     root: Path, composition: Composition
 ) -> None:
