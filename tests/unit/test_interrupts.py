@@ -11,6 +11,18 @@ from tests.support import command_tree
 
 from hanbae.cli import options
 
+
+def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A script in a process of its own, to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 SCRIPT = """\
 import asyncio, signal, sys
 from hanbae.cli import interrupts
@@ -82,13 +94,7 @@ main.main()
 
 @pytest.mark.parametrize("place", ["in_a_class", "in_a_finalizer", "before_a_coroutine"])
 def test_ctrl_c_where_python_makes_something_else_of_it_ends_the_command(place: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", WITHIN, place],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    ended = run(WITHIN, place)
     assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (130, "", "")
 
 
@@ -106,12 +112,7 @@ main.main()
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_on_the_way_out_is_no_traceback(number: signal.Signals, code: int) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", LEAVING, str(int(number))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run(LEAVING, str(int(number)))
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
 
 
@@ -136,13 +137,7 @@ entry.main()
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_command_that_has_begun_is_cleaned_up(number: signal.Signals, code: int) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", BEGUN, str(int(number))],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    ended = run(BEGUN, str(int(number)))
     assert (ended.returncode, ended.stdout) == (code, "cleaned up\n")
 
 
